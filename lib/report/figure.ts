@@ -1,0 +1,212 @@
+/**
+ * Figures as plotly JSON: drawn in our pages and the terminal, and opened by Python's plotly.io.from_json as they are.
+ * Positive is blue and negative red throughout, which the colour-blind can tell apart.
+ */
+import { histogram as countInBins } from '../stats/histogram.js'
+import { figureText, labelsBelow, labelsBeside, numberAxis } from './figure-axis.js'
+import {
+  checkLength,
+  hoverName,
+  layout,
+  negative,
+  neutral,
+  numbered,
+  positive,
+  templateText,
+  type Figure,
+  type Titles,
+} from './figure-parts.js'
+import { jsonNumbers } from './json.js'
+
+export { heatmap, type HeatmapInit } from './figure-heatmap.js'
+export type { Figure, Titles } from './figure-parts.js'
+
+export interface BarsInit extends Titles {
+  /** A value for each bar; NaN leaves it out. */
+  readonly y: ArrayLike<number>
+  /** Name of each bar. @default its number */
+  readonly labels?: readonly string[]
+  /** Where the bars stand, when that is a number; instead of `labels`. */
+  readonly x?: ArrayLike<number>
+  /** Half the length of each error bar. */
+  readonly error?: ArrayLike<number>
+  /** Bars that lie, one below the other. @default whether labels are long and not too many */
+  readonly horizontal?: boolean
+}
+
+/** Bars, by default upright. Throws ShapeError when the lists differ in length. */
+export function bars(init: BarsInit): Figure {
+  const { y, x, error, xTitle, yTitle, unit = '' } = init
+  const labels = init.labels ?? numbered(y.length)
+  checkLength('bars', 'y', y.length, x ? 'values in x' : 'labels', x?.length ?? labels.length)
+  if (error) checkLength('bars', 'y', y.length, 'values in error', error.length)
+  const lying = init.horizontal ?? (!x && y.length <= 60 && labels.some((label) => label.length > 12))
+  const values = jsonNumbers(y)
+  const places = x ? jsonNumbers(x) : labels.map((_, i) => i)
+  const [place, value] = lying ? ['y', 'x'] : ['x', 'y']
+  const trace = {
+    type: 'bar',
+    orientation: lying ? 'h' : 'v',
+    [place]: places,
+    [value]: values,
+    marker: { color: values.map((number) => (number !== null && number < 0 ? negative : positive)) },
+    ...(error ? { [`error_${value}`]: { type: 'data', array: jsonNumbers(error), thickness: 1.2, width: 3 } } : {}),
+    hovertemplate: `%{${place}}<br><b>%{${value}:.4g}</b> ${templateText(unit)}<extra></extra>`,
+  }
+  const valueAxis = { ...numberAxis(yTitle ?? unit), zeroline: true }
+  const length = lying ? y.length * 22 : 300
+  const beside = lying ? labelsBeside(labels, xTitle, length) : undefined
+  const below = lying || x ? undefined : labelsBelow(labels, xTitle, 800)
+  const placeAxis = beside?.axis ?? below?.axis ?? numberAxis(xTitle)
+  const margin = { l: beside?.room ?? 64, r: 24, t: init.title ? 44 : 12, b: below?.room ?? 48 }
+  return {
+    data: [trace],
+    layout: {
+      ...layout('bars', init),
+      height: length + margin.t + margin.b,
+      margin,
+      bargap: 0.25,
+      [`${place}axis`]: placeAxis,
+      [`${value}axis`]: valueAxis,
+    },
+  }
+}
+
+export interface ScatterInit extends Titles {
+  readonly x: ArrayLike<number>
+  readonly y: ArrayLike<number>
+  /** Name of each point, shown when pointed at. */
+  readonly labels?: readonly string[]
+  /** Draws the line where y = x. @default false */
+  readonly identityLine?: boolean
+}
+
+/** Points. Throws ShapeError when the lists differ in length. */
+export function scatter(init: ScatterInit): Figure {
+  const { x, y, labels, xTitle, yTitle, identityLine = false } = init
+  checkLength('scatter', 'x', x.length, 'values in y', y.length)
+  if (labels) checkLength('scatter', 'x', x.length, 'labels', labels.length)
+  const names = labels ? { text: labels.map(figureText) } : {}
+  const points = {
+    type: 'scatter',
+    mode: 'markers',
+    x: jsonNumbers(x),
+    y: jsonNumbers(y),
+    ...names,
+    marker: { color: positive, size: 7, opacity: 0.65 },
+    hovertemplate: `${labels ? '<b>%{text}</b><br>' : ''}${hoverName(xTitle)}%{x:.4g}<br>${hoverName(yTitle)}%{y:.4g}<extra></extra>`,
+  }
+  const ends = identityLine ? commonRange(x, y) : undefined
+  const identity = {
+    type: 'scatter',
+    mode: 'lines',
+    name: 'y = x',
+    x: ends,
+    y: ends,
+    line: { color: neutral, width: 1.5, dash: 'dash' },
+    hoverinfo: 'skip',
+  }
+  return {
+    data: ends ? [identity, points] : [points],
+    layout: {
+      ...layout('scatter', init),
+      height: 460,
+      margin: { l: 70, r: 24, t: init.title ? 44 : 12, b: 56 },
+      xaxis: numberAxis(xTitle),
+      yaxis: numberAxis(yTitle),
+    },
+  }
+}
+
+export interface LinesInit extends Titles {
+  /** Named lines, each with a value at every place; NaN interrupts the line. */
+  readonly series: readonly { readonly name: string; readonly y: ArrayLike<number> }[]
+  /** Name of each place. */
+  readonly labels?: readonly string[]
+  /** Where the values stand, when that is a number; instead of `labels`. @default 0, 1, 2, … */
+  readonly x?: ArrayLike<number>
+}
+
+/** Lines over common places. Throws ShapeError when the lists differ in length. */
+export function lines(init: LinesInit): Figure {
+  const { series, labels, xTitle, yTitle, unit = '' } = init
+  const x = init.x ?? numbered(labels?.length ?? series[0]?.y.length ?? 0).map(Number)
+  series.forEach(({ name, y }) => checkLength('lines', `'${name}'`, y.length, 'places', x.length))
+  const data = series.map(({ name, y }, i) => ({
+    type: 'scatter',
+    mode: x.length > 60 ? 'lines' : 'lines+markers',
+    name: figureText(name),
+    x: jsonNumbers(x),
+    y: jsonNumbers(y),
+    line: {
+      color: palette[i % palette.length]!,
+      width: 2,
+      dash: dashes[Math.floor(i / palette.length) % dashes.length]!,
+    },
+    marker: { size: 6 },
+    hovertemplate: `%{x}<br><b>%{y:.4g}</b> ${templateText(unit)}<extra>${templateText(name)}</extra>`,
+  }))
+  const below = labels ? labelsBelow(labels, xTitle, 760) : undefined
+  const margin = { l: 64, r: 24, t: init.title ? 44 : 12, b: below?.room ?? 48 }
+  return {
+    data,
+    layout: {
+      ...layout('lines', init),
+      height: 300 + margin.t + margin.b,
+      margin,
+      showlegend: series.length > 1,
+      xaxis: below?.axis ?? numberAxis(xTitle),
+      yaxis: numberAxis(yTitle ?? unit),
+    },
+  }
+}
+
+export interface HistogramInit extends Titles {
+  readonly values: ArrayLike<number>
+  /** @default 50 */
+  readonly bins?: number
+  readonly range?: readonly [number, number]
+}
+
+/** How many values fall in each of some bins of equal width; throws as `histogram` of lib/stats does. */
+export function histogram(init: HistogramInit): Figure {
+  const { values, bins = 50, range, xTitle, unit } = init
+  const { edges, counts } = countInBins(values, bins, range)
+  const width = edges[1]! - edges[0]!
+  const trace = {
+    type: 'bar',
+    x: counts.map((_, i) => (edges[i]! + edges[i + 1]!) / 2),
+    y: counts,
+    width,
+    customdata: counts.map((_, i) => [edges[i]!, edges[i + 1]!]),
+    marker: { color: positive },
+    hovertemplate: '%{customdata[0]:.4g} to %{customdata[1]:.4g}<br><b>%{y}</b><extra></extra>',
+  }
+  return {
+    data: [trace],
+    layout: {
+      ...layout('histogram', init),
+      height: 340,
+      margin: { l: 64, r: 24, t: init.title ? 44 : 12, b: 52 },
+      bargap: 0.04,
+      xaxis: numberAxis(xTitle ?? unit),
+      yaxis: numberAxis(init.yTitle ?? 'count'),
+    },
+  }
+}
+
+function commonRange(x: ArrayLike<number>, y: ArrayLike<number>): [number, number] | undefined {
+  let [low, high] = [Infinity, -Infinity]
+  for (const values of [x, y]) {
+    for (let i = 0; i < values.length; i++) {
+      if (!Number.isFinite(values[i])) continue
+      low = Math.min(low, values[i]!)
+      high = Math.max(high, values[i]!)
+    }
+  }
+  return low <= high ? [low, high] : undefined
+}
+
+/** Okabe and Ito's colours, made to be told apart by all, without black and yellow. */
+const palette = ['#3b82c4', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9', '#8a8f98']
+const dashes = ['solid', 'dash', 'dot']

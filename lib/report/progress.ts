@@ -1,0 +1,61 @@
+/** A progress bar on stderr, so that stdout holds results alone. */
+import { shorten, visibleControls } from './token-text.js'
+
+export interface Progress {
+  /** Counts `n` more steps as done. @default 1 */
+  tick(n?: number): void
+  /** Ends the bar, with the time it took. Safe to call twice. */
+  done(): void
+}
+
+/** Where progress is written to and what time it is; replaced in specs. */
+export interface ProgressOutput {
+  readonly stream: { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown }
+  /** Milliseconds. */
+  readonly now: () => number
+}
+
+/**
+ * Shows how many of `total` steps are done: on a terminal a bar with the time left, redrawn at most ten times a
+ * second; elsewhere (a log file, CI) one line at the start and one at the end.
+ */
+export function progress(label: string, total: number, output: Partial<ProgressOutput> = {}): Progress {
+  const { stream = process.stderr, now = () => performance.now() } = output
+  const name = visibleControls(label)
+  const start = now()
+  let [count, drawn, ended] = [0, -Infinity, false]
+  const draw = () => {
+    drawn = now()
+    stream.write(`\r\x1b[K${shorten(barLine(name, count, total, drawn - start), (stream.columns ?? 80) - 1)}`)
+  }
+  if (stream.isTTY) draw()
+  else stream.write(`${name}: ${total} to do\n`)
+  return {
+    tick(n = 1) {
+      count += n
+      if (stream.isTTY && !ended && now() - drawn >= 100) draw()
+    },
+    done() {
+      if (ended) return
+      ended = true
+      stream.write(`${stream.isTTY ? '\r\x1b[K' : ''}${name}: ${count} of ${total} in ${duration(now() - start)}\n`)
+    },
+  }
+}
+
+function barLine(name: string, count: number, total: number, elapsed: number): string {
+  const part = total > 0 ? Math.min(1, count / total) : 1
+  const filled = Math.round(part * 24)
+  const left = count > 0 && part < 1 ? `, ${duration((elapsed / part) * (1 - part))} left` : ''
+  return `${name} ${'█'.repeat(filled)}${'░'.repeat(24 - filled)} ${count}/${total}${left}`
+}
+
+/** 0.4 s, 12 s, 3 min 5 s, 2 h 10 min. */
+export function duration(milliseconds: number): string {
+  const seconds = milliseconds / 1000
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`
+  const whole = Math.round(seconds)
+  if (whole < 60) return `${whole} s`
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
+}
