@@ -1,0 +1,230 @@
+/** The tfjs backend: chooses, loads and reports it. The only file that imports a backend package. */
+import * as tf from '@tensorflow/tfjs'
+import { BackendError } from './errors.js'
+import { didYouMean } from './nearest.js'
+
+export type BackendName = 'tfjs-node-gpu' | 'tfjs-node' | 'wasm' | 'cpu' | 'webgpu' | 'webgl'
+
+/** What computes. */
+export interface BackendInfo {
+  readonly name: BackendName
+  /** Version of tfjs. */
+  readonly tf: string
+  /** For a reader, e.g. `TensorFlow 2.21.0, 2 threads`. */
+  readonly detail: string
+}
+
+/** In Node, `process`; in a browser, undefined. Node's modules come from it, so that a bundler never meets them. */
+const node = typeof process !== 'undefined' && process.versions?.node ? process : undefined
+
+/** The order of choice when none is named. */
+const ORDER: readonly BackendName[] = node
+  ? ['tfjs-node-gpu', 'tfjs-node', 'wasm', 'cpu']
+  : ['webgpu', 'webgl', 'wasm', 'cpu']
+
+/** Makes a backend the running one and describes it in a few words, or throws saying why it cannot be. */
+const LOADERS: Record<BackendName, () => Promise<string>> = {
+  'tfjs-node-gpu': () => loadNative('tfjs-node-gpu'),
+  'tfjs-node': () => loadNative('tfjs-node'),
+  wasm: loadWasm,
+  cpu: loadCpu,
+  webgpu: () => loadRegistered('webgpu'),
+  webgl: () => loadRegistered('webgl'),
+}
+
+/** wasm addresses 4 GB, but one allocation, and so the heap's growth, stops at half of that. */
+const WASM_BYTES = 2 * 1024 ** 3
+
+const TFJS = '@tensorflow/tfjs'
+const CORE = '@tensorflow/tfjs-core'
+
+let running: BackendInfo | undefined
+let choosing: Promise<BackendInfo> | undefined
+
+/**
+ * Starts a backend, once; later calls answer with the one that runs, or switch to the one they name.
+ *
+ * The order of choice: `name`, the environment's TFJS_LENS_BACKEND, tfjs-node-gpu, tfjs-node, wasm, cpu (in a browser
+ * webgpu, webgl, wasm, cpu). A backend nobody named is passed over silently when it cannot be loaded.
+ * @throws BackendError for an unknown name, and for a named backend that cannot be loaded.
+ */
+export async function useBackend(name?: BackendName): Promise<BackendInfo> {
+  await choosing?.catch(() => undefined)
+  if (running && (name === undefined || name === running.name)) return running
+  choosing = choose(name ?? fromEnvironment())
+  return choosing
+}
+
+/** The backend that `useBackend` started, or undefined before that. */
+export function backendInfo(): BackendInfo | undefined {
+  return running
+}
+
+/** One line: what runs, and how to get the native backend where it does not. */
+export function backendNotice(info: BackendInfo): string {
+  const what = `${info.name} (${info.detail}), tfjs ${info.tf}`
+  return !node || info.name.startsWith('tfjs-node')
+    ? what
+    : `${what}. The native backend is faster: ${remedy('tfjs-node')}`
+}
+
+/**
+ * Refuses a set of tensors that the running backend cannot hold; call it before making them.
+ * @param bytes size of the tensors about to be made, beside those that live already
+ * @param what names them in the message, e.g. `loadModel: gpt2-xl`
+ * @throws BackendError on wasm, where going past about 2 GB would abort the process.
+ */
+export function checkCapacity(bytes: number, what: string): void {
+  const inUse = tf.memory().numBytes
+  if (running?.name !== 'wasm' || inUse + bytes <= WASM_BYTES) return
+  throw new BackendError(
+    `${what}: needs ${gigabytes(bytes)} of tensors beside the ${gigabytes(inUse)} in use, and the wasm backend holds ` +
+      `about ${gigabytes(WASM_BYTES)}. Use the native backend: ${remedy('tfjs-node')}.`,
+  )
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1024 ** 3).toFixed(2)} GB`
+}
+
+function remedy(name: BackendName): string {
+  if (!name.startsWith('tfjs-node')) return 'npm install'
+  const flag = name === 'tfjs-node-gpu' ? ' -- --gpu' : ''
+  return `npm install @tensorflow/${name} (in a clone of tfjs-lens: npm run native${flag})`
+}
+
+function fromEnvironment(): BackendName | undefined {
+  return (node?.env['TFJS_LENS_BACKEND'] || undefined) as BackendName | undefined
+}
+
+async function choose(name: BackendName | undefined): Promise<BackendInfo> {
+  if (name !== undefined) return chooseNamed(name)
+  const reasons: string[] = []
+  for (const candidate of ORDER) {
+    try {
+      return await start(candidate)
+    } catch (error) {
+      reasons.push(`${candidate}: ${reasonOf(error)}`)
+    }
+  }
+  throw new BackendError(`useBackend: no backend can be loaded (${reasons.join('; ')}). Reinstall: npm install.`)
+}
+
+async function chooseNamed(name: BackendName): Promise<BackendInfo> {
+  const known = Object.keys(LOADERS)
+  if (!known.includes(name)) {
+    throw new BackendError(
+      `useBackend: unknown backend '${name}'. Known: ${known.join(', ')}.${didYouMean(name, known)}`,
+    )
+  }
+  try {
+    return await start(name)
+  } catch (error) {
+    const fix = name.startsWith('web') ? 'Use wasm or cpu' : `Install it: ${remedy(name)}`
+    const message = `useBackend: ${name} cannot be loaded (${reasonOf(error)}). ${fix}, or name another of ${ORDER.join(', ')}.`
+    throw new BackendError(message, { cause: error })
+  }
+}
+
+async function start(name: BackendName): Promise<BackendInfo> {
+  const detail = await LOADERS[name]()
+  return (running = { name, tf: tf.version_core, detail })
+}
+
+/** The first line of what went wrong: Node's own messages go on with the whole require stack. */
+function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.replace(/\.$/, '')
+}
+
+async function activate(registered: string): Promise<void> {
+  if (!(await tf.setBackend(registered))) throw new Error('its initialization failed')
+  await tf.ready()
+}
+
+async function loadCpu(): Promise<string> {
+  await activate('cpu')
+  // On its first tensor in Node this backend would print a banner that advertises tfjs-node.
+  ;(tf.backend() as { firstUse?: boolean }).firstUse = false
+  return 'plain JavaScript'
+}
+
+async function loadWasm(): Promise<string> {
+  const wasm = await import('@tensorflow/tfjs-backend-wasm')
+  if (node) {
+    const folder = findPackage('@tensorflow/tfjs-backend-wasm')
+    wasm.setWasmPaths(folder.slice(0, Math.max(folder.lastIndexOf('/'), folder.lastIndexOf('\\')) + 1))
+  }
+  await activate('wasm')
+  const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT')
+  return simd ? 'SIMD, 1 thread' : 'no SIMD, 1 thread'
+}
+
+async function loadRegistered(name: 'webgpu' | 'webgl'): Promise<string> {
+  if (node) throw new Error('it runs in browsers')
+  if (!tf.findBackendFactory(name)) throw new Error(`no @tensorflow/tfjs-backend-${name} is imported`)
+  await activate(name)
+  return 'GPU of the browser'
+}
+
+/** What of tfjs-node's backend is read here. */
+interface NativeBackend {
+  readonly binding?: { TF_Version?: string }
+  readonly isUsingGpuDevice?: boolean
+}
+
+async function loadNative(name: 'tfjs-node-gpu' | 'tfjs-node'): Promise<string> {
+  if (!node) throw new Error('it runs in Node')
+  if (running?.name.startsWith('tfjs-node'))
+    throw new Error(`${running.name} runs already, one process holds one of them`)
+  prepareNode(node)
+  const path = findPackage(`@tensorflow/${name}`, true)
+  requireFrom(path)(path)
+  await activate('tensorflow')
+  const backend = tf.backend() as NativeBackend
+  const threads = node.env['TF_NUM_INTRAOP_THREADS'] ?? node.getBuiltinModule('node:os').availableParallelism()
+  const device = name === 'tfjs-node-gpu' ? (backend.isUsingGpuDevice ? ', GPU' : ', no GPU found') : ''
+  return `TensorFlow ${backend.binding?.TF_Version ?? 'of unknown version'}, ${threads} threads${device}`
+}
+
+/** tfjs-node 4.22 calls two functions that Node 22 warns of and Node 23 no longer has, and is noisy unless told. */
+function prepareNode({ env, getBuiltinModule }: NodeJS.Process): void {
+  const util = getBuiltinModule('node:util') as unknown as Record<string, (value: unknown) => boolean>
+  util['isNullOrUndefined'] = (value) => value === null || value === undefined
+  util['isArray'] = Array.isArray
+  env['TF_CPP_MIN_LOG_LEVEL'] ??= '3'
+  env['TF_ENABLE_ONEDNN_OPTS'] ??= '0'
+}
+
+function requireFrom(path: string): NodeJS.Require {
+  return node!.getBuiltinModule('node:module').createRequire(path)
+}
+
+/**
+ * The main file of an installed package, seen from this library or else from the user's project.
+ * @param viaTfjs whether the package reaches tfjs-core through @tensorflow/tfjs
+ * @throws Error when it is absent, or brings a copy of tfjs-core of its own: tensors of two copies do not mix.
+ */
+function findPackage(name: string, viaTfjs = false): string {
+  const found = resolve(name)
+  const ours = follow(import.meta.url, TFJS, CORE)
+  const its = viaTfjs ? follow(found, TFJS, CORE) : follow(found, CORE)
+  if (its !== ours) throw new Error(`it brings its own ${CORE}, ${its}, beside ${ours}: run npm dedupe`)
+  return found
+}
+
+/** From a file to the main file of a package it sees, from there to the next, and so on. */
+function follow(file: string, ...packages: string[]): string {
+  return packages.reduce((from, name) => requireFrom(from).resolve(name), file)
+}
+
+function resolve(name: string): string {
+  const places = [import.meta.url, `${node!.cwd()}/package.json`]
+  for (const place of places) {
+    try {
+      return follow(place, name)
+    } catch {
+      // the next place may have it
+    }
+  }
+  throw new Error(`${name} is not installed`)
+}
