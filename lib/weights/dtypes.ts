@@ -63,9 +63,12 @@ function copy(values: ArrayLike<number>, out: Int32Array, at: number): number {
 }
 
 function copyBelow(bound: number, values: Uint8Array | Uint32Array, out: Int32Array, at: number): number {
-  out.set(values, at)
-  const misfit = values.findIndex((value) => value >= bound)
-  return misfit < 0 ? -1 : at + misfit
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!
+    if (value >= bound) return at + i
+    out[at + i] = value
+  }
+  return -1
 }
 
 /** 64-bit integers as pairs of 32-bit words, low word first: one fits when the high word only extends the sign. */
