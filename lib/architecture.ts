@@ -1,0 +1,57 @@
+/** What a model file provides, so that the rest of the library needs to know no architecture. */
+import type * as tf from '@tensorflow/tfjs'
+import type { At, HookPoint } from './hooks.js'
+import type { Anatomy, NamedTensors, ProcessingFlags } from './weights/process.js'
+import type { HostTensor, TensorInfo } from './weights/safetensors.js'
+import type { Weights } from './weights/weights.js'
+
+/** Sizes every architecture has. An architecture's own config extends this. */
+export interface ModelConfig {
+  readonly modelType: string
+  readonly nLayers: number
+  readonly dModel: number
+  readonly nHeads: number
+  readonly dHead: number
+  readonly dMlp: number
+  /** Longest prompt, in tokens. */
+  readonly nCtx: number
+  readonly dVocab: number
+  /** Epsilon of the norms. */
+  readonly eps: number
+}
+
+/** One forward pass's input. */
+export interface ForwardInput {
+  /** Token ids, int32 [B,P]. */
+  readonly tokens: tf.Tensor2D
+  /** [B][P], 1 at real tokens, 0 at padding; undefined when nothing is padded. */
+  readonly mask?: readonly (readonly number[])[]
+  /** Run only this many blocks and return the residual stream [B,P,D]. */
+  readonly stopAt?: number
+}
+
+/** Tensors of a checkpoint, read one at a time. */
+export interface TensorReader {
+  readonly infos: ReadonlyMap<string, TensorInfo>
+  read(name: string): Promise<HostTensor>
+}
+
+/** A model family. */
+export interface Architecture<C extends ModelConfig = ModelConfig> {
+  readonly modelType: string
+  /** @throws ConfigError naming the field that is missing or impossible. */
+  readConfig(json: Record<string, unknown>): C
+  /** Every hook point in firing order, those on request included. */
+  hookPoints(config: C): HookPoint[]
+  /** Logits [B,P,V], or the residual stream [B,P,D] when stopped. Runs inside the caller's tidy. */
+  forward(weights: Weights, config: C, input: ForwardInput, at: At): tf.Tensor3D
+  /** The checkpoint's tensors under our names, each name its own tensor, every shape checked. */
+  fromHuggingFace(tensors: TensorReader, config: C, progress?: (done: number, total: number) => void): Promise<NamedTensors>
+  anatomy(config: C): Anatomy
+  /** Whether a processing flag can change the activation at a hook point. */
+  dependsOn(flag: keyof ProcessingFlags, hookName: string): boolean
+  /** A weight by its TransformerLens name and shape, derived from what is stored. The caller owns it. */
+  weight(weights: Weights, config: C, name: string): tf.Tensor
+  /** All names `weight` knows. */
+  weightNames(config: C): string[]
+}

@@ -1,0 +1,98 @@
+/**
+ * Gradients of a metric at any hook points, also inside SAEs. Each point is tapped by an identity that hands over the
+ * gradient passing through it; the backward pass goes no further than the earliest tap.
+ */
+import * as tf from '@tensorflow/tfjs'
+import { ActivationCache, Recorder } from './cache.js'
+import { ShapeError } from './errors.js'
+import type { HookPoint, Observer } from './hooks.js'
+import { tapGradient } from './ops/stop-gradient.js'
+import type { Tokens } from './tokens/tokens.js'
+
+/** Activations and gradients at the chosen points, and the metric. Owns its tensors. */
+export interface GradientRun {
+  /** The metric: a number for each prompt [B], or one scalar. */
+  readonly value: tf.Tensor
+  readonly cache: ActivationCache
+  /** By the same names, in the shapes of the activations. Points the metric does not depend on have zeros. */
+  readonly gradients: ActivationCache
+  dispose(): void
+  [Symbol.dispose](): void
+}
+
+/** Records the activation and taps the gradient. A point that fires more than once sums its gradients. */
+class Tap extends Recorder {
+  readonly gradients = new Map<string, tf.Tensor>()
+  readonly #anchor: tf.Scalar
+
+  constructor(names: readonly string[], points: readonly HookPoint[], anchor: tf.Scalar) {
+    super(names, points)
+    this.#anchor = anchor
+  }
+
+  override see<T extends tf.Tensor>(name: string, x: T): T {
+    return tapGradient(super.see(name, x), this.#anchor, (gradient) => {
+      const before = this.gradients.get(name)
+      this.gradients.set(name, tf.keep(before ? before.add(gradient) : gradient.clone()))
+      before?.dispose()
+    })
+  }
+
+  override dispose(): void {
+    super.dispose()
+    for (const tensor of this.gradients.values()) tensor.dispose()
+    this.gradients.clear()
+  }
+}
+
+/**
+ * Runs `forward` once forward and once backward.
+ * @param forward from the observers of the run to its output [B,P,V]
+ * @param metric from the output to a scalar or one number for each prompt [B]; gradients are of the sum, so that each
+ *   prompt's are those of its own number
+ */
+export function gradientRun(
+  names: readonly string[],
+  points: readonly HookPoint[],
+  tokens: Tokens,
+  forward: (observers: readonly Observer[]) => tf.Tensor3D,
+  metric: (output: tf.Tensor3D) => tf.Tensor,
+): GradientRun {
+  let value: tf.Tensor | undefined
+  const anchor = tf.scalar(0)
+  const tap = new Tap(names, points, anchor)
+  const objective = () => {
+    const numbers = metric(forward([tap]))
+    checkMetric(numbers, tokens)
+    value = tf.keep(numbers.clone())
+    return numbers.sum() as tf.Scalar
+  }
+  try {
+    tf.tidy(() => void tf.grad(objective)(anchor))
+    for (const [name, x] of tap.kept) if (!tap.gradients.has(name)) tap.gradients.set(name, tf.keep(tf.zerosLike(x)))
+  } catch (error) {
+    tap.dispose()
+    value?.dispose()
+    throw error
+  } finally {
+    anchor.dispose()
+  }
+  const gradients = new Map([...tap.kept.keys()].map((name) => [name, tap.gradients.get(name)!])) // in firing order
+  return ownedRun(value!, new ActivationCache(tap.kept, tokens), new ActivationCache(gradients, tokens))
+}
+
+function ownedRun(value: tf.Tensor, cache: ActivationCache, gradients: ActivationCache): GradientRun {
+  const dispose = () => {
+    value.dispose()
+    cache.dispose()
+    gradients.dispose()
+  }
+  return { value, cache, gradients, dispose, [Symbol.dispose]: dispose }
+}
+
+function checkMetric(numbers: unknown, tokens: Tokens): void {
+  const isTensor = numbers instanceof tf.Tensor
+  if (isTensor && (numbers.rank === 0 || (numbers.rank === 1 && numbers.shape[0] === tokens.batch))) return
+  const got = isTensor ? `a tensor of shape [${numbers.shape}]` : typeof numbers
+  throw new ShapeError(`runWithGradients: the metric returned ${got}. It must return a scalar or one number for each of the ${tokens.batch} prompts.`)
+}

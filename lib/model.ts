@@ -1,0 +1,317 @@
+/** HookedModel: an immutable view of a model, with the few verbs that run it. */
+import * as tf from '@tensorflow/tfjs'
+import type { ModelConfig } from './architecture.js'
+import { checkCapacity, backendInfo } from './backend.js'
+import { ActivationCache, Recorder } from './cache.js'
+import { ArgumentError } from './errors.js'
+import { gradientRun, type GradientRun } from './gradients.js'
+import { chosenNames, makeAt, type HookFunction, type HookPoint, type NameFilter, type Observer } from './hooks.js'
+import { bindMetric, type Metric, type MetricFunction } from './metrics.js'
+import { meanLoss, tokenLosses } from './ops/loss.js'
+import type { PositionSlice } from './positions.js'
+import { libraryVersion, type Provenance } from './report/provenance.js'
+import type { Attachable, ModelFacts, SpliceOptions } from './splice.js'
+import type { Tokenizer } from './tokens/tokenizer.js'
+import * as strings from './tokens/strings.js'
+import { toTokens, type Prompts, type TokenContext, type TokenOptions, type Tokens } from './tokens/tokens.js'
+import * as views from './view.js'
+import type { ProcessingFlags } from './weights/process.js'
+import type { Weights } from './weights/weights.js'
+
+/** Prompts as text, ids, `Tokens` or an int32 tensor [B,P]. Text gets BOS in front unless `prependBos` is false. */
+export type Input = Prompts | tf.Tensor2D
+
+export interface CacheOptions extends TokenOptions {
+  /** Which hook points to keep. @default all but those on request */
+  readonly names?: NameFilter
+  /** Keep only these positions, an axis of length 1 for a single one. */
+  readonly positions?: PositionSlice
+  /** False leaves the logits out and stops behind the last block that is needed. @default true */
+  readonly logits?: boolean
+}
+
+export interface GradientOptions extends TokenOptions {
+  /** `logitDiff(…)`, `logProb(…)` or any function from logits [B,P,V] to a scalar or one number a prompt [B]. */
+  readonly metric: Metric | MetricFunction
+  /** Where to take activations and gradients. @default all points but those on request */
+  readonly names?: NameFilter
+}
+
+export interface AttachOptions extends SpliceOptions {
+  /** Attach an SAE although it was trained on weights processed otherwise. @default false */
+  readonly force?: boolean
+}
+
+/** An analysis that `use` can make a method: its first argument is the view. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- any arguments: the plugin's own types are kept
+export type Analysis = (view: HookedModel, ...rest: any[]) => unknown
+export type Methods<P extends Record<string, Analysis>> = {
+  readonly [K in keyof P]: P[K] extends (view: HookedModel, ...rest: infer A) => infer R ? (...rest: A) => R : never
+}
+
+/**
+ * A model, or a view of one with SAEs, hooks or a layer to stop at. Views share the weights and are never changed: each
+ * `with…` returns a new one, so there is nothing to reset. Dispose the loaded model when done; views need no disposal.
+ */
+export class HookedModel {
+  readonly #model: views.LoadedModel
+  readonly #view: views.View
+  readonly #plugins: Record<string, Analysis>
+
+  constructor(model: views.LoadedModel, view: views.View = views.plainView, plugins: Record<string, Analysis> = {}) {
+    this.#model = model
+    this.#view = view
+    this.#plugins = plugins
+    for (const [name, analysis] of Object.entries(plugins)) {
+      Object.defineProperty(this, name, { value: (...rest: unknown[]) => analysis(this, ...rest), enumerable: true })
+    }
+  }
+
+  get name(): string {
+    return this.#model.name
+  }
+  get config(): ModelConfig {
+    return this.#model.config
+  }
+  get tokenizer(): Tokenizer | undefined {
+    return this.#model.tokenizer
+  }
+  get processing(): ProcessingFlags {
+    return this.#model.processing
+  }
+  /** The stored weights. For TransformerLens's names and shapes see `weight`. */
+  get weights(): Weights {
+    return this.#model.weights
+  }
+  /** SAEs of this view, in the order they were attached. */
+  get saes(): readonly Attachable[] {
+    return this.#view.attached.map((a) => a.source)
+  }
+  /** Every hook point of this view in firing order, those on request and inside SAEs included. */
+  get hookPoints(): readonly HookPoint[] {
+    return views.viewPoints(this.#model, this.#view)
+  }
+  get hookNames(): readonly string[] {
+    return this.hookPoints.map((p) => p.name)
+  }
+
+  /** A weight by TransformerLens's name and shape, such as `blocks.0.attn.W_Q` [H,D,K]. The caller owns it. */
+  weight<T extends tf.Tensor = tf.Tensor>(name: string): T {
+    return this.#model.architecture.weight(this.#model.weights, this.config, name) as T
+  }
+
+  /** What decides whether an SAE fits this model. */
+  get facts(): ModelFacts {
+    const { architecture, config, processing, name } = this.#model
+    const points = architecture.hookPoints(config)
+    return {
+      name,
+      dModel: config.dModel,
+      nLayers: config.nLayers,
+      hookPoints: points,
+      processing,
+      featureShape: (hook) => views.featureShape(points.find((p) => p.name === hook)!, config),
+      dependsOn: (flag, hook) => architecture.dependsOn(flag, hook),
+    }
+  }
+
+  // ---- views
+
+  /**
+   * A view with hook functions, run after those it has already, in the order given:
+   * `withHooks({ 'blocks.9.attn.hook_z': (z) => … })` or `withHooks([[/hook_z$/, halve]])`.
+   * At a point with an SAE they act on what the SAE reads; hook its `hook_sae_output` to change what goes on.
+   * @throws HookError for an unknown point, with the nearest name.
+   */
+  withHooks(hooks: views.Hooks): this {
+    return this.#derive(views.addHooks(this.#model, this.#view, hooks))
+  }
+
+  /**
+   * A view with SAEs put in at their hook points. The plain point stays: it shows what the SAE reads.
+   * @throws HookError when the model has no such point, MismatchError when an SAE does not belong to this model.
+   */
+  withSaes(saes: Attachable | readonly Attachable[], options: AttachOptions = {}): this {
+    const { force = false, ...splice } = options
+    let view = this.#view
+    for (const sae of [saes].flat() as Attachable[]) {
+      sae.checkFits(this.facts, force)
+      view = views.attach(this.#model, view, sae, splice)
+    }
+    return this.#derive(view)
+  }
+
+  /** A view that runs only the first `layer` blocks and returns the residual stream [B,P,D]; −1 leaves out the last. */
+  stopAt(layer: number): this {
+    return this.#derive({ ...this.#view, stopAt: views.resolveStop(layer, this.config.nLayers) })
+  }
+
+  /** The view with nothing attached. */
+  plain(): this {
+    return this.#derive(views.plainView)
+  }
+
+  /**
+   * A view with analyses as methods: `model.use({ ablation }).ablation(prompts, …)`.
+   * @throws ArgumentError for a name that is taken or something that is no function.
+   */
+  use<P extends Record<string, Analysis>>(plugins: P): this & Methods<P> {
+    for (const [name, analysis] of Object.entries(plugins)) {
+      if (name in this) throw new ArgumentError(`use: the name '${name}' is taken on this model. Give the analysis another name.`)
+      if (typeof analysis !== 'function') throw new ArgumentError(`use: '${name}' is ${typeof analysis}. An analysis is a function.`)
+    }
+    return this.#derive(this.#view, { ...this.#plugins, ...plugins }) as this & Methods<P>
+  }
+
+  #derive(view: views.View, plugins = this.#plugins): this {
+    return new HookedModel(this.#model, view, plugins) as this
+  }
+
+  // ---- runs
+
+  /** Logits [B,P,V], or the residual stream [B,P,D] of a stopped view. The caller owns the tensor. */
+  run(input: Input, options: TokenOptions = {}): tf.Tensor3D {
+    return this.#forward(this.toTokens(input, options), [])
+  }
+
+  /**
+   * Runs and keeps activations: `using cache = model.runWithCache(prompts, { names: /resid_pre$/ })`.
+   * The cache owns its tensors and the logits; dispose it, or declare it with `using`.
+   * @throws HookError for an unknown point, or one behind the layer where the view stops.
+   */
+  runWithCache(input: Input, options: CacheOptions = {}): ActivationCache {
+    const tokens = this.toTokens(input, options)
+    const names = this.#reachable('runWithCache', options.names)
+    const recorder = new Recorder(names, this.hookPoints, options.positions)
+    const early = options.logits === false ? views.blocksNeeded(names) : undefined
+    try {
+      const output = this.#forward(tokens, [recorder], early)
+      if (options.logits === false) output.dispose()
+      return new ActivationCache(recorder.kept, tokens, options.logits === false ? undefined : output)
+    } catch (error) {
+      recorder.dispose()
+      throw error
+    }
+  }
+
+  /**
+   * Activations and the metric's gradients at hook points, also inside SAEs (`….hook_sae_acts_post`).
+   * A metric of one number a prompt is summed, so that each prompt's gradients are of its own number.
+   */
+  runWithGradients(input: Input, options: GradientOptions): GradientRun {
+    const tokens = this.toTokens(input, options)
+    const names = this.#reachable('runWithGradients', options.names)
+    const metric = this.bindMetric(options.metric, tokens)
+    return gradientRun(names, this.hookPoints, tokens, (observers) => this.#forward(tokens, observers), metric)
+  }
+
+  /** Mean next-token loss in nats over real tokens, padding left out. */
+  loss(input: Input, options: TokenOptions = {}): number {
+    const tokens = this.toTokens(input, options)
+    return tf.tidy(() => meanLoss(this.#logits('loss', tokens), tokens)).dataSync()[0]!
+  }
+
+  /** Next-token loss at each position but the last, [B,P−1], in nats; padding is not left out. The caller owns it. */
+  lossPerToken(input: Input, options: TokenOptions = {}): tf.Tensor2D {
+    const tokens = this.toTokens(input, options)
+    return tf.tidy(() => tokenLosses(this.#logits('lossPerToken', tokens), tokens))
+  }
+
+  /** A metric made ready for these prompts: its tokens are checked here, before any run. */
+  bindMetric(metric: Metric | MetricFunction, tokens: Tokens): MetricFunction {
+    return bindMetric(metric, { tokens, dVocab: this.config.dVocab, toSingleToken: (text) => this.toSingleToken(text) })
+  }
+
+  #logits(verb: string, tokens: Tokens): tf.Tensor3D {
+    if (this.#view.stopAt === undefined) return this.#forward(tokens, [])
+    throw new ArgumentError(`${verb}: this view stops at layer ${this.#view.stopAt} and has no logits. Use a view that does not stop.`)
+  }
+
+  #reachable(verb: string, filter: NameFilter | undefined): string[] {
+    const points = this.hookPoints
+    const names = chosenNames(verb, filter, points, this.name)
+    const { stopAt } = this.#view
+    if (filter !== undefined) views.checkReached(verb, names, stopAt)
+    return names.filter((name) => views.isReached(name, stopAt))
+  }
+
+  #forward(tokens: Tokens, observers: readonly Observer[], early?: number): tf.Tensor3D {
+    const { architecture, config, weights } = this.#model
+    checkCapacity(4 * tokens.batch * tokens.positions * config.dVocab, `logits of ${tokens.batch} × ${tokens.positions} tokens`)
+    const stopAt = early ?? this.#view.stopAt
+    return tf.tidy(() => {
+      const input = { tokens: tokens.tensor(), ...(tokens.mask && { mask: tokens.mask }), ...(stopAt !== undefined && { stopAt }) }
+      return architecture.forward(weights, config, input, makeAt(views.viewTaps(this.#view, observers)))
+    })
+  }
+
+  // ---- tokens
+
+  /** Token ids of prompts, checked against vocabulary and context; text gets BOS in front by default. */
+  toTokens(input: Input, options: TokenOptions = {}): Tokens {
+    if (input instanceof tf.Tensor) return toTokens(this.#tokenContext, input.arraySync(), options)
+    return toTokens(this.#tokenContext, input, options)
+  }
+  /** Text of token ids. Without an argument, a line about the model. */
+  toString(ids?: readonly number[]): string {
+    return ids === undefined ? this.#summary() : strings.toString(this.#tokenContext, ids)
+  }
+  /** The text of each token of a prompt, BOS first by default. */
+  toStrTokens(input: string | readonly number[], options: TokenOptions = {}): string[] {
+    return strings.toStrTokens(this.#tokenContext, input, options)
+  }
+  /** The id of a text that is one token. @throws TokenError when it is several. */
+  toSingleToken(text: string): number {
+    return strings.toSingleToken(this.#tokenContext, text)
+  }
+  /** Where a token stands in a prompt. @throws TokenError when it does not. */
+  getTokenPosition(single: string | number, input: string | readonly number[], options: { mode?: 'first' | 'last'; prependBos?: boolean } = {}): number {
+    return strings.getTokenPosition(this.#tokenContext, single, input, options)
+  }
+
+  get #tokenContext(): TokenContext {
+    return { tokenizer: this.tokenizer, nCtx: this.config.nCtx, dVocab: this.config.dVocab, name: this.name }
+  }
+
+  // ---- the rest
+
+  /** What a result needs so that it can be made again. */
+  async provenance(options: { prependBos?: boolean; seed?: number } = {}): Promise<Provenance> {
+    const backend = backendInfo()
+    return {
+      library: `tfjs-lens ${libraryVersion}`,
+      backend: backend ? `${backend.name} (${backend.detail})` : tf.getBackend(),
+      model: this.name,
+      modelFiles: await this.#model.files(),
+      processing: { ...this.processing },
+      ...(this.saes.length > 0 && { saes: this.saes.map((s) => s.label) }),
+      ...(this.#view.hooks.length > 0 && { hooks: this.#view.hooks.map((h) => h.name) }),
+      ...options,
+    }
+  }
+
+  dispose(): void {
+    this.#model.weights.dispose()
+  }
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  #summary(): string {
+    const { nLayers, nHeads, dModel, dVocab, nCtx } = this.config
+    const done = Object.entries(this.processing).flatMap(([flag, on]) => (on ? [flag] : []))
+    const parts = [
+      `${this.name}: ${this.config.modelType}, ${nLayers} layers, ${nHeads} heads, d_model ${dModel}, vocabulary ${dVocab}, context ${nCtx}`,
+      `${(this.weights.parameterCount / 1e6).toFixed(2)} M numbers, processing: ${done.join(', ') || 'none'}`,
+      ...this.saes.map((sae) => `SAE ${sae.label} at ${sae.hookName}`),
+      ...(this.#view.hooks.length > 0 ? [`${this.#view.hooks.length} hooks`] : []),
+    ]
+    return `HookedModel ${parts.join(' · ')}`
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.#summary()
+  }
+}
+
+export type { HookFunction }

@@ -1,0 +1,51 @@
+/** What an SAE is to a model: something put in at a hook point. The library's core knows no more of SAEs than this. */
+import type * as tf from '@tensorflow/tfjs'
+import type { At, HookPoint } from './hooks.js'
+import type { ProcessingFlags } from './weights/process.js'
+
+/**
+ * How gradients pass an SAE's error term, x − reconstruction.
+ * - `detach`: the error is a constant; gradients reach x through the encoder only (SAELens).
+ * - `passThrough`: x takes the gradient of the SAE's output; none flows through encoder or error (Marks et al. 2024,
+ *   Sparse Feature Circuits, arXiv:2403.19647).
+ */
+export type ErrorGradient = 'detach' | 'passThrough'
+
+export interface SpliceOptions {
+  /** Add x − reconstruction behind the SAE, so that the model computes what it did without it. @default false */
+  readonly errorTerm?: boolean
+  /** @default 'detach' */
+  readonly errorGradient?: ErrorGradient
+}
+
+/** A function put in at a hook point, with hook points of its own below that name. */
+export interface Splice {
+  readonly hookName: string
+  /** Hook points under the site, names relative to it (`hook_sae_acts_post`). */
+  readonly points: readonly HookPoint[]
+  /** x is the value at the site; the result goes on in its place. */
+  apply(x: tf.Tensor, at: At): tf.Tensor
+}
+
+/** The facts about a model that decide whether something fits it. */
+export interface ModelFacts {
+  readonly name: string
+  readonly dModel: number
+  readonly nLayers: number
+  readonly hookPoints: readonly HookPoint[]
+  /** Length of the last axes of an activation at a hook point, batch and position left out: [H,K] for hook_z. */
+  featureShape(hookName: string): readonly number[]
+  readonly processing: ProcessingFlags
+  /** False when no weight processing can change the activation at this point (RMS norms without biases). */
+  dependsOn(flag: keyof ProcessingFlags, hookName: string): boolean
+}
+
+/** Something `withSaes` can attach: an SAE layer satisfies this. */
+export interface Attachable {
+  /** Where it came from, for messages and provenance. */
+  readonly label: string
+  readonly hookName: string
+  /** @throws MismatchError or HookError when it does not belong to this model; `force` accepts other weight processing. */
+  checkFits(model: ModelFacts, force: boolean): void
+  splice(options: SpliceOptions): Splice
+}

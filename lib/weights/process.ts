@@ -1,0 +1,123 @@
+/**
+ * Weight processing, as TransformerLens does it on loading: rewrites of the weights that leave the model's predictions
+ * as they are (logits up to a constant a position) and make its parts easier to read. Pure functions from named tensors
+ * to named tensors. What they need to know of an architecture stands in an `Anatomy`.
+ */
+import * as tf from '@tensorflow/tfjs'
+
+/** Which rewrites were done. They are part of what an SAE was trained on, so every model records them. */
+export interface ProcessingFlags {
+  /** Norm weights and biases folded into the matrices that read the norm's output, which are then centred. */
+  readonly foldLn: boolean
+  /** The mean over d_model taken out of everything that is written to the residual stream. */
+  readonly centerWritingWeights: boolean
+  /** The mean over the vocabulary taken out of the unembedding. */
+  readonly centerUnembed: boolean
+  /** b_V moved into b_O: attention patterns sum to 1. */
+  readonly foldValueBiases: boolean
+}
+
+export const allProcessing: ProcessingFlags = {
+  foldLn: true,
+  centerWritingWeights: true,
+  centerUnembed: true,
+  foldValueBiases: true,
+}
+export const noProcessing: ProcessingFlags = {
+  foldLn: false,
+  centerWritingWeights: false,
+  centerUnembed: false,
+  foldValueBiases: false,
+}
+
+/** Where an architecture keeps what processing rewrites; names of weights, matrices [in,out]. */
+export interface Anatomy {
+  /** Norms and the linear maps that read their output. */
+  readonly norms: readonly { weight: string; bias: string; readers: readonly { W: string; b: string }[] }[]
+  /** What writes to the residual stream: matrices [*,D] and biases [D]. */
+  readonly writers: readonly { W: string; b?: string }[]
+  /** Value biases: their slice [begin, begin + size) of `b`, and the matrix [size,D] and bias [D] they go through. */
+  readonly values: readonly { b: string; begin: number; size: number; W_O: string; b_O: string }[]
+  readonly unembed: { W: string; b: string }
+}
+
+/** Named weights during processing. Tied weights must have been separated: each name its own tensor. */
+export type NamedTensors = Map<string, tf.Tensor>
+
+/**
+ * Runs the chosen rewrites in TransformerLens's order. Tensors it replaces are disposed: the map is consumed, so that
+ * a model is never in memory twice.
+ */
+export function processWeights(weights: NamedTensors, anatomy: Anatomy, flags: ProcessingFlags): NamedTensors {
+  if (flags.foldLn) foldLn(weights, anatomy)
+  if (flags.centerWritingWeights) centerWritingWeights(weights, anatomy)
+  if (flags.centerUnembed) centerUnembed(weights, anatomy)
+  if (flags.foldValueBiases) foldValueBiases(weights, anatomy, flags.centerWritingWeights)
+  return weights
+}
+
+/** b += biasₗₙ · W, then W *= weightₗₙ, then W's columns centred over d_model, since a LayerNorm's output is centred. */
+export function foldLn(weights: NamedTensors, anatomy: Anatomy): void {
+  for (const norm of anatomy.norms) {
+    const scale = take(weights, norm.weight)
+    const shift = take(weights, norm.bias)
+    for (const { W, b } of norm.readers) {
+      replace(weights, b, (bias) => bias.add(tf.matMul(shift.reshape([1, -1]), need(weights, W) as tf.Tensor2D).reshape([-1])))
+      replace(weights, W, (matrix) => {
+        const scaled = matrix.mul(scale.reshape([-1, 1]))
+        return scaled.sub(scaled.mean(0, true))
+      })
+    }
+    scale.dispose()
+    shift.dispose()
+    weights.delete(norm.weight)
+    weights.delete(norm.bias)
+  }
+}
+
+/** Takes the mean over d_model out of everything that writes to the residual stream: a LayerNorm ignores it. */
+export function centerWritingWeights(weights: NamedTensors, anatomy: Anatomy): void {
+  for (const { W, b } of anatomy.writers) {
+    replace(weights, W, (matrix) => matrix.sub(matrix.mean(-1, true)))
+    if (b !== undefined) replace(weights, b, (bias) => bias.sub(bias.mean()))
+  }
+}
+
+/** Takes the mean over the vocabulary out of W_U and b_U: a softmax ignores it (a soft-cap does not). */
+export function centerUnembed(weights: NamedTensors, anatomy: Anatomy): void {
+  replace(weights, anatomy.unembed.W, (matrix) => matrix.sub(matrix.mean(-1, true)))
+  replace(weights, anatomy.unembed.b, (bias) => bias.sub(bias.mean()))
+}
+
+/** b_O += b_V · W_O and b_V = 0; b_O is centred again when the writing weights are. */
+export function foldValueBiases(weights: NamedTensors, anatomy: Anatomy, centred: boolean): void {
+  for (const { b, begin, size, W_O, b_O } of anatomy.values) {
+    replace(weights, b_O, (bias) => {
+      const values = need(weights, b).slice([begin], [size]).reshape<tf.Tensor2D>([1, size])
+      const moved = bias.add(tf.matMul(values, need(weights, W_O) as tf.Tensor2D).reshape([-1]))
+      return centred ? moved.sub(moved.mean()) : moved
+    })
+    replace(weights, b, (bias) => {
+      const after = bias.size - begin - size
+      return tf.concat([bias.slice([0], [begin]), tf.zeros([size]), bias.slice([begin + size], [after])])
+    })
+  }
+}
+
+function need(weights: NamedTensors, name: string): tf.Tensor {
+  const tensor = weights.get(name)
+  if (!tensor) throw new Error(`process: the anatomy names a weight '${name}' that is not there`)
+  return tensor
+}
+
+function take(weights: NamedTensors, name: string): tf.Tensor {
+  const tensor = need(weights, name)
+  weights.delete(name)
+  return tensor
+}
+
+function replace(weights: NamedTensors, name: string, rewrite: (old: tf.Tensor) => tf.Tensor): void {
+  const old = need(weights, name)
+  weights.set(name, tf.tidy(() => rewrite(old)))
+  old.dispose()
+}

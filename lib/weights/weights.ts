@@ -1,0 +1,59 @@
+/** A model's weights: named tensors, matrices stored as they are multiplied, [in,out]. */
+import * as tf from '@tensorflow/tfjs'
+import { ConfigError } from '../errors.js'
+import { didYouMean } from '../nearest.js'
+import { Matrix } from '../ops/linear.js'
+
+/**
+ * Named weights of one model. Names are TransformerLens's, except that what is multiplied together is stored together:
+ * `attn.W_QKV` [D,3·H·K] and `attn.W_O` [H·K,D] stand for W_Q, W_K, W_V [H,D,K] and W_O [H,K,D].
+ */
+export class Weights {
+  readonly #tensors: Map<string, tf.Tensor>
+  readonly #matrices = new Map<string, Matrix>()
+
+  /** Takes ownership of the tensors. */
+  constructor(tensors: ReadonlyMap<string, tf.Tensor>) {
+    this.#tensors = new Map(tensors)
+    for (const tensor of this.#tensors.values()) tf.keep(tensor)
+  }
+
+  get names(): string[] {
+    return [...this.#tensors.keys()]
+  }
+
+  has(name: string): boolean {
+    return this.#tensors.has(name)
+  }
+
+  /** The stored tensor. Belongs to the weights: do not dispose. */
+  get<T extends tf.Tensor = tf.Tensor>(name: string): T {
+    const tensor = this.#tensors.get(name)
+    if (!tensor) throw new ConfigError(`weights: there is no weight '${name}'.${didYouMean(name, this.names)}`)
+    return tensor as T
+  }
+
+  /** The stored tensor, or undefined where the model has none (a folded norm has no weight). */
+  maybe<T extends tf.Tensor = tf.Tensor>(name: string): T | undefined {
+    return this.#tensors.get(name) as T | undefined
+  }
+
+  /** The stored matrix [in,out] with its transpose kept for backward passes. */
+  matrix(name: string): Matrix {
+    let matrix = this.#matrices.get(name)
+    if (!matrix) this.#matrices.set(name, (matrix = new Matrix(this.get<tf.Tensor2D>(name))))
+    return matrix
+  }
+
+  /** Numbers held, tied weights counted once. */
+  get parameterCount(): number {
+    return [...new Set(this.#tensors.values())].reduce((sum, t) => sum + t.size, 0)
+  }
+
+  dispose(): void {
+    for (const matrix of this.#matrices.values()) matrix.dispose()
+    for (const tensor of this.#tensors.values()) tensor.dispose()
+    this.#matrices.clear()
+    this.#tensors.clear()
+  }
+}

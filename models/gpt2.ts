@@ -1,0 +1,273 @@
+/**
+ * GPT-2 (Radford et al. 2019).
+ * Axes: B batch · P position · D d_model · H heads · K d_head · M d_mlp · V vocabulary · L layers
+ */
+import * as tf from '@tensorflow/tfjs'
+import type { Architecture, ForwardInput, ModelConfig, TensorReader } from '../lib/architecture.js'
+import { ConfigReader } from '../lib/config-reader.js'
+import { ConfigError } from '../lib/errors.js'
+import type { At, HookPoint } from '../lib/hooks.js'
+import { attentionSoftmax, causalMask } from '../lib/ops/attention.js'
+import { geluNew } from '../lib/ops/gelu.js'
+import { layerNorm } from '../lib/ops/layer-norm.js'
+import { linear, linearPerHead } from '../lib/ops/linear.js'
+import { learnedPositions } from '../lib/ops/positions.js'
+import { TensorCollector } from '../lib/weights/collect.js'
+import type { Anatomy, NamedTensors } from '../lib/weights/process.js'
+import type { Weights } from '../lib/weights/weights.js'
+
+export interface Gpt2Config extends ModelConfig {
+  /** Divide the scores of layer l by l + 1 as well (`scale_attn_by_inverse_layer_idx`). */
+  readonly scaleByInverseLayer: boolean
+  /** Divide the scores by √K (`scale_attn_weights`). */
+  readonly scaleScores: boolean
+}
+
+function readConfig(json: Record<string, unknown>): Gpt2Config {
+  const read = new ConfigReader(json, 'config.json')
+  const dModel = read.size('n_embd')
+  const nHeads = read.size('n_head')
+  if (dModel % nHeads !== 0) {
+    throw new ConfigError(`config.json: n_embd ${dModel} is not a multiple of n_head ${nHeads}. Heads must have equal sizes.`)
+  }
+  read.oneOf('activation_function', ['gelu_new', 'gelu_pytorch_tanh'], 'gelu_new') // two names of one function
+  return {
+    modelType: 'gpt2',
+    nLayers: read.size('n_layer'),
+    dModel,
+    nHeads,
+    dHead: dModel / nHeads,
+    dMlp: read.size('n_inner', 4 * dModel),
+    nCtx: read.size('n_positions', 1024),
+    dVocab: read.size('vocab_size'),
+    eps: read.positive('layer_norm_epsilon', 1e-5),
+    scaleByInverseLayer: read.flag('scale_attn_by_inverse_layer_idx', false),
+    scaleScores: read.flag('scale_attn_weights', true),
+  }
+}
+
+// Points in firing order. The split inputs have a head axis, and so have ln1's points when one of them is asked for.
+const blockPoints: HookPoint[] = [
+  { name: 'hook_resid_pre', shape: '[B,P,D]' },
+  { name: 'hook_attn_in', shape: '[B,P,H,D]', onRequest: true },
+  { name: 'hook_q_input', shape: '[B,P,H,D]', onRequest: true },
+  { name: 'hook_k_input', shape: '[B,P,H,D]', onRequest: true },
+  { name: 'hook_v_input', shape: '[B,P,H,D]', onRequest: true },
+  { name: 'ln1.hook_scale', shape: '[B,P,1]' },
+  { name: 'ln1.hook_normalized', shape: '[B,P,D]' },
+  { name: 'attn.hook_q', shape: '[B,P,H,K]' },
+  { name: 'attn.hook_k', shape: '[B,P,H,K]' },
+  { name: 'attn.hook_v', shape: '[B,P,H,K]' },
+  { name: 'attn.hook_attn_scores', shape: '[B,H,P,P]' },
+  { name: 'attn.hook_pattern', shape: '[B,H,P,P]' },
+  { name: 'attn.hook_z', shape: '[B,P,H,K]' },
+  { name: 'attn.hook_result', shape: '[B,P,H,D]', onRequest: true },
+  { name: 'hook_attn_out', shape: '[B,P,D]' },
+  { name: 'hook_resid_mid', shape: '[B,P,D]' },
+  { name: 'hook_mlp_in', shape: '[B,P,D]', onRequest: true },
+  { name: 'ln2.hook_scale', shape: '[B,P,1]' },
+  { name: 'ln2.hook_normalized', shape: '[B,P,D]' },
+  { name: 'mlp.hook_pre', shape: '[B,P,M]' },
+  { name: 'mlp.hook_post', shape: '[B,P,M]' },
+  { name: 'hook_mlp_out', shape: '[B,P,D]' },
+  { name: 'hook_resid_post', shape: '[B,P,D]' },
+]
+
+function hookPoints(c: Gpt2Config): HookPoint[] {
+  const layers = Array.from({ length: c.nLayers }, (_, l) => blockPoints.map((p) => ({ ...p, name: `blocks.${l}.${p.name}` })))
+  return [
+    { name: 'hook_embed', shape: '[B,P,D]' },
+    { name: 'hook_pos_embed', shape: '[B,P,D]' },
+    ...layers.flat(),
+    { name: 'ln_final.hook_scale', shape: '[B,P,1]' },
+    { name: 'ln_final.hook_normalized', shape: '[B,P,D]' },
+    { name: 'unembed.hook_in', shape: '[B,P,D]' },
+    { name: 'unembed.hook_out', shape: '[B,P,V]' },
+  ]
+}
+
+function forward(w: Weights, c: Gpt2Config, input: ForwardInput, at: At): tf.Tensor3D {
+  const { tokens, mask, stopAt = Infinity } = input
+  const embed = at('hook_embed', tf.gather(w.get<tf.Tensor2D>('embed.W_E'), tokens) as tf.Tensor as tf.Tensor3D) // [B,P,D]
+  const pos = at('hook_pos_embed', learnedPositions(w.get('pos_embed.W_pos'), tokens.shape, mask)) // [B,P,D]
+  const bias = causalMask(tokens.shape[1], mask) // [1|B,1,P,P]
+  let resid = embed.add<tf.Tensor3D>(pos)
+  for (let l = 0; l < Math.min(c.nLayers, stopAt); l++) {
+    const before = resid
+    resid = tf.tidy(() => block(w, c, l, before, bias, mask !== undefined, at.under(`blocks.${l}`)))
+  }
+  if (stopAt <= c.nLayers) return resid
+  const final = layerNorm(resid, c.eps, at.under('ln_final'), w.maybe('ln_final.w'), w.maybe('ln_final.b'))
+  const logits = linear(at('unembed.hook_in', final), w.matrix('unembed.W_U'), w.get('unembed.b_U')) as tf.Tensor3D
+  return at('unembed.hook_out', logits) // [B,P,V]
+}
+
+function block(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, bias: tf.Tensor4D, padded: boolean, at: At): tf.Tensor3D {
+  const residPre = at('hook_resid_pre', x) // [B,P,D]
+  const attnOut = at('hook_attn_out', attention(w, c, l, residPre, bias, padded, at))
+  const residMid = at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut))
+  const mlpIn = at('hook_mlp_in', residMid)
+  const mlpOut = at('hook_mlp_out', mlp(w, c, l, mlpIn, at))
+  return at('hook_resid_post', residMid.add<tf.Tensor3D>(mlpOut))
+}
+
+function attention(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, bias: tf.Tensor4D, padded: boolean, atBlock: At): tf.Tensor3D {
+  const at = atBlock.under('attn')
+  const heads = splitInputs.some((name) => atBlock.wants(name)) ? queriesFromSplitInputs(w, c, l, x, atBlock) : queries(w, c, l, x, atBlock)
+  const q = at('hook_q', heads[0]!) // [B,P,H,K]
+  const k = at('hook_k', heads[1]!)
+  const v = at('hook_v', heads[2]!)
+  const scale = (c.scaleScores ? 1 / Math.sqrt(c.dHead) : 1) / (c.scaleByInverseLayer ? l + 1 : 1)
+  const scaledQ = q.mul<tf.Tensor4D>(scale).transpose<tf.Tensor4D>([0, 2, 1, 3])
+  const scores = at('hook_attn_scores', tf.matMul(scaledQ, k.transpose([0, 2, 3, 1])).add<tf.Tensor4D>(bias)) // [B,H,P,P]
+  const pattern = at('hook_pattern', attentionSoftmax(scores, padded)) // [B,H,P,P]
+  const mixed = tf.matMul(pattern, v.transpose([0, 2, 1, 3])) // [B,H,P,K]
+  const z = at('hook_z', mixed.transpose<tf.Tensor4D>([0, 2, 1, 3])) // [B,P,H,K]
+  const b_O = w.get(`blocks.${l}.attn.b_O`)
+  if (at.wants('hook_result')) {
+    const W_O = w.get(`blocks.${l}.attn.W_O`).reshape<tf.Tensor3D>([c.nHeads, c.dHead, c.dModel])
+    return at('hook_result', linearPerHead(z, W_O)).sum<tf.Tensor3D>(2).add(b_O) // [B,P,H,D] summed over heads
+  }
+  const flat = z.reshape([z.shape[0], z.shape[1], c.nHeads * c.dHead])
+  return linear(flat, w.matrix(`blocks.${l}.attn.W_O`), b_O) as tf.Tensor3D // [B,P,D]
+}
+
+/** q, k and v [B,P,H,K] from one normed input. */
+function queries(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, at: At): tf.Tensor4D[] {
+  const ln = `blocks.${l}.ln1`
+  const normed = layerNorm(x, c.eps, at.under('ln1'), w.maybe(`${ln}.w`), w.maybe(`${ln}.b`))
+  const qkv = linear(normed, w.matrix(`blocks.${l}.attn.W_QKV`), w.get(`blocks.${l}.attn.b_QKV`))
+  const [batch, positions] = x.shape
+  return tf.split(qkv, 3, -1).map((part) => part.reshape<tf.Tensor4D>([batch, positions, c.nHeads, c.dHead]))
+}
+
+const splitInputs = ['hook_attn_in', 'hook_q_input', 'hook_k_input', 'hook_v_input']
+
+/** The same where each head may be given an input of its own: three norms and a product for each head. */
+function queriesFromSplitInputs(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, at: At): tf.Tensor4D[] {
+  const ln = `blocks.${l}.ln1`
+  const perHead = at('hook_attn_in', x.expandDims<tf.Tensor4D>(2).tile<tf.Tensor4D>([1, 1, c.nHeads, 1])) // [B,P,H,D]
+  return ['q', 'k', 'v'].map((letter) => {
+    const input = at(`hook_${letter}_input`, perHead)
+    const normed = layerNorm(input, c.eps, at.under('ln1'), w.maybe(`${ln}.w`), w.maybe(`${ln}.b`))
+    const W = weight(w, c, `blocks.${l}.attn.W_${letter.toUpperCase()}`) as tf.Tensor3D
+    const b = weight(w, c, `blocks.${l}.attn.b_${letter.toUpperCase()}`) as tf.Tensor2D
+    return linearPerHead(normed, W, b)
+  })
+}
+
+function mlp(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, atBlock: At): tf.Tensor3D {
+  const at = atBlock.under('mlp')
+  const name = `blocks.${l}`
+  const normed = layerNorm(x, c.eps, atBlock.under('ln2'), w.maybe(`${name}.ln2.w`), w.maybe(`${name}.ln2.b`))
+  const pre = at('hook_pre', linear(normed, w.matrix(`${name}.mlp.W_in`), w.get(`${name}.mlp.b_in`))) // [B,P,M]
+  const post = at('hook_post', geluNew(pre))
+  return linear(post, w.matrix(`${name}.mlp.W_out`), w.get(`${name}.mlp.b_out`)) as tf.Tensor3D // [B,P,D]
+}
+
+function anatomy(c: Gpt2Config): Anatomy {
+  const layers = Array.from({ length: c.nLayers }, (_, l) => `blocks.${l}`)
+  const unembed = { W: 'unembed.W_U', b: 'unembed.b_U' }
+  const norm = (name: string, W: string, b: string) => ({ weight: `${name}.w`, bias: `${name}.b`, readers: [{ W, b }] })
+  const inner = c.nHeads * c.dHead
+  return {
+    norms: [
+      ...layers.map((b) => norm(`${b}.ln1`, `${b}.attn.W_QKV`, `${b}.attn.b_QKV`)),
+      ...layers.map((b) => norm(`${b}.ln2`, `${b}.mlp.W_in`, `${b}.mlp.b_in`)),
+      norm('ln_final', unembed.W, unembed.b),
+    ],
+    writers: [
+      { W: 'embed.W_E' },
+      { W: 'pos_embed.W_pos' },
+      ...layers.map((b) => ({ W: `${b}.attn.W_O`, b: `${b}.attn.b_O` })),
+      ...layers.map((b) => ({ W: `${b}.mlp.W_out`, b: `${b}.mlp.b_out` })),
+    ],
+    values: layers.map((b) => ({ b: `${b}.attn.b_QKV`, begin: 2 * inner, size: inner, W_O: `${b}.attn.W_O`, b_O: `${b}.attn.b_O` })),
+    unembed,
+  }
+}
+
+/** A LayerNorm model: centring shows wherever the residual stream does, value biases in v and z alone. */
+function dependsOn(flag: string, hookName: string): boolean {
+  const point = hookName.replace(/^blocks\.\d+\./, '')
+  if (flag === 'foldValueBiases') return /^attn\.hook_(v|z|result)$/.test(point)
+  if (flag === 'centerWritingWeights') return /^hook_|^attn\.hook_result$/.test(point)
+  if (flag === 'foldLn') return point === 'unembed.hook_in'
+  return point === 'unembed.hook_out' // centerUnembed
+}
+
+const derived = /^(blocks\.\d+)\.attn\.([Wb])_([QKVO])$/
+
+function weightNames(c: Gpt2Config): string[] {
+  const names = ['attn.W_Q', 'attn.W_K', 'attn.W_V', 'attn.W_O', 'attn.b_Q', 'attn.b_K', 'attn.b_V', 'attn.b_O']
+  const inBlock = [...names, 'mlp.W_in', 'mlp.b_in', 'mlp.W_out', 'mlp.b_out']
+  const layers = Array.from({ length: c.nLayers }, (_, l) => inBlock.map((n) => `blocks.${l}.${n}`))
+  return ['embed.W_E', 'pos_embed.W_pos', ...layers.flat(), 'unembed.W_U', 'unembed.b_U']
+}
+
+/** W_Q, W_K, W_V [H,D,K], b_Q … [H,K] and W_O [H,K,D] out of the stored matrices; other weights as they are. */
+function weight(w: Weights, c: Gpt2Config, name: string): tf.Tensor {
+  const [, block, kind, letter] = derived.exec(name) ?? []
+  if (block === undefined || name.endsWith('b_O')) return w.get(name).clone()
+  return tf.tidy(() => {
+    if (letter === 'O') return w.get(name).reshape([c.nHeads, c.dHead, c.dModel])
+    const part = 'QKV'.indexOf(letter!)
+    const stored = w.get(`${block}.attn.${kind}_QKV`)
+    if (kind === 'b') return tf.split(stored, 3)[part]!.reshape([c.nHeads, c.dHead])
+    return tf.split(stored, 3, 1)[part]!.reshape([c.dModel, c.nHeads, c.dHead]).transpose([1, 0, 2])
+  })
+}
+
+// Hugging Face name → ours. Conv1D stores [in,out], as we do, with q, k and v side by side.
+const blockTensors = (c: Gpt2Config): [string, string, number[]][] => [
+  ['ln_1.weight', 'ln1.w', [c.dModel]],
+  ['ln_1.bias', 'ln1.b', [c.dModel]],
+  ['attn.c_attn.weight', 'attn.W_QKV', [c.dModel, 3 * c.dModel]],
+  ['attn.c_attn.bias', 'attn.b_QKV', [3 * c.dModel]],
+  ['attn.c_proj.weight', 'attn.W_O', [c.dModel, c.dModel]],
+  ['attn.c_proj.bias', 'attn.b_O', [c.dModel]],
+  ['ln_2.weight', 'ln2.w', [c.dModel]],
+  ['ln_2.bias', 'ln2.b', [c.dModel]],
+  ['mlp.c_fc.weight', 'mlp.W_in', [c.dModel, c.dMlp]],
+  ['mlp.c_fc.bias', 'mlp.b_in', [c.dMlp]],
+  ['mlp.c_proj.weight', 'mlp.W_out', [c.dMlp, c.dModel]],
+  ['mlp.c_proj.bias', 'mlp.b_out', [c.dModel]],
+]
+
+async function fromHuggingFace(reader: TensorReader, c: Gpt2Config, progress?: (done: number, total: number) => void): Promise<NamedTensors> {
+  const prefix = reader.infos.has('transformer.wte.weight') ? 'transformer.' : '' // the hub's own gpt2 has none
+  const tensors = new TensorCollector(reader, 'the checkpoint', progress)
+  const weights: NamedTensors = new Map()
+  try {
+    weights.set('embed.W_E', await tensors.take(`${prefix}wte.weight`, [c.dVocab, c.dModel]))
+    weights.set('pos_embed.W_pos', await tensors.take(`${prefix}wpe.weight`, [c.nCtx, c.dModel]))
+    for (let l = 0; l < c.nLayers; l++) {
+      for (const [theirs, ours, shape] of blockTensors(c)) {
+        weights.set(`blocks.${l}.${ours}`, await tensors.take(`${prefix}h.${l}.${theirs}`, shape))
+      }
+    }
+    weights.set('ln_final.w', await tensors.take(`${prefix}ln_f.weight`, [c.dModel]))
+    weights.set('ln_final.b', await tensors.take(`${prefix}ln_f.bias`, [c.dModel]))
+    const head = tensors.has('lm_head.weight') ? await tensors.take('lm_head.weight', [c.dVocab, c.dModel]) : undefined
+    weights.set('unembed.W_U', tf.transpose(head ?? weights.get('embed.W_E')!)) // a tied head is the embedding
+    head?.dispose()
+    weights.set('unembed.b_U', tf.zeros([c.dVocab]))
+    tensors.finish(/(^|\.)attn\.(masked_)?bias$/)
+    return weights
+  } catch (error) {
+    for (const tensor of weights.values()) tensor.dispose()
+    throw error
+  }
+}
+
+export const gpt2: Architecture<Gpt2Config> = {
+  modelType: 'gpt2',
+  readConfig,
+  hookPoints,
+  forward,
+  fromHuggingFace,
+  anatomy,
+  dependsOn,
+  weight,
+  weightNames,
+}

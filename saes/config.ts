@@ -1,0 +1,86 @@
+/** What an SAE's cfg.json says, in one shape for every version of SAELens that wrote it. */
+import { ConfigReader } from '../lib/config-reader.js'
+import { ConfigError } from '../lib/errors.js'
+import type { ProcessingFlags } from '../lib/weights/process.js'
+
+export type Normalization = 'none' | 'expected_average_only_in' | 'constant_norm_rescale' | 'layer_norm'
+
+/** Plain data: it is also what a saved tf.LayersModel holds. */
+export interface SaeConfig {
+  /** The kind of SAE: `standard` has a ReLU. */
+  readonly architecture: string
+  readonly dIn: number
+  readonly dSae: number
+  /** The hook point it was trained on. */
+  readonly hookName: string
+  /** Subtract b_dec from the input before encoding. */
+  readonly applyBDecToInput: boolean
+  readonly normalization: Normalization
+  /** True where heads are flattened, [H,K] → d_in, before encoding. */
+  readonly flattenHeads: boolean
+  /** Multiply the latents by a learned `scaling_factor` [S] before decoding. */
+  readonly hasScalingFactor: boolean
+  /** What the config says of the model's weight processing; a flag it does not mention is undefined. */
+  readonly processing: Partial<ProcessingFlags>
+  readonly modelName?: string
+  readonly prependBos?: boolean
+  readonly contextSize?: number
+  readonly neuronpediaId?: string
+}
+
+const normalizations = ['none', 'expected_average_only_in', 'constant_norm_rescale', 'layer_norm'] as const
+
+/**
+ * Reads cfg.json of SAELens 1 to 6 (`hook_point` of old, `hook_name`, or `metadata.hook_name` of today).
+ * @throws ConfigError naming the field that is missing or has a value that is not supported.
+ */
+export function readSaeConfig(json: unknown, where: string): SaeConfig {
+  const read = new ConfigReader(json, where)
+  const record = json as Record<string, unknown>
+  // version 6 moved what describes the training into `metadata`
+  const metadata = new ConfigReader(read.has('metadata') ? record['metadata'] : json, `${where} (metadata)`)
+  const hookName = hookNameOf(read, metadata, where)
+  return {
+    architecture: read.text('architecture', 'standard'),
+    dIn: read.size('d_in'),
+    dSae: read.size('d_sae'),
+    hookName,
+    applyBDecToInput: read.flag('apply_b_dec_to_input', true),
+    normalization: normalizationOf(read, record),
+    flattenHeads: read.has('reshape_activations') ? read.oneOf('reshape_activations', ['none', 'hook_z']) === 'hook_z' : hookName.endsWith('.hook_z'),
+    hasScalingFactor: read.flag('finetuning_scaling_factor', false),
+    processing: processingOf(metadata),
+    ...(metadata.has('model_name') && { modelName: metadata.text('model_name') }),
+    ...(metadata.has('prepend_bos') && { prependBos: metadata.flag('prepend_bos') }),
+    ...(metadata.has('context_size') && { contextSize: metadata.size('context_size') }),
+    ...(metadata.has('neuronpedia_id') && { neuronpediaId: metadata.text('neuronpedia_id') }),
+    ...activationOf(read),
+  }
+}
+
+function hookNameOf(read: ConfigReader, metadata: ConfigReader, where: string): string {
+  if (read.has('hook_point_head_index') || metadata.has('hook_head_index')) {
+    throw new ConfigError(`${where}: the SAE reads a single head (hook_head_index). Only SAEs of a whole hook point are supported.`)
+  }
+  return read.has('hook_point') ? read.text('hook_point') : metadata.text('hook_name')
+}
+
+/** Old configs say true for what is now expected_average_only_in. */
+function normalizationOf(read: ConfigReader, record: Record<string, unknown>): Normalization {
+  const value = record['normalize_activations']
+  if (typeof value === 'boolean') return value ? 'expected_average_only_in' : 'none'
+  return read.oneOf('normalize_activations', normalizations, 'none')
+}
+
+function processingOf(metadata: ConfigReader): Partial<ProcessingFlags> {
+  if (!metadata.has('model_from_pretrained_kwargs')) return {}
+  const kwargs = metadata.record('model_from_pretrained_kwargs')
+  const names = { fold_ln: 'foldLn', center_writing_weights: 'centerWritingWeights', center_unembed: 'centerUnembed', fold_value_biases: 'foldValueBiases' }
+  return Object.fromEntries(Object.entries(names).flatMap(([theirs, ours]) => (kwargs.has(theirs) ? [[ours, kwargs.flag(theirs)]] : [])))
+}
+
+/** A `standard` SAE may name another activation than ReLU; it then is another kind. */
+function activationOf(read: ConfigReader): { architecture?: string } {
+  const activation = read.has('activation_fn_str') ? read.text('activation_fn_str') : read.text('activation_fn', 'relu')
+  return activation === 'relu' || read.text('architecture', 'standard') !== 'standard' ? {} : { architecture: `standard with ${activation}` }
+}
