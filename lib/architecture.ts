@@ -16,6 +16,8 @@ export interface ModelConfig {
   /** Longest prompt, in tokens. */
   readonly nCtx: number
   readonly dVocab: number
+  /** LayerNorm centres its input, RMSNorm does not. */
+  readonly normalization: 'LN' | 'RMS'
   /** Epsilon of the norms. */
   readonly eps: number
 }
@@ -46,7 +48,11 @@ export interface Architecture<C extends ModelConfig = ModelConfig> {
   /** Logits [B,P,V], or the residual stream [B,P,D] when stopped. Runs inside the caller's tidy. */
   forward(weights: Weights, config: C, input: ForwardInput, at: At): tf.Tensor3D
   /** The checkpoint's tensors under our names, each name its own tensor, every shape checked. */
-  fromHuggingFace(tensors: TensorReader, config: C, progress?: (done: number, total: number) => void): Promise<NamedTensors>
+  fromHuggingFace(
+    tensors: TensorReader,
+    config: C,
+    progress?: (done: number, total: number) => void,
+  ): Promise<NamedTensors>
   anatomy(config: C): Anatomy
   /** Whether a processing flag can change the activation at a hook point. */
   dependsOn(flag: keyof ProcessingFlags, hookName: string): boolean

@@ -5,6 +5,7 @@ import { actName } from './hook-names.js'
 import type { HookPoint, Observer } from './hooks.js'
 import { didYouMean } from './nearest.js'
 import type { Tokens } from './tokens/tokens.js'
+import * as decompose from './decompose.js'
 import { sliceRange, type PositionSlice } from './positions.js'
 
 export class ActivationCache {
@@ -12,9 +13,11 @@ export class ActivationCache {
   readonly tokens: Tokens
   readonly #tensors: Map<string, tf.Tensor>
   readonly #output: tf.Tensor | undefined
+  readonly #model: decompose.DecomposedModel
 
   /** Takes ownership of the tensors. */
-  constructor(tensors: Map<string, tf.Tensor>, tokens: Tokens, output?: tf.Tensor) {
+  constructor(model: decompose.DecomposedModel, tensors: Map<string, tf.Tensor>, tokens: Tokens, output?: tf.Tensor) {
+    this.#model = model
     this.#tensors = tensors
     this.#output = output
     this.tokens = tokens
@@ -58,6 +61,41 @@ export class ActivationCache {
   /** Bytes held, shared data counted for each name. */
   get bytes(): number {
     return [...this.#tensors.values()].reduce((sum, t) => sum + t.size * 4, 0)
+  }
+
+  // ---- the residual stream in parts; see decompose.ts
+
+  /** The residual stream before each layer and after the last. */
+  accumulatedResid(options?: Parameters<typeof decompose.accumulatedResid>[2]): decompose.Parts {
+    return decompose.accumulatedResid(this.#model, this, options)
+  }
+  /** What each layer wrote to the residual stream. */
+  decomposeResid(options?: Parameters<typeof decompose.decomposeResid>[2]): decompose.Parts {
+    return decompose.decomposeResid(this.#model, this, options)
+  }
+  /** What each head wrote. */
+  stackHeadResults(options?: Parameters<typeof decompose.stackHeadResults>[2]): decompose.Parts {
+    return decompose.stackHeadResults(this.#model, this, options)
+  }
+  /** What each neuron wrote. */
+  stackNeuronResults(options?: decompose.PartsOptions): decompose.Parts {
+    return decompose.stackNeuronResults(this.#model, this, options)
+  }
+  /** Heads, neurons or MLPs, embeddings and biases: the parts sum to the residual stream. */
+  fullResidDecomposition(options?: Parameters<typeof decompose.fullResidDecomposition>[2]): decompose.Parts {
+    return decompose.fullResidDecomposition(this.#model, this, options)
+  }
+  /** Parts [C,B,P,D] as the norm behind them sees them. */
+  applyLnToStack(stack: tf.Tensor, options?: decompose.PartsOptions): tf.Tensor {
+    return decompose.applyLnToStack(this.#model, this, stack, options)
+  }
+  /** What each part adds to tokens' logits, [C,B,P]. */
+  logitAttrs(
+    stack: tf.Tensor,
+    tokens: number | readonly number[],
+    options?: Parameters<typeof decompose.logitAttrs>[4],
+  ): tf.Tensor {
+    return decompose.logitAttrs(this.#model, this, stack, tokens, options)
   }
 
   dispose(): void {

@@ -53,10 +53,17 @@ export class ConfigReader {
     )
   }
 
-  #read<T extends number | boolean | string>(key: string, fallback: T | undefined, what: string, valid: (v: never) => boolean): T {
+  #read<T extends number | boolean | string>(
+    key: string,
+    fallback: T | undefined,
+    what: string,
+    valid: (v: never) => boolean,
+  ): T {
     const value = this.#json[key] ?? fallback
     if (value === undefined) {
-      throw new ConfigError(`${this.#where}: the field '${key}' is missing. It must be ${what}.${didYouMean(key, Object.keys(this.#json))}`)
+      throw new ConfigError(
+        `${this.#where}: the field '${key}' is missing. It must be ${what}.${didYouMean(key, Object.keys(this.#json))}`,
+      )
     }
     const type = what.includes('number') ? 'number' : what === 'true or false' ? 'boolean' : 'string'
     if (typeof value !== type || !valid(value as never)) {

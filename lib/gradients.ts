@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { ActivationCache, Recorder } from './cache.js'
+import type { DecomposedModel } from './decompose.js'
 import { ShapeError } from './errors.js'
 import type { HookPoint, Observer } from './hooks.js'
 import { tapGradient } from './ops/stop-gradient.js'
@@ -52,6 +53,7 @@ class Tap extends Recorder {
  *   prompt's are those of its own number
  */
 export function gradientRun(
+  model: DecomposedModel,
   names: readonly string[],
   points: readonly HookPoint[],
   tokens: Tokens,
@@ -78,7 +80,7 @@ export function gradientRun(
     anchor.dispose()
   }
   const gradients = new Map([...tap.kept.keys()].map((name) => [name, tap.gradients.get(name)!])) // in firing order
-  return ownedRun(value!, new ActivationCache(tap.kept, tokens), new ActivationCache(gradients, tokens))
+  return ownedRun(value!, new ActivationCache(model, tap.kept, tokens), new ActivationCache(model, gradients, tokens))
 }
 
 function ownedRun(value: tf.Tensor, cache: ActivationCache, gradients: ActivationCache): GradientRun {
@@ -94,5 +96,7 @@ function checkMetric(numbers: unknown, tokens: Tokens): void {
   const isTensor = numbers instanceof tf.Tensor
   if (isTensor && (numbers.rank === 0 || (numbers.rank === 1 && numbers.shape[0] === tokens.batch))) return
   const got = isTensor ? `a tensor of shape [${numbers.shape}]` : typeof numbers
-  throw new ShapeError(`runWithGradients: the metric returned ${got}. It must return a scalar or one number for each of the ${tokens.batch} prompts.`)
+  throw new ShapeError(
+    `runWithGradients: the metric returned ${got}. It must return a scalar or one number for each of the ${tokens.batch} prompts.`,
+  )
 }

@@ -27,7 +27,8 @@ export function actName(name: string, layer?: number, part?: string): string {
   const short = spelledOut[name] ?? name
   if (layer === undefined) return ofNorm.has(short) ? `ln_final.hook_${short}` : `hook_${short}`
   const block = `blocks.${layer}.`
-  if (ofNorm.has(short)) return part === undefined ? `ln_final.hook_${short}` : `${block}${norms[part] ?? part}.hook_${short}`
+  if (ofNorm.has(short))
+    return part === undefined ? `ln_final.hook_${short}` : `${block}${norms[part] ?? part}.hook_${short}`
   if (ofAttention.has(short)) return `${block}attn.hook_${short}`
   if (ofMlp.has(short)) return `${block}mlp.hook_${short}`
   return `${block}hook_${short}`

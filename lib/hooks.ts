@@ -105,13 +105,17 @@ function replaced<T extends tf.Tensor>(name: string, x: T, hook: HookFunction): 
   const result: unknown = hook(x, { name, layer: layerOf(name) })
   if (result === undefined) return x
   if (result instanceof Promise) {
-    throw new ArgumentError(`hook at '${name}': the function returned a promise. Hooks are synchronous: return a tensor.`)
+    throw new ArgumentError(
+      `hook at '${name}': the function returned a promise. Hooks are synchronous: return a tensor.`,
+    )
   }
   const tensor = result as tf.Tensor
   const sameShape = tensor?.shape?.length === x.rank && tensor.shape.every((n, i) => n === x.shape[i])
   if (!sameShape) {
     const got = Array.isArray(tensor?.shape) ? `shape [${tensor.shape}]` : typeof result
-    throw new ShapeError(`hook at '${name}': the function returned ${got}. It must return a tensor of shape [${x.shape}].`)
+    throw new ShapeError(
+      `hook at '${name}': the function returned ${got}. It must return a tensor of shape [${x.shape}].`,
+    )
   }
   return tensor as T
 }
@@ -126,17 +130,29 @@ export function layerOf(name: string): number | undefined {
  * Names chosen by a filter, in firing order. Without a filter all points but those on request.
  * @throws HookError for a name that is not among the points, or a pattern that matches none.
  */
-export function chosenNames(verb: string, filter: NameFilter | undefined, points: readonly HookPoint[], model: string): string[] {
+export function chosenNames(
+  verb: string,
+  filter: NameFilter | undefined,
+  points: readonly HookPoint[],
+  model: string,
+): string[] {
   if (filter === undefined) return points.filter((p) => !p.onRequest).map((p) => p.name)
   const chosen = nameTest(verb, filter, points, model)
   const names = points.map((p) => p.name).filter(chosen)
   if (names.length === 0) {
-    throw new HookError(`${verb}: no hook point of ${model} is chosen by ${String(filter)}. See model.hookNames for the names.`)
+    throw new HookError(
+      `${verb}: no hook point of ${model} is chosen by ${String(filter)}. See model.hookNames for the names.`,
+    )
   }
   return names
 }
 
-function nameTest(verb: string, filter: NameFilter, points: readonly HookPoint[], model: string): (name: string) => boolean {
+function nameTest(
+  verb: string,
+  filter: NameFilter,
+  points: readonly HookPoint[],
+  model: string,
+): (name: string) => boolean {
   if (typeof filter === 'function') return filter
   // a fresh pattern without g and y, whose lastIndex would make every second match fail
   if (filter instanceof RegExp) {

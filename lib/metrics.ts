@@ -68,18 +68,26 @@ export function logProb(answer: Answers, options: MetricOptions = {}): Metric {
 export function bindMetric(metric: Metric | MetricFunction, context: MetricContext): MetricFunction {
   if (typeof metric === 'function') return metric
   if (typeof metric?.bind === 'function') return metric.bind(context)
-  throw new ArgumentError(`metric: got ${JSON.stringify(metric)}. Give logitDiff(…), logProb(…) or a function from logits to a tensor.`)
+  throw new ArgumentError(
+    `metric: got ${JSON.stringify(metric)}. Give logitDiff(…), logProb(…) or a function from logits to a tensor.`,
+  )
 }
 
 /** Name and unit of a metric, for labels. */
 export function describeMetric(metric: Metric | MetricFunction): { name: string; unit: string } {
-  return typeof metric === 'function' ? { name: metric.name || 'metric', unit: '' } : { name: metric.name, unit: metric.unit }
+  return typeof metric === 'function'
+    ? { name: metric.name || 'metric', unit: '' }
+    : { name: metric.name, unit: metric.unit }
 }
 
 function answerIds(verb: string, answers: Answers, { tokens, dVocab, toSingleToken }: MetricContext): number[] {
-  const list = Array.isArray(answers) ? (answers as readonly (string | number)[]) : tokens.rows.map(() => answers as string | number)
+  const list = Array.isArray(answers)
+    ? (answers as readonly (string | number)[])
+    : tokens.rows.map(() => answers as string | number)
   if (list.length !== tokens.batch) {
-    throw new ArgumentError(`${verb}: there are ${list.length} answers for ${tokens.batch} prompts. Give one for all or one for each.`)
+    throw new ArgumentError(
+      `${verb}: there are ${list.length} answers for ${tokens.batch} prompts. Give one for all or one for each.`,
+    )
   }
   return list.map((answer) => {
     const id = typeof answer === 'string' ? toSingleToken(answer) : answer

@@ -110,7 +110,11 @@ export class HookedModel {
       nLayers: config.nLayers,
       hookPoints: points,
       processing,
-      featureShape: (hook) => views.featureShape(points.find((p) => p.name === hook)!, config),
+      featureShape: (hook) =>
+        views.featureShape(
+          points.find((p) => p.name === hook)!,
+          config,
+        ),
       dependsOn: (flag, hook) => architecture.dependsOn(flag, hook),
     }
   }
@@ -157,8 +161,10 @@ export class HookedModel {
    */
   use<P extends Record<string, Analysis>>(plugins: P): this & Methods<P> {
     for (const [name, analysis] of Object.entries(plugins)) {
-      if (name in this) throw new ArgumentError(`use: the name '${name}' is taken on this model. Give the analysis another name.`)
-      if (typeof analysis !== 'function') throw new ArgumentError(`use: '${name}' is ${typeof analysis}. An analysis is a function.`)
+      if (name in this)
+        throw new ArgumentError(`use: the name '${name}' is taken on this model. Give the analysis another name.`)
+      if (typeof analysis !== 'function')
+        throw new ArgumentError(`use: '${name}' is ${typeof analysis}. An analysis is a function.`)
     }
     return this.#derive(this.#view, { ...this.#plugins, ...plugins }) as this & Methods<P>
   }
@@ -187,7 +193,7 @@ export class HookedModel {
     try {
       const output = this.#forward(tokens, [recorder], early)
       if (options.logits === false) output.dispose()
-      return new ActivationCache(recorder.kept, tokens, options.logits === false ? undefined : output)
+      return new ActivationCache(this, recorder.kept, tokens, options.logits === false ? undefined : output)
     } catch (error) {
       recorder.dispose()
       throw error
@@ -202,7 +208,7 @@ export class HookedModel {
     const tokens = this.toTokens(input, options)
     const names = this.#reachable('runWithGradients', options.names)
     const metric = this.bindMetric(options.metric, tokens)
-    return gradientRun(names, this.hookPoints, tokens, (observers) => this.#forward(tokens, observers), metric)
+    return gradientRun(this, names, this.hookPoints, tokens, (observers) => this.#forward(tokens, observers), metric)
   }
 
   /** Mean next-token loss in nats over real tokens, padding left out. */
@@ -224,7 +230,9 @@ export class HookedModel {
 
   #logits(verb: string, tokens: Tokens): tf.Tensor3D {
     if (this.#view.stopAt === undefined) return this.#forward(tokens, [])
-    throw new ArgumentError(`${verb}: this view stops at layer ${this.#view.stopAt} and has no logits. Use a view that does not stop.`)
+    throw new ArgumentError(
+      `${verb}: this view stops at layer ${this.#view.stopAt} and has no logits. Use a view that does not stop.`,
+    )
   }
 
   #reachable(verb: string, filter: NameFilter | undefined): string[] {
@@ -237,10 +245,17 @@ export class HookedModel {
 
   #forward(tokens: Tokens, observers: readonly Observer[], early?: number): tf.Tensor3D {
     const { architecture, config, weights } = this.#model
-    checkCapacity(4 * tokens.batch * tokens.positions * config.dVocab, `logits of ${tokens.batch} × ${tokens.positions} tokens`)
+    checkCapacity(
+      4 * tokens.batch * tokens.positions * config.dVocab,
+      `logits of ${tokens.batch} × ${tokens.positions} tokens`,
+    )
     const stopAt = early ?? this.#view.stopAt
     return tf.tidy(() => {
-      const input = { tokens: tokens.tensor(), ...(tokens.mask && { mask: tokens.mask }), ...(stopAt !== undefined && { stopAt }) }
+      const input = {
+        tokens: tokens.tensor(),
+        ...(tokens.mask && { mask: tokens.mask }),
+        ...(stopAt !== undefined && { stopAt }),
+      }
       return architecture.forward(weights, config, input, makeAt(views.viewTaps(this.#view, observers)))
     })
   }
@@ -265,7 +280,11 @@ export class HookedModel {
     return strings.toSingleToken(this.#tokenContext, text)
   }
   /** Where a token stands in a prompt. @throws TokenError when it does not. */
-  getTokenPosition(single: string | number, input: string | readonly number[], options: { mode?: 'first' | 'last'; prependBos?: boolean } = {}): number {
+  getTokenPosition(
+    single: string | number,
+    input: string | readonly number[],
+    options: { mode?: 'first' | 'last'; prependBos?: boolean } = {},
+  ): number {
     return strings.getTokenPosition(this.#tokenContext, single, input, options)
   }
 

@@ -19,6 +19,9 @@ export function sliceRange(slice: PositionSlice, positions: number): { begin: nu
   if (typeof slice === 'number') return { begin: resolvePosition('positions', slice, positions), size: 1 }
   const begin = resolvePosition('positions', slice[0], positions)
   const end = slice[1] === positions ? positions : resolvePosition('positions', slice[1], positions)
-  if (end <= begin) throw new ArgumentError(`positions: the range [${slice}] is empty in prompts of ${positions} tokens. Its end must lie behind its begin.`)
+  if (end <= begin)
+    throw new ArgumentError(
+      `positions: the range [${slice}] is empty in prompts of ${positions} tokens. Its end must lie behind its begin.`,
+    )
   return { begin, size: end - begin }
 }

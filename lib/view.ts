@@ -1,7 +1,15 @@
 /** What makes one view of a model different from another: plain values, shared by nobody, never changed. */
 import type { Architecture, ModelConfig } from './architecture.js'
 import { ArgumentError, HookError } from './errors.js'
-import { chosenNames, layerOf, type HookFunction, type HookPoint, type NameFilter, type Taps, type Observer } from './hooks.js'
+import {
+  chosenNames,
+  layerOf,
+  type HookFunction,
+  type HookPoint,
+  type NameFilter,
+  type Taps,
+  type Observer,
+} from './hooks.js'
 import type { Attachable, Splice, SpliceOptions } from './splice.js'
 import type { Tokenizer } from './tokens/tokenizer.js'
 import type { ProcessingFlags } from './weights/process.js'
@@ -53,7 +61,9 @@ export function addHooks(model: LoadedModel, view: View, hooks: Hooks): View {
   const pairs: readonly (readonly [NameFilter, HookFunction])[] = Array.isArray(hooks) ? hooks : Object.entries(hooks)
   const added = pairs.flatMap(([filter, hook]) => {
     if (typeof hook !== 'function') {
-      throw new ArgumentError(`withHooks: the hook for '${String(filter)}' is ${JSON.stringify(hook)}. It must be a function.`)
+      throw new ArgumentError(
+        `withHooks: the hook for '${String(filter)}' is ${JSON.stringify(hook)}. It must be a function.`,
+      )
     }
     return chosenNames('withHooks', filter, points, model.name).map((name) => ({ name, hook }))
   })
@@ -75,7 +85,9 @@ export function attach(model: LoadedModel, view: View, source: Attachable, optio
 export function resolveStop(stopAt: number | undefined, nLayers: number): number | undefined {
   if (stopAt === undefined) return undefined
   if (!Number.isInteger(stopAt) || stopAt < -nLayers || stopAt > nLayers) {
-    throw new ArgumentError(`stopAt: ${stopAt} is not a layer of a model of ${nLayers} layers. Give a whole number from ${-nLayers} to ${nLayers}.`)
+    throw new ArgumentError(
+      `stopAt: ${stopAt} is not a layer of a model of ${nLayers} layers. Give a whole number from ${-nLayers} to ${nLayers}.`,
+    )
   }
   return stopAt < 0 ? stopAt + nLayers : stopAt
 }
@@ -89,7 +101,9 @@ export function isReached(name: string, stopAt: number | undefined): boolean {
 export function checkReached(verb: string, names: readonly string[], stopAt: number | undefined): void {
   const late = names.find((name) => !isReached(name, stopAt))
   if (late !== undefined) {
-    throw new HookError(`${verb}: '${late}' is never reached, as this view stops at layer ${stopAt}. Ask for earlier points or stop later.`)
+    throw new HookError(
+      `${verb}: '${late}' is never reached, as this view stops at layer ${stopAt}. Ask for earlier points or stop later.`,
+    )
   }
 }
 
@@ -114,7 +128,14 @@ export function viewTaps(view: View, observers: readonly Observer[]): Taps {
 
 /** Lengths of an activation's last axes, batch and position left out: [H,K] for `[B,P,H,K]`. */
 export function featureShape(point: HookPoint, config: ModelConfig): number[] {
-  const sizes: Record<string, number> = { D: config.dModel, H: config.nHeads, K: config.dHead, M: config.dMlp, V: config.dVocab, 1: 1 }
+  const sizes: Record<string, number> = {
+    D: config.dModel,
+    H: config.nHeads,
+    K: config.dHead,
+    M: config.dMlp,
+    V: config.dVocab,
+    1: 1,
+  }
   return point.shape
     .slice(1, -1)
     .split(',')

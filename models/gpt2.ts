@@ -28,7 +28,9 @@ function readConfig(json: Record<string, unknown>): Gpt2Config {
   const dModel = read.size('n_embd')
   const nHeads = read.size('n_head')
   if (dModel % nHeads !== 0) {
-    throw new ConfigError(`config.json: n_embd ${dModel} is not a multiple of n_head ${nHeads}. Heads must have equal sizes.`)
+    throw new ConfigError(
+      `config.json: n_embd ${dModel} is not a multiple of n_head ${nHeads}. Heads must have equal sizes.`,
+    )
   }
   read.oneOf('activation_function', ['gelu_new', 'gelu_pytorch_tanh'], 'gelu_new') // two names of one function
   return {
@@ -40,6 +42,7 @@ function readConfig(json: Record<string, unknown>): Gpt2Config {
     dMlp: read.size('n_inner', 4 * dModel),
     nCtx: read.size('n_positions', 1024),
     dVocab: read.size('vocab_size'),
+    normalization: 'LN',
     eps: read.positive('layer_norm_epsilon', 1e-5),
     scaleByInverseLayer: read.flag('scale_attn_by_inverse_layer_idx', false),
     scaleScores: read.flag('scale_attn_weights', true),
@@ -74,7 +77,9 @@ const blockPoints: HookPoint[] = [
 ]
 
 function hookPoints(c: Gpt2Config): HookPoint[] {
-  const layers = Array.from({ length: c.nLayers }, (_, l) => blockPoints.map((p) => ({ ...p, name: `blocks.${l}.${p.name}` })))
+  const layers = Array.from({ length: c.nLayers }, (_, l) =>
+    blockPoints.map((p) => ({ ...p, name: `blocks.${l}.${p.name}` })),
+  )
   return [
     { name: 'hook_embed', shape: '[B,P,D]' },
     { name: 'hook_pos_embed', shape: '[B,P,D]' },
@@ -102,7 +107,15 @@ function forward(w: Weights, c: Gpt2Config, input: ForwardInput, at: At): tf.Ten
   return at('unembed.hook_out', logits) // [B,P,V]
 }
 
-function block(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, bias: tf.Tensor4D, padded: boolean, at: At): tf.Tensor3D {
+function block(
+  w: Weights,
+  c: Gpt2Config,
+  l: number,
+  x: tf.Tensor3D,
+  bias: tf.Tensor4D,
+  padded: boolean,
+  at: At,
+): tf.Tensor3D {
   const residPre = at('hook_resid_pre', x) // [B,P,D]
   const attnOut = at('hook_attn_out', attention(w, c, l, residPre, bias, padded, at))
   const residMid = at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut))
@@ -111,9 +124,19 @@ function block(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, bias: tf.Te
   return at('hook_resid_post', residMid.add<tf.Tensor3D>(mlpOut))
 }
 
-function attention(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, bias: tf.Tensor4D, padded: boolean, atBlock: At): tf.Tensor3D {
+function attention(
+  w: Weights,
+  c: Gpt2Config,
+  l: number,
+  x: tf.Tensor3D,
+  bias: tf.Tensor4D,
+  padded: boolean,
+  atBlock: At,
+): tf.Tensor3D {
   const at = atBlock.under('attn')
-  const heads = splitInputs.some((name) => atBlock.wants(name)) ? queriesFromSplitInputs(w, c, l, x, atBlock) : queries(w, c, l, x, atBlock)
+  const heads = splitInputs.some((name) => atBlock.wants(name))
+    ? queriesFromSplitInputs(w, c, l, x, atBlock)
+    : queries(w, c, l, x, atBlock)
   const q = at('hook_q', heads[0]!) // [B,P,H,K]
   const k = at('hook_k', heads[1]!)
   const v = at('hook_v', heads[2]!)
@@ -182,7 +205,13 @@ function anatomy(c: Gpt2Config): Anatomy {
       ...layers.map((b) => ({ W: `${b}.attn.W_O`, b: `${b}.attn.b_O` })),
       ...layers.map((b) => ({ W: `${b}.mlp.W_out`, b: `${b}.mlp.b_out` })),
     ],
-    values: layers.map((b) => ({ b: `${b}.attn.b_QKV`, begin: 2 * inner, size: inner, W_O: `${b}.attn.W_O`, b_O: `${b}.attn.b_O` })),
+    values: layers.map((b) => ({
+      b: `${b}.attn.b_QKV`,
+      begin: 2 * inner,
+      size: inner,
+      W_O: `${b}.attn.W_O`,
+      b_O: `${b}.attn.b_O`,
+    })),
     unembed,
   }
 }
@@ -234,7 +263,11 @@ const blockTensors = (c: Gpt2Config): [string, string, number[]][] => [
   ['mlp.c_proj.bias', 'mlp.b_out', [c.dModel]],
 ]
 
-async function fromHuggingFace(reader: TensorReader, c: Gpt2Config, progress?: (done: number, total: number) => void): Promise<NamedTensors> {
+async function fromHuggingFace(
+  reader: TensorReader,
+  c: Gpt2Config,
+  progress?: (done: number, total: number) => void,
+): Promise<NamedTensors> {
   const prefix = reader.infos.has('transformer.wte.weight') ? 'transformer.' : '' // the hub's own gpt2 has none
   const tensors = new TensorCollector(reader, 'the checkpoint', progress)
   const weights: NamedTensors = new Map()

@@ -49,7 +49,15 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
     const weights = await architecture.fromHuggingFace(checkpoint, config, options.progress)
     const processed = new Weights(processWeights(weights, architecture.anatomy(config), flags))
     const files = hashesOf(source, checkpoint.files)
-    return new HookedModel({ name: nameOf(name), architecture, config, weights: processed, tokenizer, processing: flags, files })
+    return new HookedModel({
+      name: nameOf(name),
+      architecture,
+      config,
+      weights: processed,
+      tokenizer,
+      processing: flags,
+      files,
+    })
   } finally {
     await checkpoint.close()
   }
@@ -74,14 +82,18 @@ function architectureOf(config: ConfigReader): Architecture {
   const architecture = architectures[type]
   if (architecture) return architecture
   const known = Object.keys(architectures)
-  throw new ConfigError(`loadModel: model_type '${type}' is not supported. Supported: ${known.join(', ')}.${didYouMean(type, known)}`)
+  throw new ConfigError(
+    `loadModel: model_type '${type}' is not supported. Supported: ${known.join(', ')}.${didYouMean(type, known)}`,
+  )
 }
 
 function processingFlags(process: boolean | Partial<ProcessingFlags>): ProcessingFlags {
   if (typeof process === 'boolean') return process ? allProcessing : noProcessing
   const unknown = Object.keys(process).find((flag) => !(flag in allProcessing))
   if (unknown !== undefined) {
-    throw new ArgumentError(`loadModel: there is no processing flag '${unknown}'.${didYouMean(unknown, Object.keys(allProcessing))}`)
+    throw new ArgumentError(
+      `loadModel: there is no processing flag '${unknown}'.${didYouMean(unknown, Object.keys(allProcessing))}`,
+    )
   }
   return { ...allProcessing, ...process }
 }
@@ -89,6 +101,7 @@ function processingFlags(process: boolean | Partial<ProcessingFlags>): Processin
 /** sha256 of the weight files, computed when a result first asks for them. */
 function hashesOf(source: Source, files: readonly string[]): () => Promise<Record<string, string>> {
   let hashes: Promise<Record<string, string>> | undefined
-  const compute = async () => Object.fromEntries(await Promise.all(files.map(async (file) => [file, await source.sha256(file)] as const)))
+  const compute = async () =>
+    Object.fromEntries(await Promise.all(files.map(async (file) => [file, await source.sha256(file)] as const)))
   return () => (hashes ??= compute())
 }

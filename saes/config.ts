@@ -47,7 +47,9 @@ export function readSaeConfig(json: unknown, where: string): SaeConfig {
     hookName,
     applyBDecToInput: read.flag('apply_b_dec_to_input', true),
     normalization: normalizationOf(read, record),
-    flattenHeads: read.has('reshape_activations') ? read.oneOf('reshape_activations', ['none', 'hook_z']) === 'hook_z' : hookName.endsWith('.hook_z'),
+    flattenHeads: read.has('reshape_activations')
+      ? read.oneOf('reshape_activations', ['none', 'hook_z']) === 'hook_z'
+      : hookName.endsWith('.hook_z'),
     hasScalingFactor: read.flag('finetuning_scaling_factor', false),
     processing: processingOf(metadata),
     ...(metadata.has('model_name') && { modelName: metadata.text('model_name') }),
@@ -60,7 +62,9 @@ export function readSaeConfig(json: unknown, where: string): SaeConfig {
 
 function hookNameOf(read: ConfigReader, metadata: ConfigReader, where: string): string {
   if (read.has('hook_point_head_index') || metadata.has('hook_head_index')) {
-    throw new ConfigError(`${where}: the SAE reads a single head (hook_head_index). Only SAEs of a whole hook point are supported.`)
+    throw new ConfigError(
+      `${where}: the SAE reads a single head (hook_head_index). Only SAEs of a whole hook point are supported.`,
+    )
   }
   return read.has('hook_point') ? read.text('hook_point') : metadata.text('hook_name')
 }
@@ -75,12 +79,21 @@ function normalizationOf(read: ConfigReader, record: Record<string, unknown>): N
 function processingOf(metadata: ConfigReader): Partial<ProcessingFlags> {
   if (!metadata.has('model_from_pretrained_kwargs')) return {}
   const kwargs = metadata.record('model_from_pretrained_kwargs')
-  const names = { fold_ln: 'foldLn', center_writing_weights: 'centerWritingWeights', center_unembed: 'centerUnembed', fold_value_biases: 'foldValueBiases' }
-  return Object.fromEntries(Object.entries(names).flatMap(([theirs, ours]) => (kwargs.has(theirs) ? [[ours, kwargs.flag(theirs)]] : [])))
+  const names = {
+    fold_ln: 'foldLn',
+    center_writing_weights: 'centerWritingWeights',
+    center_unembed: 'centerUnembed',
+    fold_value_biases: 'foldValueBiases',
+  }
+  return Object.fromEntries(
+    Object.entries(names).flatMap(([theirs, ours]) => (kwargs.has(theirs) ? [[ours, kwargs.flag(theirs)]] : [])),
+  )
 }
 
 /** A `standard` SAE may name another activation than ReLU; it then is another kind. */
 function activationOf(read: ConfigReader): { architecture?: string } {
   const activation = read.has('activation_fn_str') ? read.text('activation_fn_str') : read.text('activation_fn', 'relu')
-  return activation === 'relu' || read.text('architecture', 'standard') !== 'standard' ? {} : { architecture: `standard with ${activation}` }
+  return activation === 'relu' || read.text('architecture', 'standard') !== 'standard'
+    ? {}
+    : { architecture: `standard with ${activation}` }
 }

@@ -28,7 +28,8 @@ export function foldWDecNorm(sae: Sae): Sae {
  * b_dec / s, b_enc as it is. The normalization is `none` afterwards. As SAELens's fold_activation_norm_scaling_factor.
  */
 export function foldActivationNorm(sae: Sae, factor: number): Sae {
-  if (!(factor > 0) || !Number.isFinite(factor)) throw new ArgumentError(`foldActivationNorm: the factor is ${factor}. It must be a number above 0.`)
+  if (!(factor > 0) || !Number.isFinite(factor))
+    throw new ArgumentError(`foldActivationNorm: the factor is ${factor}. It must be a number above 0.`)
   return rewritten(sae, { ...sae.cfg, normalization: 'none' }, (weights) => ({
     ...weights,
     W_enc: weights['W_enc']!.mul(factor),

@@ -20,7 +20,13 @@ const kinds: Readonly<Record<string, new (args: SaeArgs) => Sae>> = { standard: 
 
 /** Releases that come with the package: folders of SAEs for the embedded model. */
 const embedded: Readonly<Record<string, readonly string[]>> = {
-  'pocket-res': ['blocks.0.hook_resid_pre', 'blocks.1.hook_resid_pre', 'blocks.2.hook_resid_pre', 'blocks.3.hook_resid_pre', 'blocks.3.hook_resid_post'],
+  'pocket-res': [
+    'blocks.0.hook_resid_pre',
+    'blocks.1.hook_resid_pre',
+    'blocks.2.hook_resid_pre',
+    'blocks.3.hook_resid_pre',
+    'blocks.3.hook_resid_post',
+  ],
   'pocket-z': ['blocks.0.hook_z', 'blocks.1.hook_z', 'blocks.2.hook_z', 'blocks.3.hook_z'],
   'pocket-mlp': ['blocks.1.mlp.hook_post', 'blocks.3.mlp.hook_post'],
 }
@@ -46,7 +52,9 @@ async function locate(release: string, id: string | undefined): Promise<{ source
   const ids = embedded[release]
   if (ids) {
     if (id === undefined || !ids.includes(id)) {
-      throw new ArgumentError(`loadSae: the release '${release}' has no SAE '${String(id)}'. It has ${ids.join(', ')}.${didYouMean(id ?? '', ids)}`)
+      throw new ArgumentError(
+        `loadSae: the release '${release}' has no SAE '${String(id)}'. It has ${ids.join(', ')}.${didYouMean(id ?? '', ids)}`,
+      )
     }
     const folder = fileURLToPath(new URL(`./pocket/${release}/${id}/`, import.meta.url))
     return { source: await folderSource(folder), label: `${release}/${id}` }
@@ -80,7 +88,9 @@ function makeSae({ cfg, tensors, logSparsity }: SaeFiles, label: string): Sae {
   checkTensors(sae, tensors)
   sae.build() // outside tidy: its variables must live on
   tf.tidy(() => {
-    sae.load(Object.fromEntries([...tensors].map(([name, t]) => [name, tf.tensor(t.values as Float32Array, [...t.shape])])))
+    sae.load(
+      Object.fromEntries([...tensors].map(([name, t]) => [name, tf.tensor(t.values as Float32Array, [...t.shape])])),
+    )
   })
   sae.logSparsity = logSparsity
   return sae
@@ -90,11 +100,19 @@ function checkTensors(sae: Sae, tensors: SaeFiles['tensors']): void {
   const shapes = sae.weightShapes()
   for (const [name, shape] of Object.entries(shapes)) {
     const tensor = tensors.get(name)
-    if (!tensor) throw new FileError(`loadSae: '${sae.label}' has no tensor '${name}'. Its config asks for one of shape [${shape}].`)
+    if (!tensor)
+      throw new FileError(
+        `loadSae: '${sae.label}' has no tensor '${name}'. Its config asks for one of shape [${shape}].`,
+      )
     if (tensor.shape.join() !== shape.join()) {
-      throw new ConfigError(`loadSae: ${name} of '${sae.label}' has shape [${tensor.shape}]. Its config asks for [${shape}].`)
+      throw new ConfigError(
+        `loadSae: ${name} of '${sae.label}' has shape [${tensor.shape}]. Its config asks for [${shape}].`,
+      )
     }
   }
   const extra = [...tensors.keys()].filter((name) => !(name in shapes))
-  if (extra.length > 0) throw new FileError(`loadSae: '${sae.label}' has tensors that a ${sae.cfg.architecture} SAE has no place for: ${extra.join(', ')}.`)
+  if (extra.length > 0)
+    throw new FileError(
+      `loadSae: '${sae.label}' has tensors that a ${sae.cfg.architecture} SAE has no place for: ${extra.join(', ')}.`,
+    )
 }

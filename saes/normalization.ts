@@ -24,7 +24,11 @@ export function normalizeInput(x: tf.Tensor, kind: Normalization): Normalized {
     const width = x.shape.at(-1)!
     const mean = x.mean(-1, true)
     const centred = x.sub(mean)
-    const std = centred.square().sum(-1, true).div(width - 1).sqrt()
+    const std = centred
+      .square()
+      .sum(-1, true)
+      .div(width - 1)
+      .sqrt()
     return { value: centred.div(std.add(1e-5)), undo: (y) => y.mul(std).add(mean) }
   }
   return { value: x, undo: (y) => y }

@@ -80,9 +80,14 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
     this.build()
     for (const [name, variable] of this.#variables) {
       const tensor = tensors[name]
-      if (!tensor) throw new ArgumentError(`load: the SAE '${this.label}' has a weight '${name}', which is not among ${Object.keys(tensors).join(', ')}.`)
+      if (!tensor)
+        throw new ArgumentError(
+          `load: the SAE '${this.label}' has a weight '${name}', which is not among ${Object.keys(tensors).join(', ')}.`,
+        )
       if (tensor.shape.join() !== variable.shape.join()) {
-        throw new ShapeError(`load: ${name} of the SAE '${this.label}' has shape [${tensor.shape}]. Its config asks for [${variable.shape}].`)
+        throw new ShapeError(
+          `load: ${name} of the SAE '${this.label}' has shape [${tensor.shape}]. Its config asks for [${variable.shape}].`,
+        )
       }
       variable.write(tensor)
     }
@@ -93,7 +98,10 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   weight<T extends tf.Tensor = tf.Tensor>(name: string): T {
     this.build()
     const variable = this.#variables.get(name)
-    if (!variable) throw new ArgumentError(`weight: the SAE '${this.label}' has no '${name}'. It has ${[...this.#variables.keys()].join(', ')}.`)
+    if (!variable)
+      throw new ArgumentError(
+        `weight: the SAE '${this.label}' has no '${name}'. It has ${[...this.#variables.keys()].join(', ')}.`,
+      )
     return variable.read() as T
   }
   get W_enc(): tf.Tensor2D {
@@ -123,7 +131,9 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   decode(acts: tf.Tensor, input?: tf.Tensor): tf.Tensor {
     const { flattenHeads, normalization } = this.cfg
     if (!input && (flattenHeads || normalization === 'constant_norm_rescale' || normalization === 'layer_norm')) {
-      throw new ArgumentError(`decode: the SAE '${this.label}' (${flattenHeads ? 'heads flattened' : normalization}) needs the input as well. Call decode(acts, input).`)
+      throw new ArgumentError(
+        `decode: the SAE '${this.label}' (${flattenHeads ? 'heads flattened' : normalization}) needs the input as well. Call decode(acts, input).`,
+      )
     }
     return tf.tidy(() => {
       const recons = this.#reconstruct(acts, this.#frozen(silent))
@@ -165,9 +175,14 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   #flatten(x: tf.Tensor): tf.Tensor {
     const { dIn, flattenHeads } = this.cfg
-    const shape = flattenHeads && x.shape.at(-1) !== dIn ? [...x.shape.slice(0, -2), x.shape.at(-1)! * (x.shape.at(-2) ?? 0)] : x.shape
+    const shape =
+      flattenHeads && x.shape.at(-1) !== dIn
+        ? [...x.shape.slice(0, -2), x.shape.at(-1)! * (x.shape.at(-2) ?? 0)]
+        : x.shape
     if (shape.at(-1) !== dIn) {
-      throw new ShapeError(`SAE '${this.label}': the input has shape [${x.shape}]. Its last ${flattenHeads ? 'axes must have' : 'axis must have'} ${dIn} numbers.`)
+      throw new ShapeError(
+        `SAE '${this.label}': the input has shape [${x.shape}]. Its last ${flattenHeads ? 'axes must have' : 'axis must have'} ${dIn} numbers.`,
+      )
     }
     return x.reshape(shape)
   }
@@ -202,7 +217,9 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   #checkProcessing(model: ModelFacts): void {
     const flags = Object.entries(this.cfg.processing) as [keyof ProcessingFlags, boolean][]
-    const wrong = flags.filter(([flag, wanted]) => model.processing[flag] !== wanted && model.dependsOn(flag, this.hookName))
+    const wrong = flags.filter(
+      ([flag, wanted]) => model.processing[flag] !== wanted && model.dependsOn(flag, this.hookName),
+    )
     if (wrong.length === 0) return
     const wants = wrong.map(([flag, wanted]) => `${flag}: ${wanted}`).join(', ')
     throw new MismatchError(
@@ -214,10 +231,14 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   splice(options: SpliceOptions = {}): Splice {
     const { errorTerm = false, errorGradient = 'detach' } = options
     if (errorGradient !== 'detach' && errorGradient !== 'passThrough') {
-      throw new ArgumentError(`withSaes: errorGradient is '${String(errorGradient)}'. It must be 'detach' or 'passThrough'.`)
+      throw new ArgumentError(
+        `withSaes: errorGradient is '${String(errorGradient)}'. It must be 'detach' or 'passThrough'.`,
+      )
     }
     if (errorGradient === 'passThrough' && !errorTerm) {
-      throw new ArgumentError("withSaes: errorGradient 'passThrough' is about the error term. Set errorTerm: true as well.")
+      throw new ArgumentError(
+        "withSaes: errorGradient 'passThrough' is about the error term. Set errorTerm: true as well.",
+      )
     }
     const shape = this.cfg.flattenHeads ? '[B,P,H,K]' : '[B,P,D]'
     const outputs: HookPoint[] = [...(errorTerm ? [{ name: errorPoint, shape }] : []), { name: outputPoint, shape }]
@@ -272,4 +293,3 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
     return `Sae ${this.label}: ${architecture}, ${dIn} → ${dSae} latents, at ${this.hookName}`
   }
 }
-

@@ -17,6 +17,10 @@ export function geluNew<T extends tf.Tensor>(x: T): T {
 
 /** d/dx x σ(g(x)) = σ + x σ (1 − σ) g′(x), with g′ = LINEAR + 3 CUBIC x². */
 function slope([x, gate]: tf.Tensor[]): tf.Tensor {
-  const inner = x!.square().mul(3 * CUBIC).add(LINEAR).mul(x!)
+  const inner = x!
+    .square()
+    .mul(3 * CUBIC)
+    .add(LINEAR)
+    .mul(x!)
   return gate!.add(gate!.mul(tf.sub(1, gate!)).mul(inner))
 }

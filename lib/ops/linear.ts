@@ -40,7 +40,9 @@ export class Matrix {
 export function linear(x: tf.Tensor, W: Matrix, b?: tf.Tensor): tf.Tensor {
   const [inputs, outputs] = W.value.shape
   if (x.shape.at(-1) !== inputs) {
-    throw new ShapeError(`linear: x has shape [${x.shape}], the matrix [${W.value.shape}]. The last axis of x must be ${inputs}.`)
+    throw new ShapeError(
+      `linear: x has shape [${x.shape}], the matrix [${W.value.shape}]. The last axis of x must be ${inputs}.`,
+    )
   }
   return tf.tidy(() => {
     const rows = x.reshape<tf.Tensor2D>([-1, inputs])
@@ -64,7 +66,10 @@ export function linearPerHead(x: tf.Tensor4D, W: tf.Tensor3D, b?: tf.Tensor2D): 
   return tf.tidy(() => {
     const [batch, positions, heads, inputs] = x.shape
     const byHead = x.transpose([2, 0, 1, 3]).reshape<tf.Tensor3D>([heads, batch * positions, inputs])
-    const y = tf.matMul(byHead, W).reshape<tf.Tensor4D>([heads, batch, positions, W.shape[2]]).transpose<tf.Tensor4D>([1, 2, 0, 3])
+    const y = tf
+      .matMul(byHead, W)
+      .reshape<tf.Tensor4D>([heads, batch, positions, W.shape[2]])
+      .transpose<tf.Tensor4D>([1, 2, 0, 3])
     return b ? y.add<tf.Tensor4D>(b) : y
   })
 }

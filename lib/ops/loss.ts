@@ -8,7 +8,10 @@ export function tokenLosses(logits: tf.Tensor3D, tokens: Tokens): tf.Tensor2D {
   const [batch, positions, vocab] = logits.shape
   const predicting = logits.slice([0, 0, 0], [batch, positions - 1, vocab]).reshape<tf.Tensor2D>([-1, vocab])
   const next = tokens.rows.flatMap((row) => row.slice(1))
-  return tf.logSumExp(predicting, 1).sub(pickColumns(predicting, next)).reshape([batch, positions - 1])
+  return tf
+    .logSumExp(predicting, 1)
+    .sub(pickColumns(predicting, next))
+    .reshape([batch, positions - 1])
 }
 
 /** The mean of `tokenLosses` where the token and the next are both real, as TransformerLens masks it. A scalar. */

@@ -7,8 +7,12 @@ import * as tf from '@tensorflow/tfjs'
 /** One row for each prompt: x [B,P,V] at positions[b] → [B,V]. */
 export function pickPositions(x: tf.Tensor3D, positions: readonly number[]): tf.Tensor2D {
   const [batch, length, width] = x.shape
-  if (positions.every((p) => p === positions[0])) return x.slice([0, positions[0]!, 0], [batch, 1, width]).reshape([batch, width])
-  const rows = tf.tensor1d(positions.map((p, b) => b * length + p), 'int32')
+  if (positions.every((p) => p === positions[0]))
+    return x.slice([0, positions[0]!, 0], [batch, 1, width]).reshape([batch, width])
+  const rows = tf.tensor1d(
+    positions.map((p, b) => b * length + p),
+    'int32',
+  )
   const where = () => tf.oneHot(tf.tensor1d([...positions], 'int32'), length).reshape([batch, length, 1])
   // gather has no gradient on wasm, so it is written out: dy goes back to the row it came from
   return tf.customGrad((input) => ({
@@ -20,7 +24,10 @@ export function pickPositions(x: tf.Tensor3D, positions: readonly number[]): tf.
 /** One entry of each row: x [N,V] at columns[n] → [N]. */
 export function pickColumns(x: tf.Tensor2D, columns: readonly number[]): tf.Tensor1D {
   const [rows, width] = x.shape
-  const flat = tf.tensor1d(columns.map((c, n) => n * width + c), 'int32')
+  const flat = tf.tensor1d(
+    columns.map((c, n) => n * width + c),
+    'int32',
+  )
   return tf.customGrad((input) => ({
     value: tf.gather((input as tf.Tensor).reshape([rows * width]), flat) as tf.Tensor1D,
     gradFunc: (dy) => tf.oneHot(tf.tensor1d([...columns], 'int32'), width).mul((dy as tf.Tensor).reshape([rows, 1])),

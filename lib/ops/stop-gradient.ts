@@ -9,7 +9,9 @@ export function stopGradient<T extends tf.Tensor>(x: T): T {
 /** What `compute` makes of the inputs, as a constant: nothing in it is differentiated or even recorded. */
 export function detached<T extends tf.Tensor>(compute: () => T, ...inputs: tf.Tensor[]): T {
   const shapes = inputs.map((x) => x.shape)
-  return tf.customGrad(() => ({ value: compute(), gradFunc: () => shapes.map((shape) => tf.zeros(shape)) }))(...inputs) as T
+  return tf.customGrad(() => ({ value: compute(), gradFunc: () => shapes.map((shape) => tf.zeros(shape)) }))(
+    ...inputs,
+  ) as T
 }
 
 /** value, as if it had been computed from x by the identity: x takes the gradient that arrives, value takes it too. */

@@ -28,10 +28,14 @@ export class TensorCollector {
     const info = this.#reader.infos.get(name)
     if (!info) {
       const hint = didYouMean(name, this.#reader.infos.keys())
-      throw new FileError(`loadModel: ${this.#model} has no tensor '${name}'. Its config asks for one of shape [${shape}].${hint}`)
+      throw new FileError(
+        `loadModel: ${this.#model} has no tensor '${name}'. Its config asks for one of shape [${shape}].${hint}`,
+      )
     }
     if (info.shape.length !== shape.length || info.shape.some((n, i) => n !== shape[i])) {
-      throw new ConfigError(`loadModel: tensor '${name}' of ${this.#model} has shape [${info.shape}]. Its config asks for [${shape}].`)
+      throw new ConfigError(
+        `loadModel: tensor '${name}' of ${this.#model} has shape [${info.shape}]. Its config asks for [${shape}].`,
+      )
     }
     const { values } = await this.#reader.read(name)
     checkFinite(values, name, this.#model)
@@ -59,5 +63,7 @@ export function checkFinite(values: ArrayLike<number>, name: string, owner: stri
   if (sum === 0) return
   let at = 0
   while (Number.isFinite(values[at])) at++
-  throw new FileError(`load: tensor '${name}' of ${owner} holds ${values[at]} at index ${at}. Weights must be finite numbers.`)
+  throw new FileError(
+    `load: tensor '${name}' of ${owner} holds ${values[at]} at index ${at}. Weights must be finite numbers.`,
+  )
 }

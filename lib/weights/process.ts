@@ -62,7 +62,9 @@ export function foldLn(weights: NamedTensors, anatomy: Anatomy): void {
     const scale = take(weights, norm.weight)
     const shift = take(weights, norm.bias)
     for (const { W, b } of norm.readers) {
-      replace(weights, b, (bias) => bias.add(tf.matMul(shift.reshape([1, -1]), need(weights, W) as tf.Tensor2D).reshape([-1])))
+      replace(weights, b, (bias) =>
+        bias.add(tf.matMul(shift.reshape([1, -1]), need(weights, W) as tf.Tensor2D).reshape([-1])),
+      )
       replace(weights, W, (matrix) => {
         const scaled = matrix.mul(scale.reshape([-1, 1]))
         return scaled.sub(scaled.mean(0, true))
@@ -118,6 +120,9 @@ function take(weights: NamedTensors, name: string): tf.Tensor {
 
 function replace(weights: NamedTensors, name: string, rewrite: (old: tf.Tensor) => tf.Tensor): void {
   const old = need(weights, name)
-  weights.set(name, tf.tidy(() => rewrite(old)))
+  weights.set(
+    name,
+    tf.tidy(() => rewrite(old)),
+  )
   old.dispose()
 }

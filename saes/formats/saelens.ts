@@ -26,7 +26,9 @@ export async function readSaeLensFolder(source: Source): Promise<SaeFiles> {
   const hasScalingFactor = scaling !== undefined && scaling.values.some((v) => v !== 1)
   if (scaling && !hasScalingFactor) tensors.delete('scaling_factor')
   if (!scaling && cfg.hasScalingFactor) {
-    throw new ConfigError(`${where}: finetuning_scaling_factor is true, but ${WEIGHTS} has no tensor 'scaling_factor'. The folder is incomplete.`)
+    throw new ConfigError(
+      `${where}: finetuning_scaling_factor is true, but ${WEIGHTS} has no tensor 'scaling_factor'. The folder is incomplete.`,
+    )
   }
   const logSparsity = (await source.has(SPARSITY)) ? await readSparsity(source, cfg.dSae) : undefined
   return { cfg: { ...cfg, hasScalingFactor }, tensors, ...(logSparsity && { logSparsity }) }
@@ -50,7 +52,9 @@ async function readAll(source: Source, name: string): Promise<Map<string, HostTe
 async function readSparsity(source: Source, dSae: number): Promise<Float32Array> {
   const sparsity = (await readAll(source, SPARSITY)).get('sparsity')
   if (!(sparsity?.values instanceof Float32Array) || sparsity.values.length !== dSae) {
-    throw new FileError(`${source.id}/${SPARSITY}: there is no tensor 'sparsity' of ${dSae} floats. It must hold one number a latent.`)
+    throw new FileError(
+      `${source.id}/${SPARSITY}: there is no tensor 'sparsity' of ${dSae} floats. It must hold one number a latent.`,
+    )
   }
   return sparsity.values
 }

@@ -1,0 +1,314 @@
+/**
+ * The residual stream in parts: what each layer, head, neuron and bias wrote to it, and what each part means for the
+ * logits. As TransformerLens's ActivationCache, with its order and labels.
+ * Axes: C component · B batch · P position (gone where one position is asked for) · D d_model · H heads · M d_mlp
+ */
+import * as tf from '@tensorflow/tfjs'
+import type { ModelConfig } from './architecture.js'
+import type { ActivationCache } from './cache.js'
+import { ArgumentError, MismatchError } from './errors.js'
+import { resolvePosition, sliceRange, type PositionSlice } from './positions.js'
+import type { ProcessingFlags } from './weights/process.js'
+
+/** Parts of the residual stream: stack [C,B,P,D], one label a part. The caller owns the stack. */
+export interface Parts {
+  readonly stack: tf.Tensor
+  readonly labels: readonly string[]
+}
+
+/** What is needed of the model that a cache is of. */
+export interface DecomposedModel {
+  readonly name: string
+  readonly config: ModelConfig
+  readonly processing: ProcessingFlags
+  weight(name: string): tf.Tensor
+}
+
+export interface PartsOptions {
+  /** Up to the input of this layer; −1 or the number of layers is the end. @default -1 */
+  readonly layer?: number
+  /** Up to the layer's MLP input rather than its attention's. @default false */
+  readonly mlpInput?: boolean
+  /** One position (its axis goes) or a range [begin, end). @default all */
+  readonly positions?: PositionSlice
+  /** Apply the norm that follows, as `applyLnToStack`. @default false */
+  readonly applyLn?: boolean
+}
+
+/** The residual stream before each layer, and after the last: labels `0_pre`, `0_mid`, …, `final_post`. */
+export function accumulatedResid(
+  model: DecomposedModel,
+  cache: ActivationCache,
+  options: PartsOptions & { readonly inclMid?: boolean } = {},
+): Parts {
+  const { layer, atEnd } = target(model, options)
+  const names: [label: string, name: string, layer: number][] = []
+  for (let l = 0; l < layer; l++) {
+    names.push([`${l}_pre`, 'resid_pre', l])
+    if (options.inclMid) names.push([`${l}_mid`, 'resid_mid', l])
+  }
+  if (atEnd) names.push(['final_post', 'resid_post', layer - 1])
+  else names.push([`${layer}_pre`, 'resid_pre', layer])
+  if (!atEnd && options.mlpInput) names.push([`${layer}_mid`, 'resid_mid', layer])
+  const stack = tf.tidy(() => {
+    const states = tf.stack(names.map(([, name, l]) => atPositions(cache.get(name, l), options.positions)))
+    return options.applyLn ? ownNorm(model, states) : states
+  })
+  return { stack, labels: names.map(([label]) => label) }
+}
+
+/** What each layer wrote: `embed`, `pos_embed`, `0_attn_out`, `0_mlp_out`, …; they sum to the residual stream. */
+export function decomposeResid(
+  model: DecomposedModel,
+  cache: ActivationCache,
+  options: PartsOptions & { readonly mode?: 'all' | 'attn' | 'mlp'; readonly inclEmbeds?: boolean } = {},
+): Parts {
+  const { mode = 'all', inclEmbeds = true } = options
+  const { layer, atEnd } = target(model, options)
+  const names = inclEmbeds ? ['embed', 'pos_embed'].filter((n) => cache.has(n)).map((n) => [n, `hook_${n}`]) : []
+  for (let l = 0; l < layer; l++) {
+    if (mode !== 'mlp') names.push([`${l}_attn_out`, `blocks.${l}.hook_attn_out`])
+    if (mode !== 'attn') names.push([`${l}_mlp_out`, `blocks.${l}.hook_mlp_out`])
+  }
+  if (!atEnd && options.mlpInput && mode !== 'mlp') names.push([`${layer}_attn_out`, `blocks.${layer}.hook_attn_out`])
+  return finish(
+    model,
+    cache,
+    options,
+    names.map(([label]) => label!),
+    () => tf.stack(names.map(([, name]) => atPositions(cache.get(name!), options.positions))),
+  )
+}
+
+/** What each head wrote, `L0H0` … [C,B,P,D], biases left out; with `inclRemainder` the rest of the residual stream too. */
+export function stackHeadResults(
+  model: DecomposedModel,
+  cache: ActivationCache,
+  options: PartsOptions & { readonly inclRemainder?: boolean } = {},
+): Parts {
+  const { layer, atEnd } = target(model, options)
+  const labels = headLabels(model, layer)
+  if (options.inclRemainder) labels.push('remainder')
+  return finish(model, cache, options, labels, () => {
+    const heads = headStack(model, cache, layer, options.positions)
+    if (!options.inclRemainder) return heads
+    const resid = atEnd
+      ? cache.get('resid_post', layer - 1)
+      : cache.get(options.mlpInput ? 'resid_mid' : 'resid_pre', layer)
+    return tf.concat([heads, atPositions(resid, options.positions).sub(heads.sum(0)).expandDims(0)])
+  })
+}
+
+/** What each MLP neuron wrote, `L0N0` … [C,B,P,D], biases left out. Large: ask for one position. */
+export function stackNeuronResults(model: DecomposedModel, cache: ActivationCache, options: PartsOptions = {}): Parts {
+  const { layer } = target(model, options)
+  return finish(model, cache, options, neuronLabels(model, layer), () =>
+    neuronStack(model, cache, layer, options.positions),
+  )
+}
+
+/**
+ * Everything that wrote to the residual stream: heads, then neurons (or whole MLPs), `embed`, `pos_embed`, and `bias`
+ * (b_O, and b_out where neurons are apart). The parts sum to the residual stream.
+ */
+export function fullResidDecomposition(
+  model: DecomposedModel,
+  cache: ActivationCache,
+  options: PartsOptions & { readonly expandNeurons?: boolean } = {},
+): Parts {
+  const { expandNeurons = true } = options
+  const { layer, atEnd } = target(model, options)
+  const attnLayers = !atEnd && options.mlpInput ? layer + 1 : layer
+  const mlps = Array.from({ length: layer }, (_, l) => `${l}_mlp_out`)
+  const embeds = ['embed', 'pos_embed'].filter((n) => cache.has(n))
+  const labels = [
+    ...headLabels(model, attnLayers),
+    ...(expandNeurons ? neuronLabels(model, layer) : mlps),
+    ...embeds,
+    'bias',
+  ]
+  return finish(model, cache, options, labels, () => {
+    const one = (name: string, l?: number) => atPositions(cache.get(name, l), options.positions).expandDims(0)
+    const embedded = embeds.map((n) => one(n))
+    const mlp = expandNeurons
+      ? [neuronStack(model, cache, layer, options.positions)]
+      : mlps.map((_, l) => one('mlp_out', l))
+    const bias = accumulatedBias(model, attnLayers, expandNeurons ? layer : 0)
+    const parts = [
+      headStack(model, cache, attnLayers, options.positions),
+      ...mlp,
+      ...embedded,
+      tf.zerosLike(embedded[0]!).add(bias),
+    ]
+    return tf.concat(parts.filter((part) => part.shape[0]! > 0))
+  })
+}
+
+/**
+ * Parts as the norm behind them sees them: centred (LayerNorm) and divided by the cached scale of that norm, without
+ * its weight. Linear, so parts still sum to the whole. The caller owns the result.
+ * @throws MismatchError when the norm's weights are not folded: the result would leave them out.
+ */
+export function applyLnToStack(
+  model: DecomposedModel,
+  cache: ActivationCache,
+  stack: tf.Tensor,
+  options: PartsOptions = {},
+): tf.Tensor {
+  if (!model.processing.foldLn) {
+    throw new MismatchError(
+      `applyLnToStack: ${model.name} was loaded with foldLn: false, so its norm weights would be left out. Load it with process: { foldLn: true }.`,
+    )
+  }
+  const { layer, atEnd } = target(model, options)
+  const name = atEnd ? 'ln_final.hook_scale' : `blocks.${layer}.${options.mlpInput ? 'ln2' : 'ln1'}.hook_scale`
+  return tf.tidy(() => {
+    const scale = atPositions(cache.get(name), options.positions)
+    const centred = model.config.normalization === 'LN' ? stack.sub(stack.mean(-1, true)) : stack
+    return centred.div(scale)
+  })
+}
+
+/**
+ * What each part adds to a token's logit: parts through the final norm, then the dot product with W_U[:, token]
+ * (− W_U[:, wrong]). stack [C,B,P,D] → [C,B,P]; `tokens` one id, or one for each prompt. Bias b_U is not part of any
+ * component. The caller owns the result.
+ */
+export function logitAttrs(
+  model: DecomposedModel,
+  cache: ActivationCache,
+  stack: tf.Tensor,
+  tokens: number | readonly number[],
+  options: { readonly incorrect?: number | readonly number[]; readonly positions?: PositionSlice } = {},
+): tf.Tensor {
+  return tf.tidy(() => {
+    const right = residualDirections(model, tokens)
+    const direction = options.incorrect === undefined ? right : right.sub(residualDirections(model, options.incorrect))
+    const scaled = applyLnToStack(
+      model,
+      cache,
+      stack,
+      options.positions === undefined ? {} : { positions: options.positions },
+    )
+    const [rows, width] = direction.shape as [number, number]
+    // [B,D] lines up with [C,B,P,D] by the batch, never by the position, also where both have one length
+    const lined = rows === 1 || stack.rank === 3 ? direction : direction.reshape([rows, 1, width])
+    return scaled.mul(lined).sum(-1)
+  })
+}
+
+/** The direction in the residual stream that raises each token's logit: columns of W_U, [N,D]. The caller owns it. */
+export function residualDirections(model: DecomposedModel, tokens: number | readonly number[]): tf.Tensor2D {
+  const ids = [tokens].flat() as number[]
+  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= model.config.dVocab)
+  if (wrong !== undefined)
+    throw new ArgumentError(
+      `residualDirections: ${wrong} is not a token id. Ids run from 0 to ${model.config.dVocab - 1}.`,
+    )
+  return tf.tidy(() => tf.gather(model.weight('unembed.W_U'), tf.tensor1d(ids, 'int32'), 1).transpose<tf.Tensor2D>())
+}
+
+// ---- the parts of the parts
+
+function target(model: DecomposedModel, { layer = -1 }: PartsOptions): { layer: number; atEnd: boolean } {
+  const { nLayers } = model.config
+  if (!Number.isInteger(layer) || layer < -1 || layer > nLayers) {
+    throw new ArgumentError(
+      `layer: ${layer} is not a layer of ${model.name}. Give 0 to ${nLayers - 1}, or ${nLayers} or -1 for the end.`,
+    )
+  }
+  const atEnd = layer === -1 || layer === nLayers
+  return { layer: atEnd ? nLayers : layer, atEnd }
+}
+
+function finish(
+  model: DecomposedModel,
+  cache: ActivationCache,
+  options: PartsOptions,
+  labels: readonly string[],
+  make: () => tf.Tensor,
+): Parts {
+  const stack = tf.tidy(() => (options.applyLn ? applyLnToStack(model, cache, make(), options) : make()))
+  return { stack, labels }
+}
+
+/** An activation [B,P,…] at some positions: [B,…] for one, [B,p,…] for a range. */
+function atPositions(x: tf.Tensor, positions: PositionSlice | undefined): tf.Tensor {
+  if (positions === undefined) return x
+  const length = x.shape[1]!
+  const { begin, size } =
+    typeof positions === 'number'
+      ? { begin: resolvePosition('positions', positions, length), size: 1 }
+      : sliceRange(positions, length)
+  const slice = x.slice([0, begin], [-1, size])
+  return typeof positions === 'number' ? slice.squeeze([1]) : slice
+}
+
+function headLabels(model: DecomposedModel, layers: number): string[] {
+  return Array.from(
+    { length: layers * model.config.nHeads },
+    (_, i) => `L${Math.floor(i / model.config.nHeads)}H${i % model.config.nHeads}`,
+  )
+}
+
+function neuronLabels(model: DecomposedModel, layers: number): string[] {
+  return Array.from(
+    { length: layers * model.config.dMlp },
+    (_, i) => `L${Math.floor(i / model.config.dMlp)}N${i % model.config.dMlp}`,
+  )
+}
+
+/** z · W_O of every head below a layer: [L·H,B,P,D]. */
+function headStack(
+  model: DecomposedModel,
+  cache: ActivationCache,
+  layers: number,
+  positions: PositionSlice | undefined,
+): tf.Tensor {
+  const { nHeads, dModel } = model.config
+  const stacks = Array.from({ length: layers }, (_, l) =>
+    tf.tidy(() => {
+      const z = atPositions(cache.get('z', l), positions) // [B,P,H,K] or [B,H,K]
+      const lead = z.shape.slice(0, -2)
+      const rows = z.reshape<tf.Tensor3D>([-1, nHeads, z.shape.at(-1)!]).transpose<tf.Tensor3D>([1, 0, 2])
+      return tf.matMul(rows, model.weight(`blocks.${l}.attn.W_O`) as tf.Tensor3D).reshape([nHeads, ...lead, dModel])
+    }),
+  )
+  return layers === 0 ? tf.zeros([0]) : tf.concat(stacks)
+}
+
+/** Activation · row of W_out of every neuron below a layer: [L·M,B,P,D]. */
+function neuronStack(
+  model: DecomposedModel,
+  cache: ActivationCache,
+  layers: number,
+  positions: PositionSlice | undefined,
+): tf.Tensor {
+  const { dMlp, dModel } = model.config
+  const stacks = Array.from({ length: layers }, (_, l) =>
+    tf.tidy(() => {
+      const post = atPositions(cache.get('post', l), positions) // [B,P,M] or [B,M]
+      const byNeuron = post.reshape([-1, dMlp]).transpose().expandDims(-1) // [M,rows,1]
+      const wrote = byNeuron.mul(model.weight(`blocks.${l}.mlp.W_out`).reshape([dMlp, 1, dModel]))
+      return wrote.reshape([dMlp, ...post.shape.slice(0, -1), dModel])
+    }),
+  )
+  return layers === 0 ? tf.zeros([0]) : tf.concat(stacks)
+}
+
+function accumulatedBias(model: DecomposedModel, attnLayers: number, mlpLayers: number): tf.Tensor {
+  const names = [
+    ...Array.from({ length: attnLayers }, (_, l) => `blocks.${l}.attn.b_O`),
+    ...Array.from({ length: mlpLayers }, (_, l) => `blocks.${l}.mlp.b_out`),
+  ]
+  return names.reduce<tf.Tensor>((sum, name) => sum.add(model.weight(name)), tf.zeros([model.config.dModel]))
+}
+
+/** The final norm on states, each with its own scale (the logit lens). */
+function ownNorm(model: DecomposedModel, states: tf.Tensor): tf.Tensor {
+  const { normalization, eps } = model.config
+  const centred = normalization === 'LN' ? states.sub(states.mean(-1, true)) : states
+  const normed = centred.div(centred.square().mean(-1, true).add(eps).sqrt())
+  if (model.processing.foldLn) return normed
+  return normed.mul(model.weight('ln_final.w')).add(normalization === 'LN' ? model.weight('ln_final.b') : 0)
+}

@@ -1,0 +1,31 @@
+/** tfjs-lens: mechanistic interpretability on TensorFlow.js. The public door: exports only. */
+export { loadModel, type LoadOptions } from '../models/index.js'
+export {
+  embeddedSaes,
+  foldActivationNorm,
+  foldWDecNorm,
+  loadSae,
+  Sae,
+  StandardSae,
+  type SaeConfig,
+} from '../saes/index.js'
+export * from '../analyses/index.js'
+export type { Architecture, ForwardInput, ModelConfig } from './architecture.js'
+export { backendInfo, backendNotice, useBackend, type BackendInfo, type BackendName } from './backend.js'
+export { ActivationCache } from './cache.js'
+export type { Parts, PartsOptions } from './decompose.js'
+export * from './errors.js'
+export type { GradientRun } from './gradients.js'
+export { actName } from './hook-names.js'
+export type { At, HookContext, HookFunction, HookName, HookPoint, NameFilter } from './hooks.js'
+export { logitDiff, logProb, type Answers, type Metric, type MetricFunction } from './metrics.js'
+export { HookedModel, type Analysis, type CacheOptions, type GradientOptions, type Input } from './model.js'
+export type { PositionSlice } from './positions.js'
+export type { Figure } from './report/figure.js'
+export type { Provenance } from './report/provenance.js'
+export { Result, type Axis } from './report/result.js'
+export { Table } from './report/table.js'
+export type { Attachable, ErrorGradient, Splice, SpliceOptions } from './splice.js'
+export { Tokens, type Prompts, type TokenOptions } from './tokens/tokens.js'
+export type { Tokenizer } from './tokens/tokenizer.js'
+export { allProcessing, noProcessing, type ProcessingFlags } from './weights/process.js'
