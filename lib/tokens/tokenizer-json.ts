@@ -38,23 +38,26 @@ export function tokenizerFromJson(
 /** The package's tokenizer, with the rules of Rust. It is given no tokenizer_config: Rust obeys tokenizer.json alone. */
 function build(json: Json, model: Json, added: readonly AddedToken[]): PackageTokenizer {
   const steps = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null }
+  const parts = { ...steps, ...json, added_tokens: added, model: typed(model) }
   try {
-    const parts = { ...steps, ...json, added_tokens: added, model: typed(model) }
     const tokenizer = new JsonTokenizer(parts, {}) as PackageTokenizer
     followRust(tokenizer)
     return tokenizer
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw broken(brief(reason), 'BPE, Unigram and WordPiece tokenizers are supported')
+    throw broken(brief(reason), supported)
   }
 }
 
 /** Older files, GPT-2's own among them, do not name the kind of model: it shows in what it holds. */
 function typed(model: Json): Json {
-  if (model.type !== undefined) return model
   const kind = 'merges' in model ? 'BPE' : Array.isArray(model.vocab) ? 'Unigram' : 'WordPiece'
-  return { ...model, type: kind }
+  const type = model.type ?? kind
+  if (type === kind) return { ...model, type }
+  throw broken(`model.type is ${brief(type)}, but it holds what ${kind} does`, supported)
 }
+
+const supported = 'BPE with merges, Unigram with scores and WordPiece are supported'
 
 function wrap(
   inner: PackageTokenizer,
