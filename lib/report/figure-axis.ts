@@ -1,6 +1,6 @@
 /** Axes of figures: labels at whole positions, so that equal labels (a token twice) stay apart, and titles. */
 import type { JsonObject } from './json.js'
-import { shorten, visibleControls, visibleToken } from './token-text.js'
+import { shortenMiddle, visibleControls, visibleToken } from './token-text.js'
 
 /** Text for plotly, which reads a little HTML in titles and labels: shown as it is, nothing of it is read as a tag. */
 export function figureText(text: string): string {
@@ -12,32 +12,55 @@ export function plainText(text: string): string {
   return text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&')
 }
 
-/** A label as it stands on an axis. */
-export function tickLabel(label: string): string {
-  return figureText(shorten(visibleToken(label), 24))
+/** A label as it stands on an axis, at most `length` characters long. */
+export function tickLabel(label: string, length: number): string {
+  return figureText(shortenMiddle(visibleToken(label), length))
 }
+
+/** Pixels for the plot itself, beside its labels and colour bar, in a column of text. */
+export const plotWidth = 860
 
 export interface LabelAxis {
   readonly axis: JsonObject
-  /** Pixels that the labels need beside the plot. */
+  /** Pixels that the labels need below a horizontal axis, left of a vertical one. */
   readonly room: number
+  /** Pixels that turned labels need left of the plot. */
+  readonly overhang: number
+  /** Whether a label is missing or cut. */
+  readonly incomplete: boolean
 }
 
 /** A horizontal axis with a label at 0, 1, 2, …; `width` pixels long: level where they fit, else turned, else thinned. */
 export function labelsBelow(labels: readonly string[], title: string | undefined, width: number): LabelAxis {
-  const longest = longestLabel(labels)
   const space = width / Math.max(1, labels.length)
-  const turn = longest * letterWidth + 6 <= space ? 0 : space >= 26 ? -45 : -90
-  const drop = turn === 0 ? lineHeight : longest * letterWidth * Math.sin((-turn * Math.PI) / 180) + lineHeight
-  const axis = { ...labelled(labels, Math.ceil(lineHeight / space)), ...axisTitle(title), tickangle: turn }
-  return { axis, room: Math.ceil(drop) + (title ? 26 : 6) }
+  const pixels = labels.map((label) => labelPixels(label, longestBelow))
+  const turn = Math.max(0, ...pixels) + 6 <= space ? 0 : space >= 26 ? -45 : -90
+  const slope = (-turn * Math.PI) / 180
+  const step = Math.ceil(lineHeight / space)
+  const drop = turn === 0 ? lineHeight : Math.max(...pixels) * Math.sin(slope) + lineHeight
+  const overhang = turn === 0 ? 0 : Math.max(...pixels.map((length, i) => length * Math.cos(slope) - (i + 0.3) * space))
+  return {
+    axis: { ...labelled(labels, step, longestBelow), ...axisTitle(title), tickangle: turn },
+    room: Math.ceil(drop) + (title ? 30 : 8),
+    overhang: Math.ceil(Math.max(0, overhang)),
+    incomplete: step > 1 || labels.some((label) => label.length > longestBelow),
+  }
 }
 
 /** A vertical axis with the first label on top; `height` pixels long. */
-export function labelsBeside(labels: readonly string[], title: string | undefined, height: number): LabelAxis {
-  const space = height / Math.max(1, labels.length)
-  const axis = { ...labelled(labels, Math.ceil(lineHeight / space)), ...axisTitle(title), autorange: 'reversed' }
-  return { axis, room: Math.ceil(longestLabel(labels) * letterWidth) + (title ? 34 : 14) }
+export function labelsBeside(
+  labels: readonly string[],
+  title: string | undefined,
+  height: number,
+  longest = longestBelow,
+): LabelAxis {
+  const step = Math.ceil(lineHeight / (height / Math.max(1, labels.length)))
+  return {
+    axis: { ...labelled(labels, step, longest), ...axisTitle(title), autorange: 'reversed' },
+    room: Math.max(0, ...labels.map((label) => labelPixels(label, longest))) + (title ? 36 : 14),
+    overhang: 0,
+    incomplete: step > 1 || labels.some((label) => label.length > longest),
+  }
 }
 
 /** An axis of numbers. */
@@ -45,25 +68,32 @@ export function numberAxis(title: string | undefined): JsonObject {
   return { ...axisTitle(title), automargin: true }
 }
 
+/** Pixels below which labels at that many places would overlap, beside what else stands there. */
+export function leastWidth(labels: readonly string[]): number {
+  return Math.min(labels.length, Math.floor((plotWidth - 100) / lineHeight)) * lineHeight + 100
+}
+
 const letterWidth = 7 // of the fonts used at 12 px, rounded up
 const lineHeight = 15
+const longestBelow = 22
 
-function labelled(labels: readonly string[], step: number): JsonObject {
+function labelPixels(label: string, longest: number): number {
+  return Math.min(longest, [...visibleToken(label)].length) * letterWidth
+}
+
+function labelled(labels: readonly string[], step: number, longest: number): JsonObject {
   const shown = labels.map((_, i) => i).filter((i) => i % step === 0)
   return {
     tickmode: 'array',
     tickvals: shown,
-    ticktext: shown.map((i) => tickLabel(labels[i]!)),
+    ticktext: shown.map((i) => tickLabel(labels[i]!, longest)),
     automargin: true,
     showgrid: false,
     zeroline: false,
   }
 }
 
+/** With a standoff the title keeps clear of the labels, however long they are. */
 function axisTitle(title: string | undefined): JsonObject {
-  return title ? { title: { text: figureText(title) } } : {}
-}
-
-function longestLabel(labels: readonly string[]): number {
-  return labels.reduce((longest, label) => Math.max(longest, [...shorten(visibleToken(label), 24)].length), 0)
+  return title ? { title: { text: figureText(title), standoff: 10 } } : {}
 }

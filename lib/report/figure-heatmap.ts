@@ -1,7 +1,8 @@
 /** Heat maps. */
-import { figureText, labelsBelow, labelsBeside } from './figure-axis.js'
+import { figureText, labelsBelow, labelsBeside, plotWidth } from './figure-axis.js'
 import { checkLength, hoverName, layout, numbered, templateText, type Figure, type Titles } from './figure-parts.js'
 import { jsonNumbers, type JsonObject } from './json.js'
+import { visibleToken } from './token-text.js'
 
 export interface HeatmapInit extends Titles {
   /** Rows of values, the first one on top; NaN leaves its cell empty. */
@@ -22,38 +23,35 @@ export function heatmap(init: HeatmapInit): Figure {
   const y = init.y ?? numbered(z.length)
   z.forEach((row, i) => checkLength('heatmap', `row ${i} of z`, row.length, 'labels in x', x.length))
   checkLength('heatmap', 'z', z.length, 'labels in y', y.length)
-  const cell = cellSize(z.length, columns)
-  const [width, height] = [cell.width * columns, cell.height * z.length]
-  const [below, beside] = [labelsBelow(x, xTitle, width), labelsBeside(y, yTitle, height)]
+  const plotHeight = cellHeight(z.length, columns, plotWidth) * z.length
+  const beside = labelsBeside(y, yTitle, plotHeight)
+  const cell = { width: cellWidth(columns, beside.room), height: plotHeight / Math.max(1, z.length) }
+  const below = labelsBelow(x, xTitle, cell.width * columns)
   const largest = largestMagnitude(z)
+  const cells = z.length * columns
+  const hoverText = (below.incomplete || beside.incomplete) && cells <= 20_000 ? { hovertext: cellNames(x, y) } : {}
+  const names = hoverText.hovertext ? '%{hovertext}' : `${hoverName(yTitle)}%{y}<br>${hoverName(xTitle)}%{x}`
   const trace = {
     type: 'heatmap',
     z: z.map(jsonNumbers),
     ...colours(z, init.diverging, largest),
-    colorbar: {
-      title: { text: figureText(unit), side: 'right' },
-      thickness: 12,
-      outlinewidth: 0,
-      tickfont: { size: 11 },
-    },
+    ...hoverText,
+    colorbar: colourBar(unit, plotHeight),
     xgap: cell.width > 10 ? 1 : 0,
     ygap: cell.height > 10 ? 1 : 0,
     hoverongaps: false,
-    hovertemplate: `${hoverName(yTitle)}%{y}<br>${hoverName(xTitle)}%{x}<br><b>%{z:.4g}</b> ${templateText(unit)}<extra></extra>`,
-    ...(cell.width >= 34 && z.length * columns <= 300 ? writtenIn(largest) : {}),
+    hovertemplate: `${names}<br><b>%{z:.4g}</b> ${templateText(unit)}<extra></extra>`,
+    ...(cell.width >= 34 && cells <= 300 ? writtenIn(largest) : {}),
   }
-  const margin = { l: beside.room, r: 90, t: title ? 44 : 12, b: below.room }
-  const size = { width: width + margin.l + margin.r, height: height + margin.t + margin.b }
-  return {
-    data: [trace],
-    layout: {
-      ...layout('heatmap', init),
-      ...size,
-      margin,
-      xaxis: { ...below.axis, ...flush },
-      yaxis: { ...beside.axis, ...flush },
-    },
-  }
+  const margin = { l: Math.max(beside.room, below.overhang), r: colourBarRoom, t: title ? 52 : 28, b: below.room }
+  const height = Math.max(plotHeight + margin.b, colourBarLength(plotHeight)) + margin.t
+  const [xaxis, yaxis] = [
+    { ...below.axis, ticks: '' },
+    { ...beside.axis, ticks: '' },
+  ]
+  const size = { width: cell.width * columns + margin.l + margin.r, height: Math.ceil(height) }
+  margin.b = size.height - margin.t - Math.ceil(plotHeight)
+  return { data: [trace], layout: { ...layout('heatmap', init), ...size, margin, xaxis, yaxis } }
 }
 
 /** Red over white to blue: ColorBrewer's RdBu, written out since plotly.js and plotly.py differ on that name. */
@@ -61,19 +59,44 @@ const redToBlue = ['#67001f', '#b2182b', '#d6604d', '#f4a582', '#fddbc7', '#f7f7
   .concat(['#d1e5f0', '#92c5de', '#4393c3', '#2166ac', '#053061'])
   .map((colour, i) => [i / 10, colour])
 
-/** The plot ends where its cells end. */
-const flush = { ticks: '', constrain: 'domain' }
+/** Dark violet to yellow, which everyone sees as dark to bright. */
+const viridis = ['#440154', '#3b528b', '#21918c', '#5ec962', '#fde725'].map((colour, i) => [i / 4, colour])
 
-/** Cells of a heat map, in pixels: near square, a row at most 40 high, all within about 900 x 700. */
-function cellSize(rows: number, columns: number): { width: number; height: number } {
-  const width = Math.min(72, 900 / Math.max(1, columns))
-  const height = Math.min(40, Math.max(16, width), 700 / Math.max(1, rows))
-  return { width, height }
+const colourBarRoom = 90
+
+/** Beside the plot, from its top; longer than a plot of few rows, so that its numbers have room. */
+function colourBar(unit: string, plotHeight: number): JsonObject {
+  return {
+    title: { text: figureText(unit), side: 'right' },
+    thickness: 12,
+    outlinewidth: 0,
+    tickfont: { size: 11 },
+    ...{ lenmode: 'pixels', len: colourBarLength(plotHeight), y: 1, yanchor: 'top', ypad: 0 },
+  }
+}
+
+function colourBarLength(plotHeight: number): number {
+  return Math.max(120, Math.ceil(plotHeight))
+}
+
+/** Pixels of a cell: near square, a row at most 40 high; the plot with its labels fits a column of text. */
+function cellWidth(columns: number, besideRoom: number): number {
+  return Math.min(72, (plotWidth + 100 - Math.max(100, besideRoom)) / Math.max(1, columns))
+}
+
+function cellHeight(rows: number, columns: number, width: number): number {
+  return Math.min(40, Math.max(16, width / Math.max(1, columns)), 700 / Math.max(1, rows))
+}
+
+/** 'row, column' of each cell in full, for labels that the axes show cut or not at all. */
+function cellNames(x: readonly string[], y: readonly string[]): string[][] {
+  const [columns, rows] = [x, y].map((labels) => labels.map((label) => figureText(visibleToken(label))))
+  return rows!.map((row) => columns!.map((column) => `${row}<br>${column}`))
 }
 
 function colours(z: readonly ArrayLike<number>[], diverging: boolean | undefined, largest: number): JsonObject {
   const negatives = z.some((row) => Array.from(row).some((value) => value < 0))
-  if (!(diverging ?? negatives)) return { colorscale: 'Viridis' }
+  if (!(diverging ?? negatives)) return { colorscale: viridis }
   return { colorscale: redToBlue, zmin: -(largest || 1), zmax: largest || 1 }
 }
 

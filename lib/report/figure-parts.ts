@@ -20,9 +20,10 @@ export interface Titles {
 /** Dark enough for a white page, bright enough for a black one. */
 export const [positive, negative, neutral] = ['#3b82c4', '#d6604d', '#8a8f98']
 
-export function layout(kind: string, { title, unit }: Titles): JsonObject {
+/** Title and facts; `minWidth` is the least width in pixels at which a page should draw the figure. */
+export function layout(kind: string, { title, unit }: Titles, minWidth?: number): JsonObject {
   const heading = title ? { title: { text: figureText(title), x: 0.01, xanchor: 'left', font: { size: 15 } } } : {}
-  return { ...heading, meta: { kind, unit: unit ?? null } }
+  return { ...heading, meta: { kind, unit, minWidth } }
 }
 
 export function numbered(count: number): string[] {

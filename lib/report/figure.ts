@@ -3,7 +3,7 @@
  * Positive is blue and negative red throughout, which the colour-blind can tell apart.
  */
 import { histogram as countInBins } from '../stats/histogram.js'
-import { figureText, labelsBelow, labelsBeside, numberAxis } from './figure-axis.js'
+import { figureText, labelsBelow, labelsBeside, leastWidth, numberAxis, plotWidth } from './figure-axis.js'
 import {
   checkLength,
   hoverName,
@@ -16,7 +16,8 @@ import {
   type Figure,
   type Titles,
 } from './figure-parts.js'
-import { jsonNumbers } from './json.js'
+import { jsonNumbers, type JsonObject } from './json.js'
+import { visibleToken } from './token-text.js'
 
 export { heatmap, type HeatmapInit } from './figure-heatmap.js'
 export type { Figure, Titles } from './figure-parts.js'
@@ -49,23 +50,30 @@ export function bars(init: BarsInit): Figure {
     orientation: lying ? 'h' : 'v',
     [place]: places,
     [value]: values,
+    hovertext: x ? undefined : labels.map((label) => figureText(visibleToken(label))),
     marker: { color: values.map((number) => (number !== null && number < 0 ? negative : positive)) },
     ...(error ? { [`error_${value}`]: { type: 'data', array: jsonNumbers(error), thickness: 1.2, width: 3 } } : {}),
-    hovertemplate: `%{${place}}<br><b>%{${value}:.4g}</b> ${templateText(unit)}<extra></extra>`,
+    hovertemplate: `${x ? '%{x}' : '%{hovertext}'}<br><b>%{${value}:.4g}</b> ${templateText(unit)}<extra></extra>`,
   }
   const valueAxis = { ...numberAxis(yTitle ?? unit), zeroline: true }
   const length = lying ? y.length * 22 : 300
-  const beside = lying ? labelsBeside(labels, xTitle, length) : undefined
-  const below = lying || x ? undefined : labelsBelow(labels, xTitle, 800)
+  const beside = lying ? labelsBeside(labels, xTitle, length, 44) : undefined
+  const below = lying || x ? undefined : labelsBelow(labels, xTitle, plotWidth)
   const placeAxis = beside?.axis ?? below?.axis ?? numberAxis(xTitle)
-  const margin = { l: beside?.room ?? 64, r: 24, t: init.title ? 44 : 12, b: below?.room ?? 48 }
+  const margin = {
+    l: beside?.room ?? Math.max(64, below?.overhang ?? 0),
+    r: 24,
+    t: init.title ? 52 : 28,
+    b: below?.room ?? 48,
+  }
   return {
     data: [trace],
     layout: {
-      ...layout('bars', init),
+      ...layout('bars', init, below && leastWidth(labels)),
       height: length + margin.t + margin.b,
       margin,
       bargap: 0.25,
+      ...(!lying && y.length <= 8 ? { width: Math.max(360, y.length * 90 + margin.l + margin.r) } : {}),
       [`${place}axis`]: placeAxis,
       [`${value}axis`]: valueAxis,
     },
@@ -86,7 +94,7 @@ export function scatter(init: ScatterInit): Figure {
   const { x, y, labels, xTitle, yTitle, identityLine = false } = init
   checkLength('scatter', 'x', x.length, 'values in y', y.length)
   if (labels) checkLength('scatter', 'x', x.length, 'labels', labels.length)
-  const names = labels ? { text: labels.map(figureText) } : {}
+  const names = labels ? { text: labels.map((label) => figureText(visibleToken(label))) } : {}
   const points = {
     type: 'scatter',
     mode: 'markers',
@@ -100,7 +108,6 @@ export function scatter(init: ScatterInit): Figure {
   const identity = {
     type: 'scatter',
     mode: 'lines',
-    name: 'y = x',
     x: ends,
     y: ends,
     line: { color: neutral, width: 1.5, dash: 'dash' },
@@ -111,7 +118,9 @@ export function scatter(init: ScatterInit): Figure {
     layout: {
       ...layout('scatter', init),
       height: 460,
-      margin: { l: 70, r: 24, t: init.title ? 44 : 12, b: 56 },
+      showlegend: false,
+      ...(ends ? { annotations: [lineName(ends[1])] } : {}),
+      margin: { l: 70, r: 24, t: init.title ? 52 : 28, b: 56 },
       xaxis: numberAxis(xTitle),
       yaxis: numberAxis(yTitle),
     },
@@ -135,7 +144,7 @@ export function lines(init: LinesInit): Figure {
   const data = series.map(({ name, y }, i) => ({
     type: 'scatter',
     mode: x.length > 60 ? 'lines' : 'lines+markers',
-    name: figureText(name),
+    name: figureText(visibleToken(name)),
     x: jsonNumbers(x),
     y: jsonNumbers(y),
     line: {
@@ -144,14 +153,14 @@ export function lines(init: LinesInit): Figure {
       dash: dashes[Math.floor(i / palette.length) % dashes.length]!,
     },
     marker: { size: 6 },
-    hovertemplate: `%{x}<br><b>%{y:.4g}</b> ${templateText(unit)}<extra>${templateText(name)}</extra>`,
+    hovertemplate: `%{x}<br><b>%{y:.4g}</b> ${templateText(unit)}<extra>${templateText(visibleToken(name))}</extra>`,
   }))
-  const below = labels ? labelsBelow(labels, xTitle, 760) : undefined
-  const margin = { l: 64, r: 24, t: init.title ? 44 : 12, b: below?.room ?? 48 }
+  const below = labels ? labelsBelow(labels, xTitle, plotWidth - 100) : undefined
+  const margin = { l: Math.max(64, below?.overhang ?? 0), r: 24, t: init.title ? 52 : 28, b: below?.room ?? 48 }
   return {
     data,
     layout: {
-      ...layout('lines', init),
+      ...layout('lines', init, labels && leastWidth(labels)),
       height: 300 + margin.t + margin.b,
       margin,
       showlegend: series.length > 1,
@@ -187,11 +196,24 @@ export function histogram(init: HistogramInit): Figure {
     layout: {
       ...layout('histogram', init),
       height: 340,
-      margin: { l: 64, r: 24, t: init.title ? 44 : 12, b: 52 },
+      margin: { l: 64, r: 24, t: init.title ? 52 : 28, b: 52 },
       bargap: 0.04,
       xaxis: numberAxis(xTitle ?? unit),
       yaxis: numberAxis(init.yTitle ?? 'count'),
     },
+  }
+}
+
+/** 'y = x' at the upper end of that line. */
+function lineName(end: number): JsonObject {
+  return {
+    x: end,
+    y: end,
+    text: 'y = x',
+    showarrow: false,
+    xanchor: 'right',
+    yanchor: 'bottom',
+    font: { color: neutral },
   }
 }
 

@@ -23,3 +23,8 @@ function fewestDigits(value: number): number {
   }
   return Number(value.toPrecision(9)) // nine digits identify any float32
 }
+
+/** Whether a JSON value is an object: neither a list nor null. */
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -50,8 +50,7 @@ export class Table {
     const table = new CliTable({
       head: this.columns.map((column) => bold(visibleControls(column.name))),
       colAligns: this.columns.map((_, column) => this.#align(column)),
-      style: { head: [], border: [] }, // cli-table3's own colours ignore NO_COLOR
-      chars: ruled,
+      style: { head: [], border: [], compact: true }, // no colours of cli-table3: they ignore NO_COLOR
     })
     table.push(...this.#text().map((row) => row.map(visibleControls)))
     const title = this.title === undefined ? [] : [bold(visibleControls(this.title))]
@@ -100,9 +99,6 @@ export class Table {
     return this.rows.map((row) => row.map(text))
   }
 }
-
-/** Rules above, below and under the head; between rows there are none. */
-const ruled = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }
 
 /** The first cell of a row names it. */
 function bodyCell(text: string, column: number, attributes: string): string {

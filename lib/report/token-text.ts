@@ -44,3 +44,12 @@ export function shorten(text: string, length: number): string {
   const characters = [...text]
   return characters.length <= length ? text : `${characters.slice(0, length - 1).join('')}…`
 }
+
+/** The text cut to at most `length` characters, '…' in the middle standing for what was cut out. */
+export function shortenMiddle(text: string, length: number): string {
+  const characters = [...text]
+  if (characters.length <= length) return text
+  const end = Math.floor((length - 1) / 2)
+  const start = length - 1 - end
+  return `${characters.slice(0, start).join('')}…${characters.slice(characters.length - end).join('')}`
+}

@@ -1,0 +1,64 @@
+/** A figure as a page holds it: its title as a caption, its content told in a sentence. */
+import { plainText } from './figure-axis.js'
+import type { Figure } from './figure.js'
+import { isObject, type JsonObject, type JsonValue } from './json.js'
+import { formatFor, formatNumber } from './number-text.js'
+
+/** The title of a figure as plain text; undefined when it has none. */
+export function figureTitle({ layout }: Figure): string | undefined {
+  const title = layout.title
+  const text = typeof title === 'string' ? title : isObject(title) ? title.text : undefined
+  return typeof text === 'string' && text !== '' ? plainText(text) : undefined
+}
+
+/** The figure without its title and the room that was kept for it. */
+export function withoutTitle(figure: Figure): Figure {
+  if (figureTitle(figure) === undefined) return figure
+  const { title: _title, height, margin, ...layout } = figure.layout
+  const top = isObject(margin) && typeof margin.t === 'number' ? margin.t : 0
+  const spared = Math.max(0, top - toolbarHeight)
+  const lower = typeof height === 'number' ? { height: height - spared } : {}
+  const trimmed = isObject(margin) ? { margin: { ...margin, t: top - spared } } : {}
+  return { ...figure, layout: { ...layout, ...lower, ...trimmed } }
+}
+
+/** Pixels of the buttons that plotly shows above a plot. */
+const toolbarHeight = 28
+
+/** The least width in pixels at which the figure can be read, 0 when it does not say. */
+export function leastWidthOf({ layout }: Figure): number {
+  const least = isObject(layout.meta) ? layout.meta.minWidth : undefined
+  return typeof least === 'number' ? Math.ceil(least) : 0
+}
+
+/** What is drawn, for those who cannot see it: 'Heat map, 4 by 22 values from -0.31 to 1.2 logits.' */
+export function describeFigure(figure: Figure): string {
+  const meta = isObject(figure.layout.meta) ? figure.layout.meta : {}
+  const kind = typeof meta.kind === 'string' ? (kindNames[meta.kind] ?? meta.kind) : 'Figure'
+  const unit = typeof meta.unit === 'string' && meta.unit !== '' ? ` ${meta.unit}` : ''
+  const values = figure.data.flatMap((trace) => numbersOf(trace))
+  if (values.length === 0) return `${kind}.`
+  const [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity])
+  const format = formatFor([low, high])
+  const count = countText(figure.data[0]!, values.length)
+  return `${kind}, ${count} from ${formatNumber(low, format)} to ${formatNumber(high, format)}${unit}.`
+}
+
+const kindNames: Readonly<Record<string, string>> = {
+  heatmap: 'Heat map',
+  bars: 'Bars',
+  scatter: 'Points',
+  lines: 'Lines',
+  histogram: 'Histogram, counts',
+}
+
+function countText({ z }: JsonObject, count: number): string {
+  const first = Array.isArray(z) ? z[0] : undefined
+  return Array.isArray(first) ? `${(z as JsonValue[]).length} by ${first.length} values` : `${count} values`
+}
+
+/** The numbers a trace shows: z, or those along the axis of values. */
+function numbersOf(trace: JsonObject): number[] {
+  const values = trace.z ?? (trace.orientation === 'h' ? trace.x : trace.y)
+  return Array.isArray(values) ? values.flat().filter((value) => typeof value === 'number') : []
+}
