@@ -285,6 +285,7 @@ describe('lib/weights/safetensors: refusals', () => {
     expect(await refusal(two([1, 8], [8, 9], 9))).to.contain("tensor 'a' leaves a hole after the header")
     expect(await refusal(two([0, 8], [4, 4], 8))).to.contain("tensor 'b' overlaps 'a'")
     expect((await readAll(two([0, 4], [4, 4], 4))).size).to.equal(2)
+    expect((await readAll(two([0, 4], [0, 0], 4))).size).to.equal(2)
   })
 
   it('closes a file that it refuses, and keeps a sound one open until it is closed', async () => {

@@ -114,23 +114,29 @@ describe('lib/weights/source', () => {
   }
 
   it('follows links to files, as in the Hugging Face cache, but no linked folder that lies outside', () =>
-    withFolder({ 'blobs/abc': 'blob', 'snapshot/sub/own.txt': 'own', 'other/secret.txt': 'secret' }, async (folder) => {
-      const snapshot = path.join(folder, 'snapshot')
-      await symlink('../blobs/abc', path.join(snapshot, 'model.txt'))
-      await symlink('../other', path.join(snapshot, 'out'))
-      await symlink('sub', path.join(snapshot, 'in'))
-      await symlink('nowhere', path.join(snapshot, 'dangling'))
-      await symlink('snapshot', path.join(folder, 'linked-root'))
-      for (const root of [snapshot, path.join(folder, 'linked-root')]) {
-        const source = await folderSource(root)
-        expect(await source.list()).to.deep.equal(['model.txt', 'sub/own.txt'])
-        expect(await source.readText('model.txt')).to.equal('blob')
-        expect(await source.readText('in/own.txt')).to.equal('own')
-        expect(await source.has('dangling')).to.equal(false)
-        const { message } = await fileErrorOf(() => source.readText('out/secret.txt'))
-        expect(message).to.match(/^open: 'out\/secret\.txt' leads to '.*other'\. A plain name/)
-      }
-    }))
+    withFolder(
+      { 'blobs/abc': 'blob', 'snapshot/sub/own.txt': 'own', 'other/secret.txt': 'secret', 'loose.txt': '' },
+      async (folder) => {
+        const snapshot = path.join(folder, 'snapshot')
+        await symlink('../blobs/abc', path.join(snapshot, 'model.txt'))
+        await symlink('../other', path.join(snapshot, 'out'))
+        await symlink('..', path.join(snapshot, 'up'))
+        await symlink('sub', path.join(snapshot, 'in'))
+        await symlink('nowhere', path.join(snapshot, 'dangling'))
+        await symlink('snapshot', path.join(folder, 'linked-root'))
+        for (const root of [snapshot, path.join(folder, 'linked-root')]) {
+          const source = await folderSource(root)
+          expect(await source.list()).to.deep.equal(['model.txt', 'sub/own.txt'])
+          expect(await source.readText('model.txt')).to.equal('blob')
+          expect(await source.readText('in/own.txt')).to.equal('own')
+          expect(await source.has('dangling')).to.equal(false)
+          for (const file of ['out/secret.txt', 'up/loose.txt']) {
+            const { message } = await fileErrorOf(() => source.readText(file))
+            expect(message).to.match(/^open: '(out|up)\/.*\.txt' leads to '.+'\. A plain name/)
+          }
+        }
+      },
+    ))
 
   it('refuses text that is too large or not UTF-8', () =>
     withFolder({ 'large.json': '', 'latin.txt': Uint8Array.of(0xfc) }, async (folder) => {
