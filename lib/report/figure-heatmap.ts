@@ -29,7 +29,8 @@ export function heatmap(init: HeatmapInit): Figure {
   const below = labelsBelow(x, xTitle, cell.width * columns)
   const largest = largestMagnitude(z)
   const cells = z.length * columns
-  const hoverText = (below.incomplete || beside.incomplete) && cells <= 20_000 ? { hovertext: cellNames(x, y) } : {}
+  const hoverText =
+    (below.incomplete || beside.incomplete) && cells <= 20_000 ? { hovertext: cellNames(init, x, y) } : {}
   const names = hoverText.hovertext ? '%{hovertext}' : `${hoverName(yTitle)}%{y}<br>${hoverName(xTitle)}%{x}`
   const trace = {
     type: 'heatmap',
@@ -67,7 +68,7 @@ const colourBarRoom = 90
 /** Beside the plot, from its top; longer than a plot of few rows, so that its numbers have room. */
 function colourBar(unit: string, plotHeight: number): JsonObject {
   return {
-    title: { text: figureText(unit), side: 'right' },
+    title: { text: figureText(unit).replaceAll(' ', '<br>'), side: 'top', font: { size: 12 } },
     thickness: 12,
     outlinewidth: 0,
     tickfont: { size: 11 },
@@ -88,10 +89,12 @@ function cellHeight(rows: number, columns: number, width: number): number {
   return Math.min(40, Math.max(16, width / Math.max(1, columns)), 700 / Math.max(1, rows))
 }
 
-/** 'row, column' of each cell in full, for labels that the axes show cut or not at all. */
-function cellNames(x: readonly string[], y: readonly string[]): string[][] {
-  const [columns, rows] = [x, y].map((labels) => labels.map((label) => figureText(visibleToken(label))))
-  return rows!.map((row) => columns!.map((column) => `${row}<br>${column}`))
+/** Row and column of each cell in full, for labels that the axes show cut or not at all. */
+function cellNames({ xTitle, yTitle }: Titles, x: readonly string[], y: readonly string[]): string[][] {
+  const named = (title: string | undefined, labels: readonly string[]) =>
+    labels.map((label) => figureText(`${title ? `${title}: ` : ''}${visibleToken(label)}`))
+  const columns = named(xTitle, x)
+  return named(yTitle, y).map((row) => columns.map((column) => `${row}<br>${column}`))
 }
 
 function colours(z: readonly ArrayLike<number>[], diverging: boolean | undefined, largest: number): JsonObject {
