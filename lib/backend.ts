@@ -32,14 +32,15 @@ const LOADERS: Record<BackendName, () => Promise<string>> = {
   webgl: () => loadRegistered('webgl'),
 }
 
-/** wasm addresses 4 GB, but one allocation, and so the heap's growth, stops at half of that. */
+/** Tensors beyond this make the wasm backend abort the process. */
 const WASM_BYTES = 2 * 1024 ** 3
 
 const TFJS = '@tensorflow/tfjs'
 const CORE = '@tensorflow/tfjs-core'
 
 let running: BackendInfo | undefined
-let choosing: Promise<BackendInfo> | undefined
+/** The last call's end: calls take turns, or two at once would both start a backend. */
+let turn: Promise<unknown> = Promise.resolve()
 
 /**
  * Starts a backend, once; later calls answer with the one that runs, or switch to the one they name.
@@ -48,11 +49,13 @@ let choosing: Promise<BackendInfo> | undefined
  * webgpu, webgl, wasm, cpu). A backend nobody named is passed over silently when it cannot be loaded.
  * @throws BackendError for an unknown name, and for a named backend that cannot be loaded.
  */
-export async function useBackend(name?: BackendName): Promise<BackendInfo> {
-  await choosing?.catch(() => undefined)
-  if (running && (name === undefined || name === running.name)) return running
-  choosing = choose(name ?? fromEnvironment())
-  return choosing
+export function useBackend(name?: BackendName): Promise<BackendInfo> {
+  const info = turn.then(() => {
+    const goesOn = running && (name === undefined || name === running.name)
+    return goesOn ? running! : choose(name ?? fromEnvironment())
+  })
+  turn = info.catch(() => undefined)
+  return info
 }
 
 /** The backend that `useBackend` started, or undefined before that. */
@@ -78,7 +81,7 @@ export function checkCapacity(bytes: number, what: string): void {
   const inUse = tf.memory().numBytes
   if (running?.name !== 'wasm' || inUse + bytes <= WASM_BYTES) return
   throw new BackendError(
-    `${what}: needs ${gigabytes(bytes)} of tensors beside the ${gigabytes(inUse)} in use, and the wasm backend holds ` +
+    `${what} needs ${gigabytes(bytes)} of tensors beside the ${gigabytes(inUse)} in use, and the wasm backend holds ` +
       `about ${gigabytes(WASM_BYTES)}. Use the native backend: ${remedy('tfjs-node')}.`,
   )
 }
