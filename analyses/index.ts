@@ -1,2 +1,7 @@
-/** Analyses: plain functions from a view and prompts to a plain result. */
-export {}
+/** Analyses: plain functions from a view, prompts and options to a plain result. Hand them to `model.use({ … })` as methods. */
+export { ablation, type AblationOptions } from './ablation.js'
+export { activationPatching, type PatchingOptions } from './activation-patching.js'
+export { attributionPatching, type AttributionOptions } from './attribution-patching.js'
+export { directLogitAttribution, type DlaOptions } from './direct-logit-attribution.js'
+export type { InterventionOptions } from './interventions.js'
+export type { Target } from './targets.js'

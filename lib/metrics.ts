@@ -80,7 +80,8 @@ export function describeMetric(metric: Metric | MetricFunction): { name: string;
     : { name: metric.name, unit: metric.unit }
 }
 
-function answerIds(verb: string, answers: Answers, { tokens, dVocab, toSingleToken }: MetricContext): number[] {
+/** Ids of the answers, one a prompt. @throws ArgumentError, TokenError */
+export function answerIds(verb: string, answers: Answers, { tokens, dVocab, toSingleToken }: MetricContext): number[] {
   const list = Array.isArray(answers)
     ? (answers as readonly (string | number)[])
     : tokens.rows.map(() => answers as string | number)

@@ -6,7 +6,7 @@ import { ActivationCache, Recorder } from './cache.js'
 import { ArgumentError } from './errors.js'
 import { gradientRun, type GradientRun } from './gradients.js'
 import { chosenNames, makeAt, type HookFunction, type HookPoint, type NameFilter, type Observer } from './hooks.js'
-import { bindMetric, type Metric, type MetricFunction } from './metrics.js'
+import { answerIds, bindMetric, type Answers, type Metric, type MetricContext, type MetricFunction } from './metrics.js'
 import { meanLoss, tokenLosses } from './ops/loss.js'
 import type { PositionSlice } from './positions.js'
 import { libraryVersion, type Provenance } from './report/provenance.js'
@@ -225,7 +225,16 @@ export class HookedModel {
 
   /** A metric made ready for these prompts: its tokens are checked here, before any run. */
   bindMetric(metric: Metric | MetricFunction, tokens: Tokens): MetricFunction {
-    return bindMetric(metric, { tokens, dVocab: this.config.dVocab, toSingleToken: (text) => this.toSingleToken(text) })
+    return bindMetric(metric, this.#metricContext(tokens))
+  }
+
+  /** Ids of answers given as text or id, one for all prompts or one for each. */
+  answerIds(verb: string, answers: Answers, tokens: Tokens): number[] {
+    return answerIds(verb, answers, this.#metricContext(tokens))
+  }
+
+  #metricContext(tokens: Tokens): MetricContext {
+    return { tokens, dVocab: this.config.dVocab, toSingleToken: (text) => this.toSingleToken(text) }
   }
 
   #logits(verb: string, tokens: Tokens): tf.Tensor3D {

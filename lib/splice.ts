@@ -48,4 +48,12 @@ export interface Attachable {
   /** @throws MismatchError or HookError when it does not belong to this model; `force` accepts other weight processing. */
   checkFits(model: ModelFacts, force: boolean): void
   splice(options: SpliceOptions): Splice
+  /** @throws ArgumentError when there is no latent of this number. */
+  checkLatent(latent: number): void
+  /**
+   * What one unit of each latent writes at the hook point [S,D], and what is written whatever fires [D]. The caller
+   * owns both.
+   * @throws MismatchError where that depends on the input (an SAE that puts the input's own norm back)
+   */
+  writes(): { directions: tf.Tensor2D; bias: tf.Tensor1D }
 }

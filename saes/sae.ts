@@ -263,6 +263,18 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
     return passThrough ? straightThrough(output, x) : output
   }
 
+  /** What one unit of each latent writes, [S,D], and the bias, [D]. The caller owns both. @throws MismatchError */
+  writes(): { directions: tf.Tensor2D; bias: tf.Tensor1D } {
+    const { normalization, hasScalingFactor, dSae } = this.cfg
+    if (normalization === 'layer_norm' || normalization === 'constant_norm_rescale') {
+      throw new MismatchError(
+        `writes: the SAE '${this.label}' puts the input's own norm back (${normalization}), so what a latent writes is not fixed. Use an SAE without that.`,
+      )
+    }
+    const scaled = () => tf.tidy(() => this.W_dec.mul<tf.Tensor2D>(this.weight('scaling_factor').reshape([dSae, 1])))
+    return { directions: hasScalingFactor ? scaled() : this.W_dec.clone(), bias: this.b_dec.clone() }
+  }
+
   /** @throws ArgumentError when there is no latent of this number. */
   checkLatent(latent: number): void {
     if (Number.isInteger(latent) && latent >= 0 && latent < this.cfg.dSae) return

@@ -1,0 +1,36 @@
+/** Activation patching: run one set of prompts with activations taken from another, one place at a time. */
+import { ArgumentError } from '../lib/errors.js'
+import type { HookedModel, Input } from '../lib/model.js'
+import type { Result } from '../lib/report/result.js'
+import { intervene, type InterventionOptions } from './interventions.js'
+
+export interface PatchingOptions extends Omit<InterventionOptions, 'position'> {
+  /** Prompts the activations come from, one for each prompt, of the same length. */
+  readonly source: Input
+  /** @default 'each' for layers' points, 'all' for heads, latents and whole hooks */
+  readonly position?: InterventionOptions['position']
+}
+
+/**
+ * Change of the metric when an activation is replaced by its value on the source prompts: axes
+ * [target…, (position), prompt]. Run the corrupted prompts with clean sources to find what is enough to restore the
+ * answer, the other way round to find what is needed. `extra.baseline` is the metric on the prompts as they are.
+ * Meng et al. 2022, arXiv:2202.05262; Wang et al. 2022, arXiv:2211.00593.
+ * @throws ArgumentError when prompts and sources do not have one shape
+ */
+export function activationPatching(view: HookedModel, prompts: Input, options: PatchingOptions): Promise<Result> {
+  const position =
+    options.position ?? (typeof options.target === 'string' && options.target !== 'heads' ? 'each' : 'all')
+  return intervene('activation patching', view, prompts, { ...options, position }, (tokens, names) => {
+    const source = view.toTokens(options.source, options)
+    const same = source.batch === tokens.batch && source.positions === tokens.positions
+    if (!same || JSON.stringify(source.mask) !== JSON.stringify(tokens.mask)) {
+      throw new ArgumentError(
+        `activationPatching: the source has ${source.batch} prompts of ${source.positions} tokens, the prompts are ${tokens.batch} of ${tokens.positions}. ` +
+          'Each prompt needs a source of its own length.',
+      )
+    }
+    const cache = view.runWithCache(source, { names, logits: false })
+    return { replacement: (name) => cache.get(name), dispose: () => cache.dispose() }
+  })
+}

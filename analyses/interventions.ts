@@ -1,0 +1,157 @@
+/**
+ * The engine of ablation and activation patching: one run for each site (and position) with the activation there
+ * replaced, judged by a metric. Results hold the change of the metric; `extra.baseline` is the metric without.
+ */
+import * as tf from '@tensorflow/tfjs'
+import { ArgumentError } from '../lib/errors.js'
+import type { HookFunction, HookPoint } from '../lib/hooks.js'
+import { describeMetric, metricPositions, type Metric, type MetricFunction } from '../lib/metrics.js'
+import type { HookedModel, Input } from '../lib/model.js'
+import { progress } from '../lib/report/progress.js'
+import { Result } from '../lib/report/result.js'
+import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
+import { positionAxis, promptAxis } from './labels.js'
+import { resolveTarget, type Site, type Target } from './targets.js'
+
+/** Options of every intervention. */
+export interface InterventionOptions extends TokenOptions {
+  /** What the change is measured by: `logitDiff(…)`, `logProb(…)` or a function from logits [B,P,V] to [B] or a scalar. */
+  readonly metric: Metric | MetricFunction
+  readonly target: Target
+  /** Where to intervene: one position (−1 is the last real token), all at once, or each in a run of its own. */
+  readonly position?: number | 'all' | 'each'
+  /** Called after each run; the default shows a line or a bar on stderr. */
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+/** What takes the place of the activation at a hook point: undefined for zeros, else a tensor that broadcasts to it. */
+export type Replacement = (name: string) => tf.Tensor | undefined
+
+/** One intervention: a site at one position for each prompt, or at all. */
+interface Run {
+  readonly site: Site
+  readonly positions: readonly number[] | undefined
+}
+
+/** Runs them all. `prepare` gives the replacements for the hook points of the target, and disposes them. */
+export async function intervene(
+  kind: string,
+  view: HookedModel,
+  input: Input,
+  options: InterventionOptions,
+  prepare: (tokens: Tokens, names: readonly string[]) => { replacement: Replacement; dispose(): void },
+): Promise<Result> {
+  const tokens = view.toTokens(input, options)
+  const metric = view.bindMetric(options.metric, tokens)
+  const { axes, sites } = resolveTarget(kind, view, options.target)
+  const places = positionsOf(tokens, options.position ?? 'all')
+  const runs = sites.flatMap((site) => places.map((positions): Run => ({ site, positions })))
+  const baseline = await measure(view, tokens, metric)
+  const { replacement, dispose } = prepare(tokens, [...new Set(sites.map((site) => site.name))])
+  const values = new Float32Array(runs.length * baseline.length)
+  const report = options.onProgress ?? defaultProgress(kind, runs.length)
+  try {
+    for (const [i, run] of runs.entries()) {
+      const after = await withHook(view, run, tokens, replacement, (patched) => measure(patched, tokens, metric))
+      after.forEach((value, b) => (values[i * baseline.length + b] = value - baseline[b]!))
+      report(i + 1, runs.length)
+    }
+  } finally {
+    dispose()
+  }
+  const { name, unit } = describeMetric(options.metric)
+  const each =
+    options.position === 'each'
+      ? [
+          positionAxis(
+            view,
+            tokens,
+            places.map((p) => p![0]!),
+          ),
+        ]
+      : []
+  return new Result({
+    kind,
+    title: `change of ${name}`,
+    unit,
+    values,
+    axes: [...axes, ...each, promptAxis(view, tokens, baseline.length)],
+    provenance: await view.provenance({ prependBos: options.prependBos ?? true }),
+    extra: { baseline: [...baseline], position: options.position ?? 'all' },
+  })
+}
+
+/** The metric on one view: one number a prompt, or a single one. */
+export async function measure(view: HookedModel, tokens: Tokens, metric: MetricFunction): Promise<Float32Array> {
+  const numbers = tf.tidy(() => metric(view.run(tokens)).flatten())
+  try {
+    return (await numbers.data()) as Float32Array
+  } finally {
+    numbers.dispose()
+  }
+}
+
+/** Positions of each run, one for each prompt: undefined stands for all. */
+function positionsOf(tokens: Tokens, position: number | 'all' | 'each'): (readonly number[] | undefined)[] {
+  if (position === 'all') return [undefined]
+  if (position === 'each') return Array.from({ length: tokens.positions }, (_, p) => tokens.rows.map(() => p))
+  if (typeof position === 'number') return [metricPositions(tokens, position)]
+  throw new ArgumentError(`position: ${JSON.stringify(position)} is none. Give a number, 'all' or 'each'.`)
+}
+
+async function withHook<T>(
+  view: HookedModel,
+  run: Run,
+  tokens: Tokens,
+  replacement: Replacement,
+  body: (view: HookedModel) => Promise<T>,
+): Promise<T> {
+  const point = view.hookPoints.find((p) => p.name === run.site.name)!
+  const hook: HookFunction = (x: tf.Tensor) => replaceSelected(x, point, run, tokens, replacement(point.name))
+  return body(view.withHooks([[point.name, hook]]))
+}
+
+/** x with the selected part replaced. */
+function replaceSelected(
+  x: tf.Tensor,
+  point: HookPoint,
+  { site, positions }: Run,
+  tokens: Tokens,
+  other: tf.Tensor | undefined,
+): tf.Tensor {
+  const selected = selectionMask(point, x.shape, positions, site.unit)
+  const kept = x.mul(tf.sub(1, selected))
+  return other === undefined ? kept : kept.add(other.mul(selected))
+}
+
+/** 1 where an intervention acts and 0 elsewhere, with length 1 on the axes it does not distinguish. */
+export function selectionMask(
+  point: HookPoint,
+  shape: readonly number[],
+  positions: readonly number[] | undefined,
+  unit: number | undefined,
+): tf.Tensor {
+  const axes = point.shape.slice(1, -1).split(',')
+  const unitAxis = axes.findIndex((axis) => axis === 'H' || axis === 'S' || axis === 'M')
+  const along = (axis: number, length: number) => axes.map((_, i) => (i === axis ? length : 1))
+  let mask = tf.ones(axes.map(() => 1))
+  if (positions) {
+    const positionAxis = axes.indexOf('P')
+    const length = shape[positionAxis]!
+    const rows = tf.oneHot(tf.tensor1d([...positions], 'int32'), length).toFloat() // [B,P]
+    mask = mask.mul(rows.reshape(axes.map((_, i) => (i === 0 ? positions.length : i === positionAxis ? length : 1))))
+  }
+  if (unit !== undefined)
+    mask = mask.mul(
+      tf
+        .oneHot(tf.tensor1d([unit], 'int32'), shape[unitAxis]!)
+        .toFloat()
+        .reshape(along(unitAxis, shape[unitAxis]!)),
+    )
+  return mask
+}
+
+function defaultProgress(label: string, total: number): (done: number) => void {
+  const bar = progress(label, total)
+  return (done) => (done === total ? (bar.tick(), bar.done()) : bar.tick())
+}

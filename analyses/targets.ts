@@ -1,0 +1,107 @@
+/** What an intervention acts on: targets as data, resolved into sites (a hook point, and perhaps one unit of it). */
+import type { Axis } from '../lib/report/result.js'
+import { ArgumentError, HookError } from '../lib/errors.js'
+import { checkHookName, type HookName } from '../lib/hooks.js'
+import type { HookedModel } from '../lib/model.js'
+import { didYouMean } from '../lib/nearest.js'
+
+const layerPoints = ['resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out'] as const
+
+/**
+ * - `heads`: every attention head (its hook_z); `{ heads: [[9, 6], …] }` some of them
+ * - `resid_pre`, `resid_mid`, `resid_post`, `attn_out`, `mlp_out`: that point of every layer
+ * - `{ latents: [12, 7] }`: latents of the view's SAE; name its hook point with `hook` where there are several
+ * - `{ hooks: [names] }`: whole hook points, such as an SAE's `….hook_sae_error`
+ */
+export type Target =
+  | 'heads'
+  | (typeof layerPoints)[number]
+  | { readonly heads: readonly (readonly [layer: number, head: number])[] }
+  | { readonly latents: readonly number[]; readonly hook?: HookName }
+  | { readonly hooks: readonly HookName[] }
+
+/** A hook point, or one unit (head, latent) of it. */
+export interface Site {
+  readonly name: string
+  readonly unit?: number
+}
+
+/** One site for each combination of labels, the last axis fastest. */
+export interface Sites {
+  readonly axes: readonly Axis[]
+  readonly sites: readonly Site[]
+}
+
+/** @throws ArgumentError, HookError for a layer, head, latent or point that the view does not have. */
+export function resolveTarget(verb: string, view: HookedModel, target: Target): Sites {
+  const { nLayers, nHeads } = view.config
+  const layers = numbers(nLayers)
+  if (target === 'heads') {
+    const sites = layers.flatMap((l) => numbers(nHeads).map((unit) => ({ name: `blocks.${l}.attn.hook_z`, unit })))
+    return { axes: [layerAxis(nLayers), { name: 'head', labels: numbers(nHeads).map((h) => `H${h}`) }], sites }
+  }
+  if (typeof target === 'string') {
+    if (!layerPoints.includes(target)) throw unknownTarget(verb, target)
+    return { axes: [layerAxis(nLayers)], sites: layers.map((l) => ({ name: `blocks.${l}.hook_${target}` })) }
+  }
+  if ('heads' in target) return someHeads(verb, view, nonEmpty(verb, 'heads', target.heads))
+  if ('latents' in target) return someLatents(verb, view, nonEmpty(verb, 'latents', target.latents), target.hook)
+  if ('hooks' in target) {
+    for (const name of nonEmpty(verb, 'hooks', target.hooks)) checkHookName(verb, name, view.hookPoints, view.name)
+    return { axes: [{ name: 'hook', labels: target.hooks }], sites: target.hooks.map((name) => ({ name })) }
+  }
+  throw unknownTarget(verb, JSON.stringify(target))
+}
+
+function someHeads(verb: string, view: HookedModel, heads: readonly (readonly [number, number])[]): Sites {
+  const { nLayers, nHeads } = view.config
+  for (const [layer, head] of heads) {
+    if (!isIndex(layer, nLayers) || !isIndex(head, nHeads)) {
+      throw new ArgumentError(
+        `${verb}: there is no head [${layer}, ${head}] in ${view.name}. It has layers 0 to ${nLayers - 1} with heads 0 to ${nHeads - 1}.`,
+      )
+    }
+  }
+  return {
+    axes: [{ name: 'head', labels: heads.map(([l, h]) => `L${l}H${h}`) }],
+    sites: heads.map(([l, unit]) => ({ name: `blocks.${l}.attn.hook_z`, unit })),
+  }
+}
+
+function someLatents(verb: string, view: HookedModel, latents: readonly number[], hook: string | undefined): Sites {
+  const sae = saeAt(verb, view, hook)
+  for (const latent of latents) sae.checkLatent(latent)
+  const name = `${sae.hookName}.hook_sae_acts_post`
+  return {
+    axes: [{ name: 'latent', labels: latents.map((latent) => `latent ${latent}`) }],
+    sites: latents.map((unit) => ({ name, unit })),
+  }
+}
+
+/** The view's SAE at a hook point; without one, its only SAE. @throws HookError */
+export function saeAt(verb: string, view: HookedModel, hook?: string) {
+  const hooks = view.saes.map((sae) => sae.hookName)
+  if (hook === undefined && view.saes.length === 1) return view.saes[0]!
+  const found = view.saes.find((sae) => sae.hookName === hook)
+  if (found) return found
+  const have =
+    hooks.length === 0 ? 'The view has no SAE: attach one with withSaes.' : `The view has SAEs at ${hooks.join(', ')}.`
+  const what = hook === undefined ? 'no hook point is named' : `there is no SAE at '${hook}'`
+  throw new HookError(`${verb}: ${what}.${hook === undefined ? '' : didYouMean(hook, hooks)} ${have}`)
+}
+
+function unknownTarget(verb: string, target: string): ArgumentError {
+  const known = ['heads', ...layerPoints]
+  return new ArgumentError(
+    `${verb}: ${target} is no target. Give ${known.map((t) => `'${t}'`).join(', ')}, { heads }, { latents } or { hooks }.${didYouMean(target, known)}`,
+  )
+}
+
+function nonEmpty<T>(verb: string, what: string, list: readonly T[]): readonly T[] {
+  if (Array.isArray(list) && list.length > 0) return list
+  throw new ArgumentError(`${verb}: ${what} is ${JSON.stringify(list)}. Give a list of at least one.`)
+}
+
+const layerAxis = (nLayers: number): Axis => ({ name: 'layer', labels: numbers(nLayers).map((l) => `layer ${l}`) })
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
+const isIndex = (value: number, count: number): boolean => Number.isInteger(value) && value >= 0 && value < count
