@@ -3,7 +3,7 @@
  * that a fresh clone needs no other step. Plain JavaScript for a Node with nothing installed; prints to stderr only.
  */
 import { spawnSync } from 'child_process'
-import { existsSync, readFileSync } from 'fs'
+import { existsSync, readFileSync, realpathSync } from 'fs'
 import { dirname, join } from 'path'
 import { fileURLToPath } from 'url'
 
@@ -67,4 +67,4 @@ function fail(message) {
   process.exit(1)
 }
 
-if (process.argv[1] && fileURLToPath(import.meta.url) === process.argv[1]) main()
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) main()

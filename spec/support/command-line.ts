@@ -1,0 +1,14 @@
+/** The command line, run from the sources in a process of its own. */
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+
+/** Runs `tfjs-lens ARGS`, in the repository's root, with this piped into it and these environment variables set. */
+export function tfjsLens(args: string[], input = '', settings: Record<string, string> = {}): SpawnSyncReturns<string> {
+  const command = ['--import', TSX, 'lib/cli/main.ts', ...args]
+  const env = { ...process.env, NO_COLOR: '1', ...settings }
+  return spawnSync(process.execPath, command, { cwd: ROOT, env, input, encoding: 'utf8' })
+}
