@@ -1,0 +1,147 @@
+import { expect } from 'chai'
+import { ShapeError } from '../../../lib/errors.js'
+import { bars, heatmap, histogram, lines, scatter, type Figure } from '../../../lib/report/figure.js'
+import type { JsonObject } from '../../../lib/report/json.js'
+
+const hostile = ['</script><script>alert(1)</script>', ' <b>"&\'', '\n\u202e', '%{x}', '😀']
+
+const axis = (figure: Figure, name: 'xaxis' | 'yaxis') => figure.layout[name] as JsonObject
+const trace = (figure: Figure) => figure.data[0]!
+
+/** All strings of a figure, wherever they stand. */
+function strings(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(strings) : []
+}
+
+describe('figure', () => {
+  const every: Record<string, Figure> = {
+    heatmap: heatmap({
+      z: hostile.map(() => [1, -2, NaN, 4, 5]),
+      x: hostile,
+      y: hostile,
+      title: hostile[0],
+      unit: hostile[0],
+    }),
+    bars: bars({ y: [1, -2, NaN, 4, 5], labels: hostile, title: hostile[1], xTitle: hostile[0], unit: hostile[0] }),
+    scatter: scatter({
+      x: [1, 2, 3, 4, Infinity],
+      y: [1, 2, 3, 4, 5],
+      labels: hostile,
+      xTitle: hostile[0],
+      identityLine: true,
+    }),
+    lines: lines({ series: hostile.map((name) => ({ name, y: [1, 2, 3, 4, 5] })), labels: hostile, unit: hostile[0] }),
+    histogram: histogram({ values: [1, 2, NaN], bins: 4, title: hostile[0], xTitle: hostile[0] }),
+  }
+
+  for (const [kind, figure] of Object.entries(every)) {
+    it(`${kind}: is plain JSON, with null for what is no number`, () => {
+      const copy = JSON.parse(JSON.stringify(figure)) as Figure
+      expect(JSON.parse(JSON.stringify(copy))).to.deep.equal(copy)
+      const numbers = JSON.stringify(figure, (_, value: unknown) => {
+        return typeof value === 'number' && !Number.isFinite(value) ? 'not finite' : value
+      })
+      expect(numbers).to.not.include('not finite')
+    })
+
+    it(`${kind}: holds no tag, line break or bidi control of a label`, () => {
+      const { meta: _meta, ...layout } = figure.layout // plain data, which plotly does not show
+      const tags = strings([figure.data, layout]).flatMap((text) => text.match(/<[^>]*>?|[\n\u202e]/g) ?? [])
+      expect(tags.filter((tag) => !['<br>', '<b>', '</b>', '<extra>', '</extra>'].includes(tag))).to.deep.equal([])
+    })
+  }
+
+  it('escapes the tags that plotly would read, also <b>, which it would draw', () => {
+    expect(strings(axis(every.bars!, 'yaxis'))).to.include('·&lt;b&gt;"&amp;\'')
+    expect(every.lines!.data[3]!.hovertemplate).to.include('<extra>% {x}</extra>')
+  })
+
+  it('keeps equal labels apart', () => {
+    const figure = bars({ y: [1, 2, 3], labels: [' to', ' the', ' to'] })
+    expect(trace(figure).x).to.deep.equal([0, 1, 2])
+    expect(axis(figure, 'xaxis').ticktext).to.deep.equal(['·to', '·the', '·to'])
+  })
+
+  it('centres diverging colours at zero, and uses them when a value is negative', () => {
+    const figure = heatmap({ z: [[-1, 3]] })
+    expect(trace(figure)).to.include({ zmin: -3, zmax: 3 })
+    const scale = trace(figure).colorscale as [number, string][]
+    expect(scale[0]).to.deep.equal([0, '#67001f']) // red below
+    expect(scale[5]).to.deep.equal([0.5, '#f7f7f7']) // white in the middle
+    expect(scale[10]).to.deep.equal([1, '#053061']) // blue above
+    expect(trace(heatmap({ z: [[1, 3]] }))).to.not.have.property('zmin')
+    expect(trace(heatmap({ z: [[1, 3]], diverging: true }))).to.include({ zmin: -3, zmax: 3 })
+    expect(trace(heatmap({ z: [[0, NaN]], diverging: true }))).to.include({ zmin: -1, zmax: 1 })
+  })
+
+  it('gives heat maps of few rows near square cells with the values in them', () => {
+    for (const [rows, columns] of [
+      [4, 8],
+      [4, 22],
+      [12, 12],
+    ] as const) {
+      // prettier-ignore
+      const figure = heatmap({ z: Array.from({ length: rows }, () => new Float32Array(columns)), title: 'T' })
+      const { width, height, margin } = figure.layout as unknown as Record<string, number> & {
+        margin: Record<string, number>
+      }
+      const cell = [(width! - margin.l! - margin.r!) / columns, (height! - margin.t! - margin.b!) / rows]
+      expect(cell[0]! / cell[1]!, `${rows} x ${columns}`).to.be.within(0.9, 1.9)
+      expect(trace(figure)).to.have.property('texttemplate')
+      expect(width).to.be.at.most(1060) // the column of text of a page
+    }
+  })
+
+  it('keeps room for turned labels, also left of the first one, and leaves out those that would overlap', () => {
+    const z = [new Float32Array(22)]
+    const long = heatmap({ z, x: z[0]!.length ? Array.from({ length: 22 }, () => '<|endoftext|>') : [] })
+    expect(axis(long, 'xaxis')).to.include({ tickangle: -45 })
+    expect((long.layout.margin as JsonObject).l).to.be.at.least(Math.floor(13 * 7 * Math.SQRT1_2 - 0.3 * 40))
+    const many = heatmap({ z: [new Float32Array(300)] })
+    const shown = axis(many, 'xaxis').tickvals as number[]
+    expect(shown.length).to.be.within(20, 64)
+    expect(shown[1]! - shown[0]!).to.equal(shown[2]! - shown[1]!)
+    expect((trace(many).hovertext as string[][])[0]![299]).to.equal('0<br>299') // all can still be pointed at
+  })
+
+  it('draws bars in the colours of their sign, lying where labels are long', () => {
+    const figure = bars({ y: [1, -1], labels: ['a label of some length', 'b'] })
+    expect(trace(figure)).to.deep.include({ orientation: 'h', x: [1, -1], y: [0, 1] })
+    const colours = (trace(figure).marker as JsonObject).color as string[]
+    expect(colours[0]).to.not.equal(colours[1])
+    expect(axis(figure, 'yaxis').autorange).to.equal('reversed') // the first on top
+    expect(trace(bars({ y: [2], error: [0.5] })).error_y).to.deep.include({ array: [0.5] })
+  })
+
+  it('counts a histogram with the borders shown', () => {
+    const figure = histogram({ values: [0, 0.4, 1], bins: 2 })
+    expect(trace(figure)).to.deep.include({ x: [0.25, 0.75], y: [2, 1], customdata: [[0, 0.5], [0.5, 1]] }) // prettier-ignore
+  })
+
+  it('draws y = x over the range of both axes', () => {
+    const figure = scatter({ x: [0, 1, NaN], y: [-2, 3, 0], identityLine: true })
+    expect(trace(figure)).to.deep.include({ mode: 'lines', x: [-2, 3], y: [-2, 3] })
+    expect(scatter({ x: [], y: [], identityLine: true }).data).to.have.length(1)
+  })
+
+  it('refuses lists of different lengths', () => {
+    expect(() => bars({ y: [1, 2], labels: ['a'] })).to.throw(
+      ShapeError,
+      'bars: y has 2 values, but there are 1 labels. Give one for each.',
+    )
+    expect(() => heatmap({ z: [[1], [1, 2]] })).to.throw(ShapeError, 'heatmap: row 1 of z has 2 values')
+    expect(() => heatmap({ z: [[1]], y: [] })).to.throw(
+      ShapeError,
+      'heatmap: z has 1 values, but there are 0 labels in y',
+    )
+    expect(() => scatter({ x: [1], y: [] })).to.throw(ShapeError, 'scatter: x has 1 values')
+    expect(() => lines({ series: [{ name: 'a', y: [1] }], labels: [] })).to.throw(ShapeError, "lines: 'a' has 1 values")
+  })
+
+  it('takes no values at all', () => {
+    expect(heatmap({ z: [] }).data).to.have.length(1)
+    expect(trace(bars({ y: [] })).y).to.deep.equal([])
+    expect(lines({ series: [] }).data).to.deep.equal([])
+  })
+})
