@@ -8,16 +8,28 @@ describe('histogram', () => {
     expect(histogram([0, 0.5, 1, 2, 4], 4)).to.deep.equal({ edges: [0, 1, 2, 3, 4], counts: [2, 1, 1, 1], leftOut: 0 })
   })
 
-  it('counts each value between the borders it reports, also where division rounds across one', () => {
-    const { next } = random(1)
-    const tenths = Array.from({ length: 11 }, (_, i) => i / 10)
-    const values = [...tenths, ...Array.from({ length: 500 }, next)]
-    const { edges, counts } = histogram(values, 10, [0, 1])
-    const expected = counts.map((_, bin) => {
-      const upper = bin === 9 ? Infinity : edges[bin + 1]!
-      return values.filter((value) => value >= edges[bin]! && value < upper).length
+  /** Each bin's count, found by comparing all values with its borders. */
+  function counted(values: readonly number[], edges: readonly number[]): number[] {
+    return edges.slice(0, -1).map((edge, bin) => {
+      const upper = bin === edges.length - 2 ? Infinity : edges[bin + 1]!
+      return values.filter((value) => value >= edge && value < upper).length
     })
-    expect(counts).to.deep.equal(expected)
+  }
+
+  it('counts each value between the borders it reports', () => {
+    const { next } = random(1)
+    const values = [0, 0.1, 0.2, 0.3, 0.6, 0.7, 1, ...Array.from({ length: 500 }, next)]
+    const { edges, counts } = histogram(values, 10, [0, 1])
+    expect(counts).to.deep.equal(counted(values, edges))
+  })
+
+  it('is not misled by a division that rounds across a border, up or down', () => {
+    const upper = histogram([0.5249999999999999], 4, [0, 0.7]) // the border itself, divided 2.9999…
+    expect(upper.counts).to.deep.equal([0, 0, 0, 1])
+    const lower = histogram([0.14999999999999994], 2, [-0.3, 0.6]) // just below the border, divided 1
+    expect(lower.counts).to.deep.equal([1, 0])
+    expect(counted([0.14999999999999994], lower.edges)).to.deep.equal(lower.counts)
+    expect(counted([0.5249999999999999], upper.edges)).to.deep.equal(upper.counts)
   })
 
   it('says how many it left out', () => {
