@@ -70,7 +70,10 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   override build(): void {
     if (this.built) return
     for (const [name, shape] of Object.entries(this.weightShapes())) {
-      this.#variables.set(name, this.addWeight(name, shape, 'float32', tf.initializers.zeros()))
+      const variable = this.addWeight(name, shape, 'float32', tf.initializers.zeros())
+      // As `apply` would name it when it builds the layer: a saved model finds its weights by this name.
+      ;(variable as { originalName: string }).originalName = `${this.name}/${name}`
+      this.#variables.set(name, variable)
     }
     this.built = true
   }
