@@ -3,10 +3,11 @@
  * replaced, judged by a metric. Results hold the change of the metric; `extra.baseline` is the metric without.
  */
 import * as tf from '@tensorflow/tfjs'
+import type { ActivationCache } from '../lib/cache.js'
 import { ArgumentError } from '../lib/errors.js'
-import type { HookFunction, HookPoint } from '../lib/hooks.js'
+import { layerOf, type HookFunction, type HookPoint } from '../lib/hooks.js'
 import { describeMetric, metricPositions, type Metric, type MetricFunction } from '../lib/metrics.js'
-import type { HookedModel, Input } from '../lib/model.js'
+import type { HookedModel, Input, RunOptions } from '../lib/model.js'
 import { progress } from '../lib/report/progress.js'
 import { Result } from '../lib/report/result.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
@@ -46,18 +47,22 @@ export async function intervene(
   const { axes, sites } = resolveTarget(kind, view, options.target)
   const places = positionsOf(tokens, options.position ?? 'all')
   const runs = sites.flatMap((site) => places.map((positions): Run => ({ site, positions })))
+  const starts = new Starts(view, tokens, sites)
   const baseline = await measure(view, tokens, metric)
   const { replacement, dispose } = prepare(tokens, [...new Set(sites.map((site) => site.name))])
   const values = new Float32Array(runs.length * baseline.length)
   const report = options.onProgress ?? defaultProgress(kind, runs.length)
   try {
     for (const [i, run] of runs.entries()) {
-      const after = await withHook(view, run, tokens, replacement, (patched) => measure(patched, tokens, metric))
+      const after = await withHook(view, run, tokens, replacement, (patched) =>
+        measure(patched, tokens, metric, starts.before(run.site.name)),
+      )
       after.forEach((value, b) => (values[i * baseline.length + b] = value - baseline[b]!))
       report(i + 1, runs.length)
     }
   } finally {
     dispose()
+    starts.dispose()
   }
   const { name, unit } = describeMetric(options.metric)
   const each =
@@ -82,12 +87,47 @@ export async function intervene(
 }
 
 /** The metric on one view: one number a prompt, or a single one. */
-export async function measure(view: HookedModel, tokens: Tokens, metric: MetricFunction): Promise<Float32Array> {
-  const numbers = tf.tidy(() => metric(view.run(tokens)).flatten())
+async function measure(
+  view: HookedModel,
+  tokens: Tokens,
+  metric: MetricFunction,
+  from?: RunOptions['from'],
+): Promise<Float32Array> {
+  const numbers = tf.tidy(() => metric(view.run(tokens, { from })).flatten())
   try {
     return (await numbers.data()) as Float32Array
   } finally {
     numbers.dispose()
+  }
+}
+
+/**
+ * Where runs may start: what a site does cannot change the blocks before its own, so they are computed once. Holds the
+ * residual stream as it enters the block of each site.
+ */
+class Starts {
+  readonly #cache: ActivationCache | undefined
+  readonly #entry: (layer: number) => string
+
+  constructor(view: HookedModel, tokens: Tokens, sites: readonly Site[]) {
+    const spliced = new Set(view.saes.map((sae) => sae.hookName))
+    this.#entry = (layer) => {
+      const before = `blocks.${layer - 1}.hook_resid_post`
+      return spliced.has(before) ? `${before}.hook_sae_output` : before
+    }
+    const layers = new Set(sites.map((site) => layerOf(site.name) ?? 0))
+    const names = [...layers].filter((layer) => layer > 0).map(this.#entry)
+    this.#cache = names.length > 0 ? view.runWithCache(tokens, { names, logits: false }) : undefined
+  }
+
+  /** The start of a run that changes this hook point; undefined for the beginning. */
+  before(name: string): RunOptions['from'] {
+    const layer = layerOf(name) ?? 0
+    return layer > 0 && this.#cache ? { layer, resid: this.#cache.get<tf.Tensor3D>(this.#entry(layer)) } : undefined
+  }
+
+  dispose(): void {
+    this.#cache?.dispose()
   }
 }
 

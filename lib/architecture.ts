@@ -28,6 +28,8 @@ export interface ForwardInput {
   readonly tokens: tf.Tensor2D
   /** [B][P], 1 at real tokens, 0 at padding; undefined when nothing is padded. */
   readonly mask?: readonly (readonly number[])[]
+  /** Start at this block, with this residual stream [B,P,D], instead of at the embedding. */
+  readonly from?: { readonly layer: number; readonly resid: tf.Tensor3D }
   /** Run only this many blocks and return the residual stream [B,P,D]. */
   readonly stopAt?: number
 }

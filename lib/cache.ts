@@ -35,16 +35,16 @@ export class ActivationCache {
   }
 
   has(name: string, layer?: number, part?: string): boolean {
-    return this.#tensors.has(actName(name, layer, part))
+    return this.#tensors.has(this.#fullName(name, layer, part))
   }
 
   /**
    * The activation at a hook point, by full name or shorthand: `get('blocks.7.hook_resid_pre')`, `get('resid_pre', 7)`,
-   * `get('k6')`, `get('scale', 3, 'ln1')`. Belongs to the cache: clone what must outlive it.
+   * `get('resid_post', -1)`, `get('k6')`, `get('scale', 3, 'ln1')`. Belongs to the cache: clone what must outlive it.
    * @throws HookError naming the nearest entry.
    */
   get<T extends tf.Tensor = tf.Tensor>(name: string, layer?: number, part?: string): T {
-    const full = actName(name, layer, part)
+    const full = this.#fullName(name, layer, part)
     const tensor = this.#tensors.get(full)
     if (!tensor) {
       throw new HookError(
@@ -52,6 +52,11 @@ export class ActivationCache {
       )
     }
     return tensor as T
+  }
+
+  /** A negative layer counts from the last, as in TransformerLens. */
+  #fullName(name: string, layer?: number, part?: string): string {
+    return actName(name, layer !== undefined && layer < 0 ? layer + this.#model.config.nLayers : layer, part)
   }
 
   entries(): IterableIterator<[string, tf.Tensor]> {

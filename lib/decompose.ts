@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from './architecture.js'
 import type { ActivationCache } from './cache.js'
-import { ArgumentError, MismatchError } from './errors.js'
+import { ArgumentError, MismatchError, ShapeError } from './errors.js'
 import { resolvePosition, sliceRange, type PositionSlice } from './positions.js'
 import type { ProcessingFlags } from './weights/process.js'
 
@@ -21,6 +21,7 @@ export interface DecomposedModel {
   readonly name: string
   readonly config: ModelConfig
   readonly processing: ProcessingFlags
+  readonly hookNames: readonly string[]
   weight(name: string): tf.Tensor
 }
 
@@ -65,7 +66,7 @@ export function decomposeResid(
 ): Parts {
   const { mode = 'all', inclEmbeds = true } = options
   const { layer, atEnd } = target(model, options)
-  const names = inclEmbeds ? ['embed', 'pos_embed'].filter((n) => cache.has(n)).map((n) => [n, `hook_${n}`]) : []
+  const names = inclEmbeds ? embeddings(model).map((n) => [n, `hook_${n}`]) : []
   for (let l = 0; l < layer; l++) {
     if (mode !== 'mlp') names.push([`${l}_attn_out`, `blocks.${l}.hook_attn_out`])
     if (mode !== 'attn') names.push([`${l}_mlp_out`, `blocks.${l}.hook_mlp_out`])
@@ -90,12 +91,13 @@ export function stackHeadResults(
   const labels = headLabels(model, layer)
   if (options.inclRemainder) labels.push('remainder')
   return finish(model, cache, options, labels, () => {
-    const heads = headStack(model, cache, layer, options.positions)
-    if (!options.inclRemainder) return heads
+    const heads = layer === 0 ? undefined : headStack(model, cache, layer, options.positions)
+    if (heads && !options.inclRemainder) return heads
     const resid = atEnd
       ? cache.get('resid_post', layer - 1)
       : cache.get(options.mlpInput ? 'resid_mid' : 'resid_pre', layer)
-    return tf.concat([heads, atPositions(resid, options.positions).sub(heads.sum(0)).expandDims(0)])
+    const whole = atPositions(resid, options.positions)
+    return heads ? tf.concat([heads, whole.sub(heads.sum(0)).expandDims(0)]) : whole.expandDims(0)
   })
 }
 
@@ -120,7 +122,7 @@ export function fullResidDecomposition(
   const { layer, atEnd } = target(model, options)
   const attnLayers = !atEnd && options.mlpInput ? layer + 1 : layer
   const mlps = Array.from({ length: layer }, (_, l) => `${l}_mlp_out`)
-  const embeds = ['embed', 'pos_embed'].filter((n) => cache.has(n))
+  const embeds = embeddings(model)
   const labels = [
     ...headLabels(model, attnLayers),
     ...(expandNeurons ? neuronLabels(model, layer) : mlps),
@@ -164,9 +166,19 @@ export function applyLnToStack(
   const name = atEnd ? 'ln_final.hook_scale' : `blocks.${layer}.${options.mlpInput ? 'ln2' : 'ln1'}.hook_scale`
   return tf.tidy(() => {
     const scale = atPositions(cache.get(name), options.positions)
+    checkStack(stack, scale)
     const centred = model.config.normalization === 'LN' ? stack.sub(stack.mean(-1, true)) : stack
     return centred.div(scale)
   })
+}
+
+/** @throws ShapeError when stack and scale would only fit by broadcasting. */
+function checkStack(stack: tf.Tensor, scale: tf.Tensor): void {
+  const rows = scale.shape.slice(0, -1)
+  if (stack.rank === scale.rank + 1 && rows.every((n, i) => n === stack.shape[i + 1])) return
+  throw new ShapeError(
+    `applyLnToStack: the stack has shape [${stack.shape}]. With these positions it must be [C,${rows},D]: give the same positions to both.`,
+  )
 }
 
 /**
@@ -182,8 +194,9 @@ export function logitAttrs(
   options: { readonly incorrect?: number | readonly number[]; readonly positions?: PositionSlice } = {},
 ): tf.Tensor {
   return tf.tidy(() => {
-    const right = residualDirections(model, tokens)
-    const direction = options.incorrect === undefined ? right : right.sub(residualDirections(model, options.incorrect))
+    const right = answerDirections(model, cache, tokens)
+    const direction =
+      options.incorrect === undefined ? right : right.sub(answerDirections(model, cache, options.incorrect))
     const scaled = applyLnToStack(
       model,
       cache,
@@ -195,6 +208,15 @@ export function logitAttrs(
     const lined = rows === 1 || stack.rank === 3 ? direction : direction.reshape([rows, 1, width])
     return scaled.mul(lined).sum(-1)
   })
+}
+
+/** One direction for all prompts [1,D] or one for each [B,D]. */
+function answerDirections(model: DecomposedModel, cache: ActivationCache, tokens: number | readonly number[]) {
+  const count = [tokens].flat().length
+  if (count === 1 || count === cache.tokens.batch) return residualDirections(model, tokens)
+  throw new ArgumentError(
+    `logitAttrs: there are ${count} tokens for ${cache.tokens.batch} prompts. Give one for all or one for each.`,
+  )
 }
 
 /** The direction in the residual stream that raises each token's logit: columns of W_U, [N,D]. The caller owns it. */
@@ -209,6 +231,11 @@ export function residualDirections(model: DecomposedModel, tokens: number | read
 }
 
 // ---- the parts of the parts
+
+/** What the model adds up before its first block: `embed`, and `pos_embed` where positions are learned. */
+function embeddings(model: DecomposedModel): string[] {
+  return ['embed', 'pos_embed'].filter((n) => model.hookNames.includes(`hook_${n}`))
+}
 
 function target(model: DecomposedModel, { layer = -1 }: PartsOptions): { layer: number; atEnd: boolean } {
   const { nLayers } = model.config
@@ -228,6 +255,9 @@ function finish(
   labels: readonly string[],
   make: () => tf.Tensor,
 ): Parts {
+  if (labels.length === 0) {
+    throw new ArgumentError(`layer: nothing of this kind is written before layer ${options.layer}. Give a later layer.`)
+  }
   const stack = tf.tidy(() => (options.applyLn ? applyLnToStack(model, cache, make(), options) : make()))
   return { stack, labels }
 }

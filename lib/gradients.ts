@@ -67,7 +67,7 @@ export function gradientRun(
     const numbers = metric(forward([tap]))
     checkMetric(numbers, tokens)
     value = tf.keep(numbers.clone())
-    return numbers.sum() as tf.Scalar
+    return numbers.sum().add<tf.Scalar>(anchor.mul(0)) // joined to the anchor even when it depends on no tap
   }
   try {
     tf.tidy(() => void tf.grad(objective)(anchor))
@@ -75,12 +75,21 @@ export function gradientRun(
   } catch (error) {
     tap.dispose()
     value?.dispose()
+    dropTape()
     throw error
   } finally {
     anchor.dispose()
   }
   const gradients = new Map([...tap.kept.keys()].map((name) => [name, tap.gradients.get(name)!])) // in firing order
   return ownedRun(value!, new ActivationCache(model, tap.kept, tokens), new ActivationCache(model, gradients, tokens))
+}
+
+/** Frees what a failed run saved for its backward pass: tfjs does so only behind a finished one. */
+function dropTape(): void {
+  const { state } = tf.engine()
+  if (state.gradientDepth > 0) return // a gradient of the caller's own goes on
+  for (const node of state.activeTape ?? []) for (const tensor of node.saved ?? []) tensor.dispose()
+  state.activeTape = []
 }
 
 function ownedRun(value: tf.Tensor, cache: ActivationCache, gradients: ActivationCache): GradientRun {

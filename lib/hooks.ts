@@ -141,10 +141,14 @@ export function chosenNames(
   const names = points.map((p) => p.name).filter(chosen)
   if (names.length === 0) {
     throw new HookError(
-      `${verb}: no hook point of ${model} is chosen by ${String(filter)}. See model.hookNames for the names.`,
+      `${verb}: no hook point of ${model} is chosen by ${filterText(filter)}. See model.hookNames for the names.`,
     )
   }
   return names
+}
+
+function filterText(filter: NameFilter): string {
+  return typeof filter === 'object' && !(filter instanceof RegExp) ? JSON.stringify(filter) : String(filter)
 }
 
 function nameTest(

@@ -21,6 +21,14 @@ import type { Weights } from './weights/weights.js'
 /** Prompts as text, ids, `Tokens` or an int32 tensor [B,P]. Text gets BOS in front unless `prependBos` is false. */
 export type Input = Prompts | tf.Tensor2D
 
+export interface RunOptions extends TokenOptions {
+  /**
+   * Start at this block (0 to L − 1) with this residual stream [B,P,D], the input of the block, instead of at the
+   * embedding: what comes before is not computed.
+   */
+  readonly from?: { readonly layer: number; readonly resid: tf.Tensor3D }
+}
+
 export interface CacheOptions extends TokenOptions {
   /** Which hook points to keep. @default all but those on request */
   readonly names?: NameFilter
@@ -176,8 +184,10 @@ export class HookedModel {
   // ---- runs
 
   /** Logits [B,P,V], or the residual stream [B,P,D] of a stopped view. The caller owns the tensor. */
-  run(input: Input, options: TokenOptions = {}): tf.Tensor3D {
-    return this.#forward(this.toTokens(input, options), [])
+  run(input: Input, options: RunOptions = {}): tf.Tensor3D {
+    const tokens = this.toTokens(input, options)
+    if (options.from) views.checkStart(this.#model, this.#view, tokens, options.from)
+    return this.#forward(tokens, [], undefined, options.from)
   }
 
   /**
@@ -214,7 +224,7 @@ export class HookedModel {
   /** Mean next-token loss in nats over real tokens, padding left out. */
   loss(input: Input, options: TokenOptions = {}): number {
     const tokens = this.toTokens(input, options)
-    return tf.tidy(() => meanLoss(this.#logits('loss', tokens), tokens)).dataSync()[0]!
+    return tf.tidy(() => meanLoss(this.#logits('loss', tokens), tokens).dataSync()[0]!)
   }
 
   /** Next-token loss at each position but the last, [B,P−1], in nats; padding is not left out. The caller owns it. */
@@ -252,7 +262,7 @@ export class HookedModel {
     return names.filter((name) => views.isReached(name, stopAt))
   }
 
-  #forward(tokens: Tokens, observers: readonly Observer[], early?: number): tf.Tensor3D {
+  #forward(tokens: Tokens, observers: readonly Observer[], early?: number, from?: RunOptions['from']): tf.Tensor3D {
     const { architecture, config, weights } = this.#model
     checkCapacity(
       4 * tokens.batch * tokens.positions * config.dVocab,
@@ -260,11 +270,7 @@ export class HookedModel {
     )
     const stopAt = early ?? this.#view.stopAt
     return tf.tidy(() => {
-      const input = {
-        tokens: tokens.tensor(),
-        ...(tokens.mask && { mask: tokens.mask }),
-        ...(stopAt !== undefined && { stopAt }),
-      }
+      const input = { tokens: tokens.tensor(), mask: tokens.mask, stopAt, from }
       return architecture.forward(weights, config, input, makeAt(views.viewTaps(this.#view, observers)))
     })
   }

@@ -1,6 +1,7 @@
 /** What makes one view of a model different from another: plain values, shared by nobody, never changed. */
+import type * as tf from '@tensorflow/tfjs'
 import type { Architecture, ModelConfig } from './architecture.js'
-import { ArgumentError, HookError } from './errors.js'
+import { ArgumentError, HookError, ShapeError } from './errors.js'
 import {
   chosenNames,
   layerOf,
@@ -12,6 +13,7 @@ import {
 } from './hooks.js'
 import type { Attachable, Splice, SpliceOptions } from './splice.js'
 import type { Tokenizer } from './tokens/tokenizer.js'
+import type { Tokens } from './tokens/tokens.js'
 import type { ProcessingFlags } from './weights/process.js'
 import type { Weights } from './weights/weights.js'
 
@@ -116,6 +118,24 @@ export function blocksNeeded(names: readonly string[]): number | undefined {
 /** The block a point is in: −1 before the blocks, Infinity behind them. */
 function blockOf(name: string): number {
   return layerOf(name) ?? (/^(ln_final|unembed)\./.test(name) ? Infinity : -1)
+}
+
+/** @throws ArgumentError, ShapeError when a run cannot start at this block with this residual stream. */
+export function checkStart(
+  model: LoadedModel,
+  view: View,
+  tokens: Tokens,
+  from: { layer: number; resid: tf.Tensor },
+): void {
+  const { layer, resid } = from
+  const last = Math.min(view.stopAt ?? Infinity, model.config.nLayers) - 1
+  if (!Number.isInteger(layer) || layer < 0 || layer > last) {
+    throw new ArgumentError(`run: from.layer is ${layer}. It must be a block that this view runs, from 0 to ${last}.`)
+  }
+  const shape = [tokens.batch, tokens.positions, model.config.dModel]
+  if (resid.shape.join() !== shape.join()) {
+    throw new ShapeError(`run: from.resid has shape [${resid.shape}]. For these prompts it must be [${shape}].`)
+  }
 }
 
 /** The taps of one run over a view. */

@@ -92,12 +92,10 @@ function hookPoints(c: Gpt2Config): HookPoint[] {
 }
 
 function forward(w: Weights, c: Gpt2Config, input: ForwardInput, at: At): tf.Tensor3D {
-  const { tokens, mask, stopAt = Infinity } = input
-  const embed = at('hook_embed', tf.gather(w.get<tf.Tensor2D>('embed.W_E'), tokens) as tf.Tensor as tf.Tensor3D) // [B,P,D]
-  const pos = at('hook_pos_embed', learnedPositions(w.get('pos_embed.W_pos'), tokens.shape, mask)) // [B,P,D]
+  const { tokens, mask, from, stopAt = Infinity } = input
   const bias = causalMask(tokens.shape[1], mask) // [1|B,1,P,P]
-  let resid = embed.add<tf.Tensor3D>(pos)
-  for (let l = 0; l < Math.min(c.nLayers, stopAt); l++) {
+  let resid = from?.resid ?? embedding(w, tokens, mask, at)
+  for (let l = from?.layer ?? 0; l < Math.min(c.nLayers, stopAt); l++) {
     const before = resid
     resid = tf.tidy(() => block(w, c, l, before, bias, mask !== undefined, at.under(`blocks.${l}`)))
   }
@@ -105,6 +103,12 @@ function forward(w: Weights, c: Gpt2Config, input: ForwardInput, at: At): tf.Ten
   const final = layerNorm(resid, c.eps, at.under('ln_final'), w.maybe('ln_final.w'), w.maybe('ln_final.b'))
   const logits = linear(at('unembed.hook_in', final), w.matrix('unembed.W_U'), w.get('unembed.b_U')) as tf.Tensor3D
   return at('unembed.hook_out', logits) // [B,P,V]
+}
+
+function embedding(w: Weights, tokens: tf.Tensor2D, mask: ForwardInput['mask'], at: At): tf.Tensor3D {
+  const embed = at('hook_embed', tf.gather(w.get<tf.Tensor2D>('embed.W_E'), tokens) as tf.Tensor as tf.Tensor3D) // [B,P,D]
+  const pos = at('hook_pos_embed', learnedPositions(w.get('pos_embed.W_pos'), tokens.shape, mask)) // [B,P,D]
+  return embed.add(pos)
 }
 
 function block(
@@ -170,8 +174,10 @@ const splitInputs = ['hook_attn_in', 'hook_q_input', 'hook_k_input', 'hook_v_inp
 function queriesFromSplitInputs(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, at: At): tf.Tensor4D[] {
   const ln = `blocks.${l}.ln1`
   const perHead = at('hook_attn_in', x.expandDims<tf.Tensor4D>(2).tile<tf.Tensor4D>([1, 1, c.nHeads, 1])) // [B,P,H,D]
-  return ['q', 'k', 'v'].map((letter) => {
-    const input = at(`hook_${letter}_input`, perHead)
+  const letters = ['q', 'k', 'v']
+  const inputs = letters.map((letter) => at(`hook_${letter}_input`, perHead)) // all three fire before the first norm
+  return inputs.map((input, i) => {
+    const letter = letters[i]!
     const normed = layerNorm(input, c.eps, at.under('ln1'), w.maybe(`${ln}.w`), w.maybe(`${ln}.b`))
     const W = weight(w, c, `blocks.${l}.attn.W_${letter.toUpperCase()}`) as tf.Tensor3D
     const b = weight(w, c, `blocks.${l}.attn.b_${letter.toUpperCase()}`) as tf.Tensor2D

@@ -79,8 +79,7 @@ function nameOf(name: string): string {
 
 function architectureOf(config: ConfigReader): Architecture {
   const type = config.text('model_type')
-  const architecture = architectures[type]
-  if (architecture) return architecture
+  if (Object.hasOwn(architectures, type)) return architectures[type]!
   const known = Object.keys(architectures)
   throw new ConfigError(
     `loadModel: model_type '${type}' is not supported. Supported: ${known.join(', ')}.${didYouMean(type, known)}`,
@@ -89,7 +88,7 @@ function architectureOf(config: ConfigReader): Architecture {
 
 function processingFlags(process: boolean | Partial<ProcessingFlags>): ProcessingFlags {
   if (typeof process === 'boolean') return process ? allProcessing : noProcessing
-  const unknown = Object.keys(process).find((flag) => !(flag in allProcessing))
+  const unknown = Object.keys(process).find((flag) => !Object.hasOwn(allProcessing, flag))
   if (unknown !== undefined) {
     throw new ArgumentError(
       `loadModel: there is no processing flag '${unknown}'.${didYouMean(unknown, Object.keys(allProcessing))}`,

@@ -4,15 +4,24 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { LensError } from '../errors.js'
+import * as bench from './bench.js'
+import * as conformance from './conformance.js'
+import * as ioi from './ioi.js'
 import * as repl from './repl.js'
 
-const COMMANDS = [repl]
+const COMMANDS = [ioi, conformance, bench, repl]
 
 /** By the package's own name, as its root is at another distance from here in dist. */
 function version(): string {
   const path = createRequire(import.meta.url).resolve('tfjs-lens/package.json')
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
 }
+
+// a reader that has enough, such as `head`, closes the pipe
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
 
 const program = new Command('tfjs-lens')
   .description('Mechanistic interpretability in TypeScript on TensorFlow.js')
