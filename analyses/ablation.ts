@@ -1,6 +1,6 @@
 /** Ablation: what a metric loses when heads, latents, layers or positions are replaced by nothing, a mean, or another prompt's. */
 import * as tf from '@tensorflow/tfjs'
-import { ActivationCache } from '../lib/cache.js'
+import type { ActivationCache } from '../lib/cache.js'
 import { ArgumentError } from '../lib/errors.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import type { Result } from '../lib/report/result.js'
