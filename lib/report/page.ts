@@ -22,8 +22,8 @@ export interface Section {
   readonly heading?: string
   /** Plain text; an empty line begins a new paragraph. */
   readonly text?: string
-  readonly table?: Table
   readonly figure?: Figure
+  readonly table?: Table
   readonly html?: TrustedHtml
 }
 
@@ -41,7 +41,7 @@ export function trustedHtml(html: string): TrustedHtml {
 }
 
 /**
- * The page as HTML. A section shows its heading, text, table, figure and HTML in this order; one without a heading
+ * The page as HTML. A section shows its heading, text, figure, table and HTML in this order; one without a heading
  * continues the one before.
  * @throws FileError when there are figures and plotly.js is not installed.
  */
@@ -108,8 +108,8 @@ function groupHtml({ heading, id, parts }: Group): string {
 function sectionHtml({ text: prose, table, figure, html }: Section, figureNumber: number): string {
   return [
     paragraphs(prose),
-    table ? scrolling(table.toHtml(), table.title ?? 'Table') : '',
     figure ? figureHtml(figure, figureNumber) : '',
+    table ? scrolling(table.toHtml(), table.title ?? 'Table') : '',
     html?.trustedHtml ?? '',
   ].join('')
 }
