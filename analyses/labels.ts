@@ -16,12 +16,12 @@ function promptText(view: HookedModel, row: readonly number[], mask: readonly nu
   return view.toString(real[0] === tokenizer.bosId ? real.slice(1) : real)
 }
 
-/** One label a position: its number, and the token where all prompts have the same one there. */
+/** One label a position: its number and token, the first prompt's with `…` where prompts differ. */
 export function positionAxis(view: HookedModel, tokens: Tokens, positions: readonly number[]): Axis {
   const labels = positions.map((p) => {
     const id = tokens.rows[0]![p]!
-    const shared = tokens.rows.every((row) => row[p] === id)
-    return shared && view.tokenizer ? `${p}${view.tokenizer.tokenString(id).replace(/^(?! )/, ' ')}` : `${p} …`
+    const token = view.tokenizer ? view.tokenizer.tokenString(id).replace(/^ /, '') : String(id)
+    return `${p} ${token}${tokens.rows.every((row) => row[p] === id) ? '' : '…'}`
   })
   return { name: 'position', labels }
 }

@@ -60,6 +60,4 @@ export interface Architecture<C extends ModelConfig = ModelConfig> {
   dependsOn(flag: keyof ProcessingFlags, hookName: string): boolean
   /** A weight by its TransformerLens name and shape, derived from what is stored. The caller owns it. */
   weight(weights: Weights, config: C, name: string): tf.Tensor
-  /** All names `weight` knows. */
-  weightNames(config: C): string[]
 }

@@ -157,9 +157,26 @@ async function loadWasm(): Promise<string> {
     const folder = findPackage('@tensorflow/tfjs-backend-wasm')
     wasm.setWasmPaths(folder.slice(0, Math.max(folder.lastIndexOf('/'), folder.lastIndexOf('\\')) + 1))
   }
-  await activate('wasm')
+  await withoutCrashListeners(() => activate('wasm'))
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT')
   return simd ? 'SIMD, 1 thread' : 'no SIMD, 1 thread'
+}
+
+/**
+ * Keeps wasm's start-up from hanging its listeners for uncaught errors on the process: at a prompt, Node forbids them,
+ * and elsewhere they would print a crash as a page of minified code.
+ */
+async function withoutCrashListeners(load: () => Promise<void>): Promise<void> {
+  if (!node) return load()
+  const { on } = node
+  const crashes: (string | symbol)[] = ['uncaughtException', 'unhandledRejection']
+  const listen: typeof node.on = (event, listener) => (crashes.includes(event) ? node : on.call(node, event, listener))
+  try {
+    node.on = listen
+    await load()
+  } finally {
+    node.on = on
+  }
 }
 
 async function loadRegistered(name: 'webgpu' | 'webgl'): Promise<string> {

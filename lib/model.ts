@@ -1,54 +1,23 @@
 /** HookedModel: an immutable view of a model, with the few verbs that run it. */
 import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from './architecture.js'
-import { checkCapacity, backendInfo } from './backend.js'
+import { checkCapacity } from './backend.js'
 import { ActivationCache, Recorder } from './cache.js'
+import { modelFacts, viewProvenance, viewSummary } from './describe.js'
 import { ArgumentError } from './errors.js'
 import { gradientRun, type GradientRun } from './gradients.js'
-import { chosenNames, makeAt, type HookFunction, type HookPoint, type NameFilter, type Observer } from './hooks.js'
+import { chosenNames, makeAt, type HookPoint, type NameFilter, type Observer } from './hooks.js'
 import { answerIds, bindMetric, type Answers, type Metric, type MetricContext, type MetricFunction } from './metrics.js'
 import { meanLoss, tokenLosses } from './ops/loss.js'
-import type { PositionSlice } from './positions.js'
-import { libraryVersion, type Provenance } from './report/provenance.js'
-import type { Attachable, ModelFacts, SpliceOptions } from './splice.js'
+import type { Provenance } from './report/provenance.js'
+import type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions } from './run-options.js'
+import type { Attachable, ModelFacts } from './splice.js'
 import type { Tokenizer } from './tokens/tokenizer.js'
 import * as strings from './tokens/strings.js'
-import { toTokens, type Prompts, type TokenContext, type TokenOptions, type Tokens } from './tokens/tokens.js'
+import { toTokens, type TokenContext, type TokenOptions, type Tokens } from './tokens/tokens.js'
 import * as views from './view.js'
 import type { ProcessingFlags } from './weights/process.js'
 import type { Weights } from './weights/weights.js'
-
-/** Prompts as text, ids, `Tokens` or an int32 tensor [B,P]. Text gets BOS in front unless `prependBos` is false. */
-export type Input = Prompts | tf.Tensor2D
-
-export interface RunOptions extends TokenOptions {
-  /**
-   * Start at this block (0 to L − 1) with this residual stream [B,P,D], the input of the block, instead of at the
-   * embedding: what comes before is not computed.
-   */
-  readonly from?: { readonly layer: number; readonly resid: tf.Tensor3D }
-}
-
-export interface CacheOptions extends TokenOptions {
-  /** Which hook points to keep. @default all but those on request */
-  readonly names?: NameFilter
-  /** Keep only these positions, an axis of length 1 for a single one. */
-  readonly positions?: PositionSlice
-  /** False leaves the logits out and stops behind the last block that is needed. @default true */
-  readonly logits?: boolean
-}
-
-export interface GradientOptions extends TokenOptions {
-  /** `logitDiff(…)`, `logProb(…)` or any function from logits [B,P,V] to a scalar or one number a prompt [B]. */
-  readonly metric: Metric | MetricFunction
-  /** Where to take activations and gradients. @default all points but those on request */
-  readonly names?: NameFilter
-}
-
-export interface AttachOptions extends SpliceOptions {
-  /** Attach an SAE although it was trained on weights processed otherwise. @default false */
-  readonly force?: boolean
-}
 
 /** An analysis that `use` can make a method: its first argument is the view. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- any arguments: the plugin's own types are kept
@@ -110,21 +79,7 @@ export class HookedModel {
 
   /** What decides whether an SAE fits this model. */
   get facts(): ModelFacts {
-    const { architecture, config, processing, name } = this.#model
-    const points = architecture.hookPoints(config)
-    return {
-      name,
-      dModel: config.dModel,
-      nLayers: config.nLayers,
-      hookPoints: points,
-      processing,
-      featureShape: (hook) =>
-        views.featureShape(
-          points.find((p) => p.name === hook)!,
-          config,
-        ),
-      dependsOn: (flag, hook) => architecture.dependsOn(flag, hook),
-    }
+    return modelFacts(this.#model)
   }
 
   // ---- views
@@ -284,7 +239,7 @@ export class HookedModel {
   }
   /** Text of token ids. Without an argument, a line about the model. */
   toString(ids?: readonly number[]): string {
-    return ids === undefined ? this.#summary() : strings.toString(this.#tokenContext, ids)
+    return ids === undefined ? viewSummary(this.#model, this.#view) : strings.toString(this.#tokenContext, ids)
   }
   /** The text of each token of a prompt, BOS first by default. */
   toStrTokens(input: string | readonly number[], options: TokenOptions = {}): string[] {
@@ -310,18 +265,8 @@ export class HookedModel {
   // ---- the rest
 
   /** What a result needs so that it can be made again. */
-  async provenance(options: { prependBos?: boolean; seed?: number } = {}): Promise<Provenance> {
-    const backend = backendInfo()
-    return {
-      library: `tfjs-lens ${libraryVersion}`,
-      backend: backend ? `${backend.name} (${backend.detail})` : tf.getBackend(),
-      model: this.name,
-      modelFiles: await this.#model.files(),
-      processing: { ...this.processing },
-      ...(this.saes.length > 0 && { saes: this.saes.map((s) => s.label) }),
-      ...(this.#view.hooks.length > 0 && { hooks: this.#view.hooks.map((h) => h.name) }),
-      ...options,
-    }
+  provenance(options: { prependBos?: boolean; seed?: number } = {}): Promise<Provenance> {
+    return viewProvenance(this.#model, this.#view, options)
   }
 
   dispose(): void {
@@ -331,21 +276,9 @@ export class HookedModel {
     this.dispose()
   }
 
-  #summary(): string {
-    const { nLayers, nHeads, dModel, dVocab, nCtx } = this.config
-    const done = Object.entries(this.processing).flatMap(([flag, on]) => (on ? [flag] : []))
-    const parts = [
-      `${this.name}: ${this.config.modelType}, ${nLayers} layers, ${nHeads} heads, d_model ${dModel}, vocabulary ${dVocab}, context ${nCtx}`,
-      `${(this.weights.parameterCount / 1e6).toFixed(2)} M numbers, processing: ${done.join(', ') || 'none'}`,
-      ...this.saes.map((sae) => `SAE ${sae.label} at ${sae.hookName}`),
-      ...(this.#view.hooks.length > 0 ? [`${this.#view.hooks.length} hooks`] : []),
-    ]
-    return `HookedModel ${parts.join(' · ')}`
-  }
-
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return this.#summary()
+    return viewSummary(this.#model, this.#view)
   }
 }
 
-export type { HookFunction }
+export type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions }

@@ -12,8 +12,8 @@ import { geluNew } from '../lib/ops/gelu.js'
 import { layerNorm } from '../lib/ops/layer-norm.js'
 import { linear, linearPerHead } from '../lib/ops/linear.js'
 import { learnedPositions } from '../lib/ops/positions.js'
-import { TensorCollector } from '../lib/weights/collect.js'
-import type { Anatomy, NamedTensors } from '../lib/weights/process.js'
+import { collectTensors, type Wanted } from '../lib/weights/collect.js'
+import { layerNormDependsOn, type Anatomy, type NamedTensors } from '../lib/weights/process.js'
 import type { Weights } from '../lib/weights/weights.js'
 
 export interface Gpt2Config extends ModelConfig {
@@ -222,23 +222,7 @@ function anatomy(c: Gpt2Config): Anatomy {
   }
 }
 
-/** A LayerNorm model: centring shows wherever the residual stream does, value biases in v and z alone. */
-function dependsOn(flag: string, hookName: string): boolean {
-  const point = hookName.replace(/^blocks\.\d+\./, '')
-  if (flag === 'foldValueBiases') return /^attn\.hook_(v|z|result)$/.test(point)
-  if (flag === 'centerWritingWeights') return /^hook_|^attn\.hook_result$/.test(point)
-  if (flag === 'foldLn') return point === 'unembed.hook_in'
-  return point === 'unembed.hook_out' // centerUnembed
-}
-
 const derived = /^(blocks\.\d+)\.attn\.([Wb])_([QKVO])$/
-
-function weightNames(c: Gpt2Config): string[] {
-  const names = ['attn.W_Q', 'attn.W_K', 'attn.W_V', 'attn.W_O', 'attn.b_Q', 'attn.b_K', 'attn.b_V', 'attn.b_O']
-  const inBlock = [...names, 'mlp.W_in', 'mlp.b_in', 'mlp.W_out', 'mlp.b_out']
-  const layers = Array.from({ length: c.nLayers }, (_, l) => inBlock.map((n) => `blocks.${l}.${n}`))
-  return ['embed.W_E', 'pos_embed.W_pos', ...layers.flat(), 'unembed.W_U', 'unembed.b_U']
-}
 
 /** W_Q, W_K, W_V [H,D,K], b_Q … [H,K] and W_O [H,K,D] out of the stored matrices; other weights as they are. */
 function weight(w: Weights, c: Gpt2Config, name: string): tf.Tensor {
@@ -253,8 +237,10 @@ function weight(w: Weights, c: Gpt2Config, name: string): tf.Tensor {
   })
 }
 
+const HEAD = 'lm_head.weight'
+
 // Hugging Face name → ours. Conv1D stores [in,out], as we do, with q, k and v side by side.
-const blockTensors = (c: Gpt2Config): [string, string, number[]][] => [
+const blockTensors = (c: Gpt2Config): Wanted[] => [
   ['ln_1.weight', 'ln1.w', [c.dModel]],
   ['ln_1.bias', 'ln1.b', [c.dModel]],
   ['attn.c_attn.weight', 'attn.W_QKV', [c.dModel, 3 * c.dModel]],
@@ -275,28 +261,23 @@ async function fromHuggingFace(
   progress?: (done: number, total: number) => void,
 ): Promise<NamedTensors> {
   const prefix = reader.infos.has('transformer.wte.weight') ? 'transformer.' : '' // the hub's own gpt2 has none
-  const tensors = new TensorCollector(reader, 'the checkpoint', progress)
-  const weights: NamedTensors = new Map()
-  try {
-    weights.set('embed.W_E', await tensors.take(`${prefix}wte.weight`, [c.dVocab, c.dModel]))
-    weights.set('pos_embed.W_pos', await tensors.take(`${prefix}wpe.weight`, [c.nCtx, c.dModel]))
-    for (let l = 0; l < c.nLayers; l++) {
-      for (const [theirs, ours, shape] of blockTensors(c)) {
-        weights.set(`blocks.${l}.${ours}`, await tensors.take(`${prefix}h.${l}.${theirs}`, shape))
-      }
-    }
-    weights.set('ln_final.w', await tensors.take(`${prefix}ln_f.weight`, [c.dModel]))
-    weights.set('ln_final.b', await tensors.take(`${prefix}ln_f.bias`, [c.dModel]))
-    const head = tensors.has('lm_head.weight') ? await tensors.take('lm_head.weight', [c.dVocab, c.dModel]) : undefined
-    weights.set('unembed.W_U', tf.transpose(head ?? weights.get('embed.W_E')!)) // a tied head is the embedding
-    head?.dispose()
-    weights.set('unembed.b_U', tf.zeros([c.dVocab]))
-    tensors.finish(/(^|\.)attn\.(masked_)?bias$/)
-    return weights
-  } catch (error) {
-    for (const tensor of weights.values()) tensor.dispose()
-    throw error
-  }
+  const layers = Array.from({ length: c.nLayers }, (_, l) =>
+    blockTensors(c).map(([theirs, ours, shape]): Wanted => [`${prefix}h.${l}.${theirs}`, `blocks.${l}.${ours}`, shape]),
+  )
+  const head: Wanted[] = reader.infos.has(HEAD) ? [[HEAD, 'unembed.W_U', [c.dVocab, c.dModel]]] : []
+  const wanted: Wanted[] = [
+    [`${prefix}wte.weight`, 'embed.W_E', [c.dVocab, c.dModel]],
+    [`${prefix}wpe.weight`, 'pos_embed.W_pos', [c.nCtx, c.dModel]],
+    ...layers.flat(),
+    [`${prefix}ln_f.weight`, 'ln_final.w', [c.dModel]],
+    [`${prefix}ln_f.bias`, 'ln_final.b', [c.dModel]],
+    ...head,
+  ]
+  const weights = await collectTensors(reader, wanted, /(^|\.)attn\.(masked_)?bias$/, progress)
+  const stored = weights.get('unembed.W_U')
+  weights.set('unembed.W_U', tf.transpose(stored ?? weights.get('embed.W_E')!)) // a tied head is the embedding
+  stored?.dispose()
+  return weights.set('unembed.b_U', tf.zeros([c.dVocab]))
 }
 
 export const gpt2: Architecture<Gpt2Config> = {
@@ -306,7 +287,6 @@ export const gpt2: Architecture<Gpt2Config> = {
   forward,
   fromHuggingFace,
   anatomy,
-  dependsOn,
+  dependsOn: layerNormDependsOn,
   weight,
-  weightNames,
 }

@@ -4,12 +4,12 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError, MismatchError, ShapeError } from '../lib/errors.js'
-import { checkHookName, silent, type At, type HookPoint } from '../lib/hooks.js'
+import { silent, type At, type HookPoint } from '../lib/hooks.js'
 import { linear, Matrix } from '../lib/ops/linear.js'
 import { detached, stopGradient, straightThrough } from '../lib/ops/stop-gradient.js'
 import type { Attachable, ModelFacts, Splice, SpliceOptions } from '../lib/splice.js'
-import type { ProcessingFlags } from '../lib/weights/process.js'
 import type { SaeConfig } from './config.js'
+import { checkFits } from './fits.js'
 import { normalizeInput } from './normalization.js'
 
 /** One pass through an SAE: who listens, and how it multiplies (frozen and fast, or trainable). */
@@ -202,33 +202,9 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   // ---- attaching
 
-  /**
-   * Refuses a model it was not made for: no such hook point, another width, or weights processed otherwise where that
-   * changes this activation. `force` accepts other processing.
-   */
+  /** @throws HookError, MismatchError when it was not made for this model; see fits.ts. */
   checkFits(model: ModelFacts, force: boolean): void {
-    checkHookName('withSaes', this.hookName, model.hookPoints, model.name)
-    const features = model.featureShape(this.hookName)
-    const width = features.reduce((product, n) => product * n, 1)
-    if (features.length > 1 !== this.cfg.flattenHeads || width !== this.cfg.dIn) {
-      throw new MismatchError(
-        `withSaes: the SAE '${this.label}' takes ${this.cfg.dIn} numbers, but ${this.hookName} of ${model.name} gives [B,P,${features}]. Use an SAE trained on this model.`,
-      )
-    }
-    if (!force) this.#checkProcessing(model)
-  }
-
-  #checkProcessing(model: ModelFacts): void {
-    const flags = Object.entries(this.cfg.processing) as [keyof ProcessingFlags, boolean][]
-    const wrong = flags.filter(
-      ([flag, wanted]) => model.processing[flag] !== wanted && model.dependsOn(flag, this.hookName),
-    )
-    if (wrong.length === 0) return
-    const wants = wrong.map(([flag, wanted]) => `${flag}: ${wanted}`).join(', ')
-    throw new MismatchError(
-      `withSaes: the SAE '${this.label}' was trained with { ${wants} }, which changes ${this.hookName}; ${model.name} was loaded otherwise. ` +
-        `Load the model with process: { ${wants} }, or pass force: true.`,
-    )
+    checkFits(this.cfg, this.label, model, force)
   }
 
   splice(options: SpliceOptions = {}): Splice {

@@ -1,59 +1,67 @@
-/** Takes a checkpoint's tensors one by one, each checked, and makes sure that none was left over. */
+/** Takes a checkpoint's tensors under our names: all are checked against the config before any is read. */
 import * as tf from '@tensorflow/tfjs'
 import type { TensorReader } from '../architecture.js'
 import { ConfigError, FileError } from '../errors.js'
 import { didYouMean } from '../nearest.js'
+import type { NamedTensors } from './process.js'
 
-export class TensorCollector {
-  readonly #reader: TensorReader
-  readonly #model: string
-  readonly #taken = new Set<string>()
-  readonly #progress: ((done: number, total: number) => void) | undefined
+/** One tensor to take: its name in the checkpoint, ours, and the shape that the config asks for. */
+export type Wanted = readonly [theirs: string, ours: string, shape: readonly number[]]
 
-  constructor(reader: TensorReader, model: string, progress?: (done: number, total: number) => void) {
-    this.#reader = reader
-    this.#model = model
-    this.#progress = progress
-  }
-
-  has(name: string): boolean {
-    return this.#reader.infos.has(name)
-  }
-
-  /**
-   * One tensor of the checkpoint as float32; the caller owns it.
-   * @throws FileError when it is missing or holds NaN or infinity, ConfigError when its shape is not the config's.
-   */
-  async take(name: string, shape: readonly number[]): Promise<tf.Tensor> {
-    const info = this.#reader.infos.get(name)
-    if (!info) {
-      const hint = didYouMean(name, this.#reader.infos.keys())
-      throw new FileError(
-        `loadModel: ${this.#model} has no tensor '${name}'. Its config asks for one of shape [${shape}].${hint}`,
-      )
+/**
+ * The wanted tensors as float32; the caller owns them.
+ * @param ignore names of known ballast, such as stored masks
+ * @throws FileError when a tensor is missing, holds NaN or infinity, or has no place in the config; ConfigError when a
+ *   shape is not the config's. Nothing is kept then.
+ */
+export async function collectTensors(
+  reader: TensorReader,
+  wanted: readonly Wanted[],
+  ignore: RegExp,
+  progress?: (done: number, total: number) => void,
+): Promise<NamedTensors> {
+  for (const [name, , shape] of wanted) checkShape(reader, name, shape)
+  checkLeftovers(reader, wanted, ignore)
+  const tensors: NamedTensors = new Map()
+  try {
+    for (const [theirs, ours, shape] of wanted) {
+      const { values } = await reader.read(theirs)
+      checkFinite(values, theirs, 'the checkpoint')
+      const floats = values instanceof Float32Array ? values : Float32Array.from(values)
+      tensors.set(ours, tf.tensor(floats, [...shape]))
+      progress?.(tensors.size, wanted.length)
     }
-    if (info.shape.length !== shape.length || info.shape.some((n, i) => n !== shape[i])) {
-      throw new ConfigError(
-        `loadModel: tensor '${name}' of ${this.#model} has shape [${info.shape}]. Its config asks for [${shape}].`,
-      )
-    }
-    const { values } = await this.#reader.read(name)
-    checkFinite(values, name, this.#model)
-    this.#taken.add(name)
-    this.#progress?.(this.#taken.size, this.#reader.infos.size)
-    return tf.tensor(values instanceof Float32Array ? values : Float32Array.from(values), [...shape])
+    return tensors
+  } catch (error) {
+    for (const tensor of tensors.values()) tensor.dispose()
+    throw error
   }
+}
 
-  /** @throws FileError naming tensors that nobody took; `ignore` lists known ballast such as stored masks. */
-  finish(ignore: RegExp): void {
-    const left = [...this.#reader.infos.keys()].filter((name) => !this.#taken.has(name) && !ignore.test(name))
-    if (left.length === 0) return
-    const more = left.length > 3 ? ` and ${left.length - 3} more` : ''
+function checkShape(reader: TensorReader, name: string, shape: readonly number[]): void {
+  const info = reader.infos.get(name)
+  if (!info) {
+    const hint = didYouMean(name, reader.infos.keys())
     throw new FileError(
-      `loadModel: ${this.#model} has tensors that its config has no place for: ${left.slice(0, 3).join(', ')}${more}. ` +
-        'The config and the weights belong to different models.',
+      `loadModel: the checkpoint has no tensor '${name}'. Its config asks for one of shape [${shape}].${hint}`,
     )
   }
+  if (info.shape.length !== shape.length || info.shape.some((n, i) => n !== shape[i])) {
+    throw new ConfigError(
+      `loadModel: tensor '${name}' of the checkpoint has shape [${info.shape}]. Its config asks for [${shape}].`,
+    )
+  }
+}
+
+function checkLeftovers(reader: TensorReader, wanted: readonly Wanted[], ignore: RegExp): void {
+  const taken = new Set(wanted.map(([theirs]) => theirs))
+  const left = [...reader.infos.keys()].filter((name) => !taken.has(name) && !ignore.test(name))
+  if (left.length === 0) return
+  const more = left.length > 3 ? ` and ${left.length - 3} more` : ''
+  throw new FileError(
+    `loadModel: the checkpoint has tensors that its config has no place for: ${left.slice(0, 3).join(', ')}${more}. ` +
+      'The config and the weights belong to different models.',
+  )
 }
 
 /** @throws FileError naming the first value that is not a finite number. */

@@ -106,6 +106,18 @@ export function foldValueBiases(weights: NamedTensors, anatomy: Anatomy, centred
   }
 }
 
+/**
+ * Whether a flag changes the activation at a hook point of a LayerNorm model: centring shows wherever the residual
+ * stream does, value biases in v, z and what heads write; folding only moves what the unembedding reads.
+ */
+export function layerNormDependsOn(flag: keyof ProcessingFlags, hookName: string): boolean {
+  const point = hookName.replace(/^blocks\.\d+\./, '')
+  if (flag === 'foldValueBiases') return /^attn\.hook_(v|z|result)$/.test(point)
+  if (flag === 'centerWritingWeights') return /^hook_|^attn\.hook_result$/.test(point)
+  if (flag === 'foldLn') return point === 'unembed.hook_in'
+  return point === 'unembed.hook_out' // centerUnembed
+}
+
 function need(weights: NamedTensors, name: string): tf.Tensor {
   const tensor = weights.get(name)
   if (!tensor) throw new Error(`process: the anatomy names a weight '${name}' that is not there`)

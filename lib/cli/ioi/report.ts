@@ -1,9 +1,12 @@
 /** The IOI study printed in the terminal and as a page. */
-import { scatter } from '../../report/figure.js'
+import { bars, scatter } from '../../report/figure.js'
 import type { Page, Section } from '../../report/page.js'
 import type { Result } from '../../report/result.js'
 import { Table } from '../../report/table.js'
 import type { IoiStudy, LatentStudy } from './study.js'
+
+/** Rows of the tables of components; results.json has all of them. */
+const COMPONENTS = 24
 
 /** One part of the study: what it shows, as words, a table and the result that is plotted. */
 interface Part {
@@ -23,12 +26,10 @@ export function studyPage(study: IoiStudy, top: number): Page {
     intro:
       `${study.prompts.length} prompts such as “${study.prompts[0]!.clean}” →${study.prompts[0]!.answer}. ` +
       'The corrupted prompt has the other name as the giver. All effects are in logits, of the difference between the right and the wrong name at the last position, and means over prompts unless said otherwise.',
-    sections: parts(study, top).map(({ heading, text, table, plotted }) => ({
-      heading,
-      text,
-      table,
-      ...(plotted && { figure: plotted }),
-    })),
+    sections: parts(study, top).flatMap(({ heading, text, table, plotted }): Section[] => [
+      { heading, text, ...(plotted && { figure: plotted }) },
+      { table },
+    ]),
     provenance: study.provenance,
   }
 }
@@ -79,36 +80,36 @@ function differences({ logitDiff, prompts }: IoiStudy): Part {
   }
 }
 
-/** Components by size, and the sum that must be the logit difference. */
+/** The largest components, the rest as one, and the sum that must be the logit difference. */
 function attribution(heading: string, result: Result, text: string): Part {
   const mean = result.mean('prompt')
-  const sum = mean.values.reduce((total, value) => total + value, 0)
+  const ranked = mean.top(mean.values.length)
+  const [shown, others] = [ranked.slice(0, COMPONENTS), ranked.slice(COMPONENTS)]
   const totals = result.extra['total'] as number[]
-  const rows = mean.top(mean.values.length).map(({ labels, value }) => [labels[0]!, value])
   const difference = totals.reduce((total, value) => total + value, 0) / totals.length
   return {
     heading,
     text: `${text} The parts sum to the logit difference.`,
     table: new Table(
       [{ name: 'component' }, { name: 'logits', align: 'right' }],
-      [...rows, ['sum of the parts', sum], ['logit difference of the model', difference]],
+      [
+        ...shown.map(({ labels, value }) => [labels[0]!, value]),
+        [`${others.length} other parts`, sum(others)],
+        ['sum of the parts', sum(ranked)],
+        ['logit difference of the model', difference],
+      ],
     ),
-    plotted: topBars(mean),
+    plotted: bars({
+      title: mean.title,
+      unit: mean.unit,
+      y: shown.map(({ value }) => value),
+      labels: shown.map(({ labels }) => labels[0]!),
+      xTitle: 'component',
+    }),
   }
 }
 
-function topBars(mean: Result): Section['figure'] {
-  const chosen = mean.top(24)
-  const { kind, title, unit, provenance } = mean
-  return new (mean.constructor as typeof Result)({
-    kind,
-    title,
-    unit,
-    provenance,
-    values: Float32Array.from(chosen, ({ value }) => value),
-    axes: [{ name: 'component', labels: chosen.map(({ labels }) => labels[0]!) }],
-  }).plot()
-}
+const sum = (parts: readonly { value: number }[]): number => parts.reduce((total, { value }) => total + value, 0)
 
 function latentParts(
   { sae, hook, attribution: estimated, ablation: exact, correlation }: LatentStudy,

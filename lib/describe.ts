@@ -1,0 +1,57 @@
+/** What can be told of a view: a line for the reader, facts for SAEs, provenance for results. */
+import * as tf from '@tensorflow/tfjs'
+import { backendInfo } from './backend.js'
+import { libraryVersion, type Provenance } from './report/provenance.js'
+import type { ModelFacts } from './splice.js'
+import { featureShape, type LoadedModel, type View } from './view.js'
+
+/** What decides whether an SAE fits the model. */
+export function modelFacts({ architecture, config, processing, name }: LoadedModel): ModelFacts {
+  const points = architecture.hookPoints(config)
+  return {
+    name,
+    dModel: config.dModel,
+    nLayers: config.nLayers,
+    hookPoints: points,
+    processing,
+    featureShape: (hook) =>
+      featureShape(
+        points.find((p) => p.name === hook)!,
+        config,
+      ),
+    dependsOn: (flag, hook) => architecture.dependsOn(flag, hook),
+  }
+}
+
+/** What a result needs so that it can be made again. */
+export async function viewProvenance(
+  model: LoadedModel,
+  view: View,
+  options: { prependBos?: boolean; seed?: number },
+): Promise<Provenance> {
+  const backend = backendInfo()
+  return {
+    library: `tfjs-lens ${libraryVersion}`,
+    backend: backend ? `${backend.name} (${backend.detail})` : tf.getBackend(),
+    model: model.name,
+    modelFiles: await model.files(),
+    processing: { ...model.processing },
+    ...(view.attached.length > 0 && { saes: view.attached.map(({ source }) => source.label) }),
+    ...(view.hooks.length > 0 && { hooks: view.hooks.map(({ name }) => name) }),
+    ...options,
+  }
+}
+
+/** The model's sizes, its processing, and what this view adds, in one line. */
+export function viewSummary({ name, config, processing, weights }: LoadedModel, view: View): string {
+  const { modelType, nLayers, nHeads, dModel, dVocab, nCtx } = config
+  const done = Object.entries(processing).flatMap(([flag, on]) => (on ? [flag] : []))
+  const parts = [
+    `${name}: ${modelType}, ${nLayers} layers, ${nHeads} heads, d_model ${dModel}, vocabulary ${dVocab}, context ${nCtx}`,
+    `${(weights.parameterCount / 1e6).toFixed(2)} M numbers, processing: ${done.join(', ') || 'none'}`,
+    ...view.attached.map(({ source }) => `SAE ${source.label} at ${source.hookName}`),
+    ...(view.hooks.length > 0 ? [`${view.hooks.length} hooks`] : []),
+    ...(view.stopAt === undefined ? [] : [`stops at layer ${view.stopAt}`]),
+  ]
+  return `HookedModel ${parts.join(' · ')}`
+}
