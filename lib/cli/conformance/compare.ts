@@ -1,0 +1,90 @@
+/** Comparing what the library gives with what is recorded. */
+
+/** The largest difference that passes, `atol + rtol · |recorded|`. */
+export interface Tolerance {
+  readonly atol: number
+  readonly rtol?: number
+}
+
+/** Outcome of one comparison. */
+export interface Verdict {
+  /** Largest absolute difference; null where there is no such number (wrong shape, NaN, not numbers, not supported). */
+  readonly maxAbs: number | null
+  readonly ok: boolean
+  /** What is wrong, when something is. */
+  readonly error?: string
+}
+
+const passed: Verdict = { maxAbs: 0, ok: true }
+
+export function failure(error: string): Verdict {
+  return { maxAbs: null, ok: false, error }
+}
+
+/**
+ * Numbers in the same order. Infinities must stand at the same places, and the finite numbers are compared; NaN on
+ * either side fails.
+ * @param shape to name places by
+ */
+export function compareNumbers(
+  actual: ArrayLike<number>,
+  recorded: ArrayLike<number>,
+  tolerance: Tolerance,
+  shape: readonly number[] = [recorded.length],
+): Verdict {
+  const { atol, rtol = 0 } = tolerance
+  let [maxAbs, off, worst, worstExcess] = [0, 0, 0, 0]
+  for (let i = 0; i < recorded.length; i++) {
+    const [a, r] = [actual[i]!, recorded[i]!]
+    if (!Number.isFinite(a) || !Number.isFinite(r)) {
+      if (a === r) continue
+      return failure(`at [${place(i, shape)}] the library gives ${a}, recorded is ${r}`)
+    }
+    const difference = Math.abs(a - r)
+    maxAbs = Math.max(maxAbs, difference)
+    const excess = difference - (atol + rtol * Math.abs(r))
+    if (excess > 0) off++
+    if (excess > worstExcess) [worst, worstExcess] = [i, excess]
+  }
+  if (off === 0) return { maxAbs, ok: true }
+  const where = recorded.length > 1 ? ` at [${place(worst, shape)}]` : ''
+  const error = `${off} of ${recorded.length} numbers off, the worst${where}: ${actual[worst]}, recorded is ${recorded[worst]}`
+  return { maxAbs, ok: false, error }
+}
+
+/** Indices of the i-th entry of a tensor. */
+function place(i: number, shape: readonly number[]): string {
+  const indices: number[] = []
+  for (const length of [...shape].reverse()) {
+    indices.unshift(i % length)
+    i = Math.floor(i / length)
+  }
+  return indices.join()
+}
+
+/** Plain values (names, ids, shapes), which must be equal. */
+export function compareValues(actual: unknown, recorded: unknown): Verdict {
+  const difference = firstDifference(actual, recorded, '')
+  return difference === undefined ? passed : failure(difference)
+}
+
+function firstDifference(actual: unknown, recorded: unknown, where: string): string | undefined {
+  if (!isTree(actual) || !isTree(recorded) || Array.isArray(actual) !== Array.isArray(recorded)) {
+    if (Object.is(actual, recorded)) return undefined
+    return `${where && `at ${where} `}the library gives ${brief(actual)}, recorded is ${brief(recorded)}`
+  }
+  for (const key of new Set([...Object.keys(actual), ...Object.keys(recorded)])) {
+    const difference = firstDifference(actual[key], recorded[key], where === '' ? key : `${where}.${key}`)
+    if (difference !== undefined) return difference
+  }
+  return undefined
+}
+
+function isTree(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing'
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text
+}

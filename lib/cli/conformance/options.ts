@@ -1,0 +1,23 @@
+/** TransformerLens's options that switch hook points on; here a point is switched on by asking for it. */
+import { notYet } from './check.js'
+
+const points: Readonly<Record<string, RegExp>> = {
+  use_attn_result: /\.attn\.hook_result$/,
+  use_split_qkv_input: /\.hook_[qkv]_input$/,
+  use_hook_mlp_in: /\.hook_mlp_in$/,
+  use_attn_in: /\.hook_attn_in$/,
+}
+
+/** The points an option switches on. */
+export function optionPoints(option: string, hookNames: readonly string[]): string[] {
+  const pattern = points[option] ?? notYet(`the option '${option}'`)
+  return hookNames.filter((name) => pattern.test(name))
+}
+
+/** Names that newer TransformerLens has and the records do not, both at the end. */
+const newer = ['unembed.hook_in', 'unembed.hook_out']
+
+/** Names without those that the recorded version does not have, for comparison with recorded ones. */
+export function asRecorded(names: readonly string[]): string[] {
+  return names.filter((name) => !newer.includes(name))
+}

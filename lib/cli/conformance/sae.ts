@@ -1,0 +1,139 @@
+/** Records of SAEs: files in every layout, and what SAELens computes with them, alone and inside a model. */
+import * as tf from '@tensorflow/tfjs'
+import type { Sae } from '../../../saes/index.js'
+import { CheckList, notYet, type Plan, type Routes } from './check.js'
+import { takeNumber } from './model-runs.js'
+import type { RecordFolder } from './record.js'
+import { SaeRuns, type SaeEntry } from './sae-runs.js'
+import { addTransformerFacts, transformerRoutes } from './sae-transformer.js'
+
+/** Analyses of later steps, each with tensors and numbers of its own. */
+const later: Readonly<Record<string, string>> = {
+  features: 'feature studies',
+  study: 'the neuron study',
+  logit_lens: 'logit-lens statistics of features',
+  tsea: 'token-set enrichment',
+  vis: 'dashboards',
+  vis_02: 'dashboards of the older layout',
+  malicious: 'torch pickles',
+}
+
+export async function saePlan(record: RecordFolder): Promise<Plan> {
+  const runs = new SaeRuns(record)
+  const names = await record.tensorNames()
+  const saes = runs.expected.saes ?? {}
+  const idOf = (name: string) => Object.keys(saes).find((id) => name.startsWith(`sae/${id}/`))
+  const own = new CheckList(record)
+  const routes = routesOf(runs)
+  for (const name of names.filter((n) => idOf(n) === undefined && n !== 'model/tokens')) {
+    own.tensor(name, toleranceOf(runs, name), routes)
+  }
+  runs.expected.model.tokenizer_samples?.forEach(({ text, tokens }, i) => {
+    own.fact(`model/tokenizer_samples/${i}`, tokens, async () => {
+      return (await runs.model()).toTokens(text, { prependBos: false }).rows[0]
+    })
+  })
+  addTransformerFacts(own, runs)
+  for (const [section, what] of Object.entries(later)) {
+    if (record.expected[section] !== undefined) own.unsupported(`expected.json/${section}`, what)
+  }
+  const bySae = Object.entries(saes).flatMap(([id, entry]) => {
+    const list = new CheckList(record, `${record.name}/${id}`)
+    addSaeFacts(list, runs, id, entry)
+    const computed = names.filter((name) => idOf(name) === id && !name.endsWith('/cotangent'))
+    for (const name of computed) list.tensor(name, toleranceOf(runs, name), saeRoutes(runs, id))
+    return list.checks
+  })
+  return { checks: [...own.checks, ...bySae], dispose: () => runs.dispose() }
+}
+
+/** Ids and flags are exact. */
+function toleranceOf(runs: SaeRuns, name: string): { atol: number; rtol?: number } {
+  const { dtype = 'float32' } = runs.record.entry(name)
+  return dtype === 'float32' ? runs.tolerance(name) : { atol: 0 }
+}
+
+function routesOf(runs: SaeRuns): Routes {
+  return [
+    [/^model\/logits$/, async () => (await runs.cache()).logits.clone()],
+    ...transformerRoutes(runs),
+    [/^(\w+)\//, (group) => notYet(later[group!] ?? `'${group}'`)],
+  ]
+}
+
+function saeRoutes(runs: SaeRuns, id: string): Routes {
+  const pass = () => runs.pass(id, false)
+  const input = () => runs.read(`sae/${id}/input`)
+  const fromModel = async (key: string) => (await runs.cache()).get(String(settingsOf(runs, id)[key])).clone()
+  const at = (pattern: string) => new RegExp(`^sae/${id.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}/${pattern}$`)
+  return [
+    [at('input'), () => fromModel('hook_name')],
+    [at('target'), () => fromModel('hook_name_out')],
+    [at('(hook_sae_\\w+)'), async (hook) => (await pass()).get(hook!).clone()],
+    [at('output'), async () => (await pass()).logits.clone()],
+    [at('encode'), async () => encoded(await runs.sae(id), await input())],
+    [at('decode'), async () => decoded(await runs.sae(id), await input())],
+    [at('error_term/(hook_sae_\\w+)'), async (hook) => (await runs.pass(id, true)).get(hook!).clone()],
+    [at('grad_input'), async () => (await runs.gradients(id)).input.clone()],
+    [at('grad_acts_post'), async () => (await runs.gradients(id)).acts.clone()],
+    [at('log_sparsity'), async () => logSparsity(await runs.sae(id))],
+    [at('folded_W_dec_norm/encode'), async () => encoded(await runs.folded(id), await input())],
+    [at('folded_W_dec_norm/(\\w+)'), async (weight) => (await runs.folded(id)).weight(weight!).clone()],
+    [at('(.*)'), async () => (await runs.sae(id), notYet('passes over other shapes'))],
+  ]
+}
+
+function settingsOf(runs: SaeRuns, id: string): Readonly<Record<string, unknown>> {
+  return runs.expected.saes![id]!.settings
+}
+
+/** Latents of an input, which is freed. */
+function encoded(sae: Sae, input: tf.Tensor): tf.Tensor {
+  const acts = sae.encode(input)
+  input.dispose()
+  return acts
+}
+
+/** Encoded and decoded again. */
+function decoded(sae: Sae, input: tf.Tensor): tf.Tensor {
+  const output = tf.tidy(() => sae.decode(sae.encode(input), input))
+  input.dispose()
+  return output
+}
+
+function logSparsity({ logSparsity: values, label }: Sae): tf.Tensor {
+  if (!values) throw new Error(`the SAE '${label}' was loaded without its sparsity`)
+  return tf.tensor1d(values)
+}
+
+function addSaeFacts(list: CheckList, runs: SaeRuns, id: string, entry: SaeEntry): void {
+  const settings = Object.entries(entry.settings).filter(([key]) => key in settingNames)
+  list.fact('settings', Object.fromEntries(settings), async () => {
+    const sae = await runs.sae(id)
+    return Object.fromEntries(settings.map(([key]) => [key, settingNames[key]!(sae)]))
+  })
+  const { hooks, hooks_with_error_term: withError, mean_l0: meanL0 } = entry
+  if (hooks) list.fact('hooks', hooks, async () => (await runs.pass(id, false)).names)
+  if (withError) list.fact('hooks_with_error_term', withError, async () => (await runs.pass(id, true)).names)
+  if (meanL0 !== undefined) {
+    const atol = meanL0 * 5.1e-4 // it is rounded to four digits
+    list.number('mean_l0', meanL0, { atol }, async () => {
+      const acts = await encoded(await runs.sae(id), await runs.read(`sae/${id}/input`))
+      const mean = tf.tidy(() => acts.greater(0).sum(-1).toFloat().mean())
+      acts.dispose()
+      return takeNumber(mean)
+    })
+  }
+}
+
+/** Settings as SAELens names them. */
+const settingNames: Readonly<Record<string, (sae: Sae) => unknown>> = {
+  architecture: ({ cfg }) => cfg.architecture,
+  d_in: ({ cfg }) => cfg.dIn,
+  d_sae: ({ cfg }) => cfg.dSae,
+  hook_name: ({ cfg }) => cfg.hookName,
+  apply_b_dec_to_input: ({ cfg }) => cfg.applyBDecToInput,
+  normalize_activations: ({ cfg }) => cfg.normalization,
+  reshape_activations: ({ cfg }) => (cfg.flattenHeads ? 'hook_z' : 'none'),
+  finetuning_scaling_factor: ({ cfg }) => cfg.hasScalingFactor,
+}
