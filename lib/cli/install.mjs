@@ -50,7 +50,8 @@ function main() {
     existsSync(join(ROOT, 'node_modules/@tensorflow', name)),
   )
   console.error('tfjs-lens: installing the packages of package-lock.json')
-  if (!npm('ci', '--include=dev', '--no-audit', '--no-fund')) fail('tfjs-lens: npm ci failed, see above')
+  if (!npm('ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'))
+    fail('tfjs-lens: npm ci failed, see above')
   const missing = missingPackages(ROOT)
   if (missing.length > 0) fail(`tfjs-lens: npm ci left out ${missing.join(', ')}`)
   for (const name of natives) restoreNative(name)

@@ -176,6 +176,21 @@ describe('lib/backend', () => {
     ])
   })
 
+  it('starts wasm without listeners for uncaught errors, which a prompt would forbid, and keeps those of others', () => {
+    const printed = run(`
+      await useBackend('wasm')
+      const count = () => ['uncaughtException', 'unhandledRejection', 'exit'].map((name) => process.listenerCount(name))
+      const before = count()
+      for (const name of ['uncaughtException', 'exit']) process.on(name, () => {})
+      await show(() => [before.slice(0, 2), count().map((n, i) => n - before[i]!)])`)
+    expect(printed).to.deep.equal([
+      [
+        [0, 0],
+        [1, 0, 1],
+      ],
+    ])
+  })
+
   it('keeps what runs when it is asked for something it cannot start', async () => {
     const before = backendInfo()
     const refused = await useBackend('webgpu').catch((error: unknown) => error)

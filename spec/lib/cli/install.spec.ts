@@ -70,7 +70,7 @@ describe('lib/cli/install', () => {
     return { status, stdout, stderr, log }
   }
 
-  const CI = 'ci --include=dev --no-audit --no-fund\n'
+  const CI = 'ci --include=dev --no-audit --no-fund --loglevel=error\n'
 
   it('installs what a fresh clone lacks, with nothing on stdout, and nothing in a second run', () => {
     const message = 'tfjs-lens: installing the packages of package-lock.json\nadded 2 packages\n'
