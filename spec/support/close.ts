@@ -21,6 +21,15 @@ export const tolerances = {
   noise: 1e-4,
   /** One float32 layer against float64, relative to numbers of size 1 to 10: a few units in the last place. */
   layer: { atol: 1e-5, rtol: 1e-5 },
+  /** One op on numbers of size 1 against float64: float32 has 6e-8, a kernel's exp or tanh a few of those. */
+  op: { atol: 1e-6, rtol: 2e-6 },
+  /** The same number twice from the tiny GPT-2 (2 layers, d_model 12, logits below 15), summed in another order. */
+  tiny: 2e-5,
+  /**
+   * A gradient against differences of fourth order over steps of 0.02: rounding of the metric, some 1e-6, over the step;
+   * the left-out terms are smaller. A gradient that misses a path is off by a tenth and more.
+   */
+  derivative: { atol: 4e-4, rtol: 2e-3 },
 } as const satisfies Record<string, number | Tolerance>
 
 /** Fails, with the place and both numbers, when a number lies farther off than the tolerance, or is NaN on one side only. */
@@ -42,8 +51,9 @@ export function expectClose(
     ;[worst, excess] = [i, Number.isNaN(over) ? Infinity : over]
   }
   if (worst < 0) return
+  const off = Math.abs(a[worst]! - e[worst]!)
   expect.fail(
-    `${what}: entry ${worst} of ${a.length} is ${a[worst]}, expected ${e[worst]} within ${atol} + ${rtol}·|e|`,
+    `${what}: entry ${worst} of ${a.length} is ${a[worst]}, expected ${e[worst]} within ${atol} + ${rtol}·|e|: off by ${off}, the largest difference is ${maxDifference(a, e)}`,
   )
 }
 

@@ -1,0 +1,127 @@
+/** Products with frozen matrices: numbers and gradients of plain matMul, one transpose. */
+import * as tf from '@tensorflow/tfjs'
+import { expect } from 'chai'
+import { linear, linearPerHead, Matrix } from '../../../lib/ops/linear.js'
+import { expectClose, tolerances } from '../../support/close.js'
+import { refusalOf } from '../../support/refusal.js'
+import { normalTensor } from '../../support/slope.js'
+
+/** Runs with a matrix of seeded random numbers and frees what it keeps. */
+function withMatrix(shape: [number, number], body: (W: Matrix, value: tf.Tensor2D) => void): void {
+  tf.tidy(() => {
+    const value = normalTensor(shape, 7) as tf.Tensor2D
+    const W = new Matrix(value)
+    try {
+      body(W, value)
+    } finally {
+      W.dispose()
+    }
+  })
+}
+
+describe('lib/ops/linear', () => {
+  for (const lead of [[5], [2, 3], [2, 3, 2], []]) {
+    it(`is x · W + b over the last axis of [${[...lead, 4]}], with the gradient of matMul`, () => {
+      withMatrix([4, 6], (W, value) => {
+        const x = normalTensor([...lead, 4], 1)
+        const b = normalTensor([6], 2)
+        const plain = (v: tf.Tensor) =>
+          tf
+            .matMul(v.reshape<tf.Tensor2D>([-1, 4]), value)
+            .add(b)
+            .reshape([...lead, 6])
+        const y = linear(x, W, b)
+        expect(y.shape).to.deep.equal([...lead, 6])
+        expectClose(y, plain(x), tolerances.op)
+        const dy = normalTensor([...lead, 6], 3)
+        const gradient = tf.grad((v) => linear(v, W, b))(x, dy)
+        expect(gradient.shape).to.deep.equal(x.shape)
+        expectClose(gradient, tf.grad(plain)(x, dy), tolerances.op)
+      })
+    })
+  }
+
+  it('leaves the bias out when there is none', () => {
+    withMatrix([2, 2], (W, value) => {
+      expectClose(linear(tf.tensor1d([1, 0]), W), value.slice([0, 0], [1, 2]), 0)
+    })
+  })
+
+  it('says both shapes when the last axis does not fit', async () => {
+    const matrix = new Matrix(tf.zeros([4, 6]))
+    const x = tf.zeros([2, 6])
+    expect(await refusalOf(() => linear(x, matrix))).to.equal(
+      'ShapeError: linear: x has shape [2,6], the matrix [4,6]. The last axis of x must be 4.',
+    )
+    tf.dispose([x, matrix.value])
+  })
+
+  it('makes the transpose at the first backward pass, once, and frees it', () => {
+    withMatrix([4, 6], (W, value) => {
+      const x = normalTensor([3, 4], 1)
+      const before = tf.memory().numTensors
+      const gradientOf = () => tf.tidy(() => void tf.grad((v) => linear(v, W))(x))
+      tf.tidy(() => void linear(x, W))
+      expect(tf.memory().numTensors, 'after a forward pass').to.equal(before)
+      gradientOf()
+      expect(tf.memory().numTensors, 'after a backward pass').to.equal(before + 1)
+      const kept = W.transpose()
+      gradientOf()
+      expect(W.transpose()).to.equal(kept)
+      expect(tf.memory().numTensors, 'after another').to.equal(before + 1)
+      tf.tidy(() => expectClose(kept, value.transpose(), 0))
+      W.dispose()
+      expect(tf.memory().numTensors, 'after dispose').to.equal(before)
+    })
+  })
+
+  it('makes the transpose anew after a variable was assigned to', () => {
+    const variable = tf.tidy(() =>
+      tf.variable(
+        tf.tensor2d([
+          [1, 2],
+          [3, 4],
+        ]),
+      ),
+    )
+    const initial = variable.dataId
+    const W = new Matrix(variable)
+    tf.tidy(() => {
+      expectClose(W.transpose(), [1, 3, 2, 4], 0)
+      variable.assign(
+        tf.tensor2d([
+          [5, 6],
+          [7, 8],
+        ]),
+      )
+      expect(variable.dataId).not.to.equal(initial)
+      expectClose(W.transpose(), [5, 7, 6, 8], 0)
+      expectClose(tf.grad((x) => linear(x, W))(tf.tensor1d([0, 0]), tf.tensor1d([1, 0])), [5, 7], 0)
+    })
+    W.dispose()
+    variable.dispose()
+  })
+
+  it('gives each head a product of its own, with the gradient of plain products', () => {
+    tf.tidy(() => {
+      const x = normalTensor([2, 3, 4, 5], 1) as tf.Tensor4D
+      const W = normalTensor([4, 5, 6], 2) as tf.Tensor3D
+      const b = normalTensor([4, 6], 3) as tf.Tensor2D
+      const heads = (v: tf.Tensor) =>
+        tf.stack(
+          [0, 1, 2, 3].map((h) => {
+            const rows = v.slice([0, 0, h, 0], [-1, -1, 1, -1]).reshape<tf.Tensor2D>([6, 5])
+            const matrix = W.slice([h, 0, 0], [1, -1, -1]).reshape<tf.Tensor2D>([5, 6])
+            return tf.matMul(rows, matrix).reshape([2, 3, 6])
+          }),
+          2,
+        )
+      expect(linearPerHead(x, W).shape).to.deep.equal([2, 3, 4, 6])
+      expectClose(linearPerHead(x, W), heads(x), tolerances.op)
+      expectClose(linearPerHead(x, W, b), heads(x).add(b), tolerances.op)
+      const dy = normalTensor([2, 3, 4, 6], 4)
+      const gradient = tf.grad((v) => linearPerHead(v as tf.Tensor4D, W, b))(x, dy)
+      expectClose(gradient, tf.grad(heads)(x, dy), tolerances.op)
+    })
+  })
+})
