@@ -22,7 +22,10 @@ export interface SaeArgs {
   readonly cfg: SaeConfig
   /** Where it came from. @default the hook name */
   readonly label?: string
+  /** Names the layer in a tf.LayersModel. */
   readonly name?: string
+  /** @default true */
+  readonly trainable?: boolean
 }
 
 const points: HookPoint[] = [
@@ -42,10 +45,10 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   readonly #variables = new Map<string, tf.LayerVariable>()
   readonly #matrices = new Map<string, Matrix>()
 
-  constructor(args: SaeArgs) {
-    super({ name: args.name, trainable: true } as never)
-    this.cfg = args.cfg
-    this.label = args.label ?? args.cfg.hookName
+  constructor({ cfg, label = cfg.hookName, name, trainable = true }: SaeArgs) {
+    super({ name, trainable } as never)
+    this.cfg = cfg
+    this.label = label
   }
 
   get hookName(): string {
@@ -101,6 +104,8 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   weight<T extends tf.Tensor = tf.Tensor>(name: string): T {
     this.build()
     const variable = this.#variables.get(name)
+    if (this.#variables.size === 0)
+      throw new ArgumentError(`weight: the SAE '${this.label}' was disposed. Load it again.`)
     if (!variable)
       throw new ArgumentError(
         `weight: the SAE '${this.label}' has no '${name}'. It has ${[...this.#variables.keys()].join(', ')}.`,
@@ -262,8 +267,17 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   // ---- as a layer
 
+  /** What `fromConfig` makes this SAE of, without its weights. */
   override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), cfg: this.cfg as unknown as tf.serialization.ConfigDict, label: this.label }
+    // tf.layers saves strings in snake case and loads them in camel case, hook names too: all but what is called `name`
+    return { ...super.getConfig(), sae: { name: JSON.stringify({ cfg: this.cfg, label: this.label }) } }
+  }
+
+  static override fromConfig<T extends tf.serialization.Serializable>(
+    Kind: tf.serialization.SerializableConstructor<T>,
+    { sae, ...config }: tf.serialization.ConfigDict,
+  ): T {
+    return new Kind({ ...config, ...JSON.parse((sae as { name: string }).name) })
   }
 
   /** Frees weights and kept transposes, also of an SAE that no tf.LayersModel holds. */
