@@ -22,12 +22,23 @@ export interface ModelConfig {
   readonly eps: number
 }
 
+/**
+ * Keys and values of earlier positions. A forward pass hands each layer's new ones over, [B,p,H,K], and gets all of
+ * them, earlier first.
+ */
+export interface Past {
+  /** Number of earlier positions. */
+  readonly length: number
+  join(layer: number, k: tf.Tensor4D, v: tf.Tensor4D): { k: tf.Tensor4D; v: tf.Tensor4D }
+}
+
 /** One forward pass's input. */
 export interface ForwardInput {
-  /** Token ids, int32 [B,P]. */
+  /** Token ids, int32 [B,P]: with a past, only those that follow it. */
   readonly tokens: tf.Tensor2D
-  /** [B][P], 1 at real tokens, 0 at padding; undefined when nothing is padded. */
+  /** [B][past + P], 1 at real tokens, 0 at padding; undefined when nothing is padded. */
   readonly mask?: readonly (readonly number[])[]
+  readonly past?: Past
   /** Start at this block, with this residual stream [B,P,D], instead of at the embedding. */
   readonly from?: { readonly layer: number; readonly resid: tf.Tensor3D }
   /** Run only this many blocks and return the residual stream [B,P,D]. */

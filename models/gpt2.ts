@@ -3,11 +3,18 @@
  * Axes: B batch · P position · D d_model · H heads · K d_head · M d_mlp · V vocabulary · L layers
  */
 import * as tf from '@tensorflow/tfjs'
-import type { Architecture, ForwardInput, ModelConfig, TensorReader } from '../lib/architecture.js'
+import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from '../lib/architecture.js'
 import { ConfigReader } from '../lib/config-reader.js'
 import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
-import { attentionSoftmax, causalMask } from '../lib/ops/attention.js'
+import {
+  attentionScores,
+  attentionSoftmax,
+  causalMask,
+  joinHeads,
+  mixValues,
+  splitHeads,
+} from '../lib/ops/attention.js'
 import { geluNew } from '../lib/ops/gelu.js'
 import { layerNorm } from '../lib/ops/layer-norm.js'
 import { linear, linearPerHead } from '../lib/ops/linear.js'
@@ -91,13 +98,22 @@ function hookPoints(c: Gpt2Config): HookPoint[] {
   ]
 }
 
+/** What all blocks of one forward pass share. */
+interface Frame {
+  /** Added to the scores: [1|B,1,P,past+P]. */
+  readonly bias: tf.Tensor4D
+  readonly padded: boolean
+  readonly past: Past | undefined
+}
+
 function forward(w: Weights, c: Gpt2Config, input: ForwardInput, at: At): tf.Tensor3D {
-  const { tokens, mask, from, stopAt = Infinity } = input
-  const bias = causalMask(tokens.shape[1], mask) // [1|B,1,P,P]
-  let resid = from?.resid ?? embedding(w, tokens, mask, at)
+  const { tokens, mask, past, from, stopAt = Infinity } = input
+  const bias = causalMask(tokens.shape[1], { mask, past: past?.length })
+  const frame = { bias, padded: mask !== undefined, past }
+  let resid = from?.resid ?? embedding(w, input, at)
   for (let l = from?.layer ?? 0; l < Math.min(c.nLayers, stopAt); l++) {
     const before = resid
-    resid = tf.tidy(() => block(w, c, l, before, bias, mask !== undefined, at.under(`blocks.${l}`)))
+    resid = tf.tidy(() => block(w, c, l, before, frame, at.under(`blocks.${l}`)))
   }
   if (stopAt <= c.nLayers) return resid
   const final = layerNorm(resid, c.eps, at.under('ln_final'), w.maybe('ln_final.w'), w.maybe('ln_final.b'))
@@ -105,58 +121,39 @@ function forward(w: Weights, c: Gpt2Config, input: ForwardInput, at: At): tf.Ten
   return at('unembed.hook_out', logits) // [B,P,V]
 }
 
-function embedding(w: Weights, tokens: tf.Tensor2D, mask: ForwardInput['mask'], at: At): tf.Tensor3D {
-  const embed = at('hook_embed', tf.gather(w.get<tf.Tensor2D>('embed.W_E'), tokens) as tf.Tensor as tf.Tensor3D) // [B,P,D]
-  const pos = at('hook_pos_embed', learnedPositions(w.get('pos_embed.W_pos'), tokens.shape, mask)) // [B,P,D]
+function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf.Tensor3D {
+  const embed = at('hook_embed', tf.gather(w.get('embed.W_E'), tokens) as tf.Tensor3D) // [B,P,D]
+  const pos = at('hook_pos_embed', learnedPositions(w.get('pos_embed.W_pos'), tokens.shape, mask, past?.length))
   return embed.add(pos)
 }
 
-function block(
-  w: Weights,
-  c: Gpt2Config,
-  l: number,
-  x: tf.Tensor3D,
-  bias: tf.Tensor4D,
-  padded: boolean,
-  at: At,
-): tf.Tensor3D {
+function block(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
   const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attnOut = at('hook_attn_out', attention(w, c, l, residPre, bias, padded, at))
+  const attnOut = at('hook_attn_out', attention(w, c, l, residPre, frame, at))
   const residMid = at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut))
   const mlpIn = at('hook_mlp_in', residMid)
   const mlpOut = at('hook_mlp_out', mlp(w, c, l, mlpIn, at))
   return at('hook_resid_post', residMid.add<tf.Tensor3D>(mlpOut))
 }
 
-function attention(
-  w: Weights,
-  c: Gpt2Config,
-  l: number,
-  x: tf.Tensor3D,
-  bias: tf.Tensor4D,
-  padded: boolean,
-  atBlock: At,
-): tf.Tensor3D {
+function attention(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, frame: Frame, atBlock: At): tf.Tensor3D {
   const at = atBlock.under('attn')
-  const heads = splitInputs.some((name) => atBlock.wants(name))
-    ? queriesFromSplitInputs(w, c, l, x, atBlock)
-    : queries(w, c, l, x, atBlock)
+  const split = splitInputs.some((name) => atBlock.wants(name))
+  const heads = split ? queriesFromSplitInputs(w, c, l, x, atBlock) : queries(w, c, l, x, atBlock)
   const q = at('hook_q', heads[0]!) // [B,P,H,K]
-  const k = at('hook_k', heads[1]!)
-  const v = at('hook_v', heads[2]!)
+  const newK = at('hook_k', heads[1]!)
+  const newV = at('hook_v', heads[2]!)
+  const { k, v } = frame.past?.join(l, newK, newV) ?? { k: newK, v: newV }
   const scale = (c.scaleScores ? 1 / Math.sqrt(c.dHead) : 1) / (c.scaleByInverseLayer ? l + 1 : 1)
-  const scaledQ = q.mul<tf.Tensor4D>(scale).transpose<tf.Tensor4D>([0, 2, 1, 3])
-  const scores = at('hook_attn_scores', tf.matMul(scaledQ, k.transpose([0, 2, 3, 1])).add<tf.Tensor4D>(bias)) // [B,H,P,P]
-  const pattern = at('hook_pattern', attentionSoftmax(scores, padded)) // [B,H,P,P]
-  const mixed = tf.matMul(pattern, v.transpose([0, 2, 1, 3])) // [B,H,P,K]
-  const z = at('hook_z', mixed.transpose<tf.Tensor4D>([0, 2, 1, 3])) // [B,P,H,K]
+  const scores = at('hook_attn_scores', attentionScores(q, k, scale).add<tf.Tensor4D>(frame.bias)) // [B,H,P,P]
+  const pattern = at('hook_pattern', attentionSoftmax(scores, frame.padded)) // [B,H,P,P]
+  const z = at('hook_z', mixValues(pattern, v)) // [B,P,H,K]
   const b_O = w.get(`blocks.${l}.attn.b_O`)
   if (at.wants('hook_result')) {
     const W_O = w.get(`blocks.${l}.attn.W_O`).reshape<tf.Tensor3D>([c.nHeads, c.dHead, c.dModel])
     return at('hook_result', linearPerHead(z, W_O)).sum<tf.Tensor3D>(2).add(b_O) // [B,P,H,D] summed over heads
   }
-  const flat = z.reshape([z.shape[0], z.shape[1], c.nHeads * c.dHead])
-  return linear(flat, w.matrix(`blocks.${l}.attn.W_O`), b_O) as tf.Tensor3D // [B,P,D]
+  return linear(joinHeads(z), w.matrix(`blocks.${l}.attn.W_O`), b_O) as tf.Tensor3D // [B,P,D]
 }
 
 /** q, k and v [B,P,H,K] from one normed input. */
@@ -164,8 +161,7 @@ function queries(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, at: At): 
   const ln = `blocks.${l}.ln1`
   const normed = layerNorm(x, c.eps, at.under('ln1'), w.maybe(`${ln}.w`), w.maybe(`${ln}.b`))
   const qkv = linear(normed, w.matrix(`blocks.${l}.attn.W_QKV`), w.get(`blocks.${l}.attn.b_QKV`))
-  const [batch, positions] = x.shape
-  return tf.split(qkv, 3, -1).map((part) => part.reshape<tf.Tensor4D>([batch, positions, c.nHeads, c.dHead]))
+  return tf.split(qkv, 3, -1).map((part) => splitHeads(part, c.nHeads))
 }
 
 const splitInputs = ['hook_attn_in', 'hook_q_input', 'hook_k_input', 'hook_v_input']

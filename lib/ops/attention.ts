@@ -1,25 +1,41 @@
-/** Masks and the softmax of attention. */
+/**
+ * Attention in the parts that have hook points of their own.
+ * Axes: B batch · Q queries, N keys (positions) · H heads · K d_head
+ */
 import * as tf from '@tensorflow/tfjs'
 
-/**
- * What is added to attention scores: 0 where a query may look, −Infinity where it may not. [1,1,P,P] without padding,
- * [B,1,P,P] with it. `mask` [B][P] is 1 at real tokens and 0 at padding.
- */
-export function causalMask(positions: number, mask?: readonly (readonly number[])[]): tf.Tensor4D {
-  const rows = mask ?? [undefined]
-  const values = new Float32Array(rows.length * positions * positions)
-  rows.forEach((real, b) => {
-    for (let q = 0; q < positions; q++) {
-      for (let k = 0; k < positions; k++) {
-        if (k > q || real?.[k] === 0) values[(b * positions + q) * positions + k] = -Infinity
-      }
-    }
-  })
-  return tf.tensor4d(values, [rows.length, 1, positions, positions])
+export interface MaskOptions {
+  /** [B][past + P], 1 at real tokens, 0 at padding. @default nothing is padded */
+  readonly mask?: readonly (readonly number[])[]
+  /** How many positions stand before the first query. @default 0 */
+  readonly past?: number
+  /** Local attention: a query sees the last `window` positions, itself included. @default all */
+  readonly window?: number
 }
 
 /**
- * Softmax over keys, scores [B,H,Q,K]. A query that may look nowhere (padding) gets zeros, not NaN, as in
+ * What is added to the attention scores of Q queries over Q + past keys: 0 where a query may look, −Infinity where it
+ * may not. [1,1,Q,past+Q] without padding, [B,1,Q,past+Q] with it.
+ */
+export function causalMask(queries: number, options: MaskOptions = {}): tf.Tensor4D {
+  const { mask, past = 0, window = Infinity } = options
+  const keys = past + queries
+  const rows = mask ?? [undefined]
+  const values = new Float32Array(rows.length * queries * keys)
+  rows.forEach((real, b) => {
+    for (let q = 0; q < queries; q++) {
+      const row = (b * queries + q) * keys
+      for (let k = 0; k < keys; k++) {
+        const behind = past + q - k
+        if (behind < 0 || behind >= window || real?.[k] === 0) values[row + k] = -Infinity
+      }
+    }
+  })
+  return tf.tensor4d(values, [rows.length, 1, queries, keys])
+}
+
+/**
+ * Softmax over keys, scores [B,H,Q,N]. A query that may look nowhere (padding) gets zeros, not NaN, as in
  * TransformerLens, and passes no gradient.
  */
 export function attentionSoftmax(scores: tf.Tensor4D, hasPadding: boolean): tf.Tensor4D {
@@ -37,4 +53,28 @@ export function attentionSoftmax(scores: tf.Tensor4D, hasPadding: boolean): tf.T
       },
     }
   })(scores) as tf.Tensor4D
+}
+
+/** Heads apart: x [B,P,H·K] → [B,P,H,K]. */
+export function splitHeads(x: tf.Tensor, heads: number): tf.Tensor4D {
+  const [batch, positions, width] = x.shape as [number, number, number]
+  return x.reshape([batch, positions, heads, width / heads])
+}
+
+/** Heads side by side: z [B,P,H,K] → [B,P,H·K]. */
+export function joinHeads(z: tf.Tensor4D): tf.Tensor3D {
+  const [batch, positions, heads, size] = z.shape
+  return z.reshape([batch, positions, heads * size])
+}
+
+/** q · k for each head, times `scale`: q [B,Q,H,K], k [B,N,H,K] → [B,H,Q,N]. Masks and soft-caps are the caller's. */
+export function attentionScores(q: tf.Tensor4D, k: tf.Tensor4D, scale: number): tf.Tensor4D {
+  // scaling q rather than the scores: Q·K numbers a head instead of Q·N
+  const scaled = scale === 1 ? q : q.mul<tf.Tensor4D>(scale)
+  return tf.matMul(scaled.transpose<tf.Tensor4D>([0, 2, 1, 3]), k.transpose<tf.Tensor4D>([0, 2, 3, 1]))
+}
+
+/** Values mixed by the pattern: pattern [B,H,Q,N], v [B,N,H,K] → z [B,Q,H,K]. */
+export function mixValues(pattern: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
+  return tf.matMul(pattern, v.transpose<tf.Tensor4D>([0, 2, 1, 3])).transpose([0, 2, 1, 3])
 }

@@ -9,18 +9,21 @@ export function positionIds(mask: readonly (readonly number[])[]): number[][] {
   })
 }
 
-/** Rows of W_pos [n_ctx,D] for tokens [B,P] → [B,P,D]; zeros at padding, as in TransformerLens. */
+/**
+ * Rows of W_pos [n_ctx,D] for P tokens after `past` earlier ones → [B,P,D]; zeros at padding, as in TransformerLens.
+ * `mask` [B][past + P].
+ */
 export function learnedPositions(
   W_pos: tf.Tensor2D,
   [batch, positions]: [number, number],
   mask?: readonly (readonly number[])[],
+  past = 0,
 ): tf.Tensor3D {
   return tf.tidy(() => {
-    if (!mask) return W_pos.slice([0, 0], [positions, -1]).expandDims<tf.Tensor3D>(0).tile([batch, 1, 1])
-    const rows = tf.gather(
-      W_pos,
-      tf.tensor2d(positionIds(mask), [batch, positions], 'int32'),
-    ) as tf.Tensor as tf.Tensor3D
-    return rows.mul(tf.tensor3d(mask.flat(), [batch, positions, 1]))
+    if (!mask) return W_pos.slice([past, 0], [positions, -1]).expandDims<tf.Tensor3D>(0).tile([batch, 1, 1])
+    const ids = positionIds(mask).map((row) => row.slice(past))
+    const rows = tf.gather(W_pos, tf.tensor2d(ids, [batch, positions], 'int32')) as tf.Tensor as tf.Tensor3D
+    const real = mask.flatMap((row) => row.slice(past))
+    return rows.mul(tf.tensor3d(real, [batch, positions, 1]))
   })
 }

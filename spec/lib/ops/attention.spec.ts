@@ -26,11 +26,12 @@ describe('lib/ops/attention', () => {
   })
 
   it('masks padding for each prompt, on either side', () => {
-    const mask = causalMask(3, [
+    const real = [
       [0, 1, 1],
       [1, 1, 0],
       [1, 1, 1],
-    ])
+    ]
+    const mask = causalMask(3, { mask: real })
     expect(mask.shape).to.deep.equal([3, 1, 3, 3])
     const rows = mask.arraySync().map((prompt) => prompt[0])
     mask.dispose()
@@ -50,6 +51,20 @@ describe('lib/ops/attention', () => {
       [0, 0, 0],
     ]
     expect(rows).to.deep.equal([left, right, full])
+  })
+
+  it('lets queries behind earlier positions see those too, and a window only the last ones', () => {
+    const after = causalMask(2, { past: 2 })
+    expect(after.arraySync()[0]![0]).to.deep.equal([
+      [0, 0, 0, no],
+      [0, 0, 0, 0],
+    ])
+    const local = causalMask(2, { past: 2, window: 2 })
+    expect(local.arraySync()[0]![0]).to.deep.equal([
+      [no, 0, 0, no],
+      [no, no, 0, 0],
+    ])
+    tf.dispose([after, local])
   })
 
   const rows = [
