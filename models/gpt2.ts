@@ -20,6 +20,7 @@ import { layerNorm } from '../lib/ops/layer-norm.js'
 import { linear, linearPerHead } from '../lib/ops/linear.js'
 import { learnedPositions } from '../lib/ops/positions.js'
 import { collectTensors, type Wanted } from '../lib/weights/collect.js'
+import { packedValues, packedWeight } from '../lib/weights/packed.js'
 import { layerNormDependsOn, type Anatomy, type NamedTensors } from '../lib/weights/process.js'
 import type { Weights } from '../lib/weights/weights.js'
 
@@ -175,8 +176,8 @@ function queriesFromSplitInputs(w: Weights, c: Gpt2Config, l: number, x: tf.Tens
   return inputs.map((input, i) => {
     const letter = letters[i]!
     const normed = layerNorm(input, c.eps, at.under('ln1'), w.maybe(`${ln}.w`), w.maybe(`${ln}.b`))
-    const W = weight(w, c, `blocks.${l}.attn.W_${letter.toUpperCase()}`) as tf.Tensor3D
-    const b = weight(w, c, `blocks.${l}.attn.b_${letter.toUpperCase()}`) as tf.Tensor2D
+    const W = packedWeight(w, c, `blocks.${l}.attn.W_${letter.toUpperCase()}`) as tf.Tensor3D
+    const b = packedWeight(w, c, `blocks.${l}.attn.b_${letter.toUpperCase()}`) as tf.Tensor2D
     return linearPerHead(normed, W, b)
   })
 }
@@ -194,8 +195,8 @@ function anatomy(c: Gpt2Config): Anatomy {
   const layers = Array.from({ length: c.nLayers }, (_, l) => `blocks.${l}`)
   const unembed = { W: 'unembed.W_U', b: 'unembed.b_U' }
   const norm = (name: string, W: string, b: string) => ({ weight: `${name}.w`, bias: `${name}.b`, readers: [{ W, b }] })
-  const inner = c.nHeads * c.dHead
   return {
+    normalization: 'LN',
     norms: [
       ...layers.map((b) => norm(`${b}.ln1`, `${b}.attn.W_QKV`, `${b}.attn.b_QKV`)),
       ...layers.map((b) => norm(`${b}.ln2`, `${b}.mlp.W_in`, `${b}.mlp.b_in`)),
@@ -207,30 +208,9 @@ function anatomy(c: Gpt2Config): Anatomy {
       ...layers.map((b) => ({ W: `${b}.attn.W_O`, b: `${b}.attn.b_O` })),
       ...layers.map((b) => ({ W: `${b}.mlp.W_out`, b: `${b}.mlp.b_out` })),
     ],
-    values: layers.map((b) => ({
-      b: `${b}.attn.b_QKV`,
-      begin: 2 * inner,
-      size: inner,
-      W_O: `${b}.attn.W_O`,
-      b_O: `${b}.attn.b_O`,
-    })),
+    values: packedValues(c.nLayers, c),
     unembed,
   }
-}
-
-const derived = /^(blocks\.\d+)\.attn\.([Wb])_([QKVO])$/
-
-/** W_Q, W_K, W_V [H,D,K], b_Q … [H,K] and W_O [H,K,D] out of the stored matrices; other weights as they are. */
-function weight(w: Weights, c: Gpt2Config, name: string): tf.Tensor {
-  const [, block, kind, letter] = derived.exec(name) ?? []
-  if (block === undefined || name.endsWith('b_O')) return w.get(name).clone()
-  return tf.tidy(() => {
-    if (letter === 'O') return w.get(name).reshape([c.nHeads, c.dHead, c.dModel])
-    const part = 'QKV'.indexOf(letter!)
-    const stored = w.get(`${block}.attn.${kind}_QKV`)
-    if (kind === 'b') return tf.split(stored, 3)[part]!.reshape([c.nHeads, c.dHead])
-    return tf.split(stored, 3, 1)[part]!.reshape([c.dModel, c.nHeads, c.dHead]).transpose([1, 0, 2])
-  })
 }
 
 const HEAD = 'lm_head.weight'
@@ -251,25 +231,27 @@ const blockTensors = (c: Gpt2Config): Wanted[] => [
   ['mlp.c_proj.bias', 'mlp.b_out', [c.dModel]],
 ]
 
+/** One at a time, so that a config that claims a billion layers fails at the first tensor that is not there. */
+function* wantedTensors({ infos }: TensorReader, c: Gpt2Config): Generator<Wanted> {
+  const prefix = infos.has('transformer.wte.weight') ? 'transformer.' : '' // the hub's own gpt2 has none
+  yield [`${prefix}wte.weight`, 'embed.W_E', [c.dVocab, c.dModel]]
+  yield [`${prefix}wpe.weight`, 'pos_embed.W_pos', [c.nCtx, c.dModel]]
+  for (let l = 0; l < c.nLayers; l++) {
+    for (const [theirs, ours, shape] of blockTensors(c)) {
+      yield [`${prefix}h.${l}.${theirs}`, `blocks.${l}.${ours}`, shape]
+    }
+  }
+  yield [`${prefix}ln_f.weight`, 'ln_final.w', [c.dModel]]
+  yield [`${prefix}ln_f.bias`, 'ln_final.b', [c.dModel]]
+  if (infos.has(HEAD)) yield [HEAD, 'unembed.W_U', [c.dVocab, c.dModel]]
+}
+
 async function fromHuggingFace(
   reader: TensorReader,
   c: Gpt2Config,
   progress?: (done: number, total: number) => void,
 ): Promise<NamedTensors> {
-  const prefix = reader.infos.has('transformer.wte.weight') ? 'transformer.' : '' // the hub's own gpt2 has none
-  const layers = Array.from({ length: c.nLayers }, (_, l) =>
-    blockTensors(c).map(([theirs, ours, shape]): Wanted => [`${prefix}h.${l}.${theirs}`, `blocks.${l}.${ours}`, shape]),
-  )
-  const head: Wanted[] = reader.infos.has(HEAD) ? [[HEAD, 'unembed.W_U', [c.dVocab, c.dModel]]] : []
-  const wanted: Wanted[] = [
-    [`${prefix}wte.weight`, 'embed.W_E', [c.dVocab, c.dModel]],
-    [`${prefix}wpe.weight`, 'pos_embed.W_pos', [c.nCtx, c.dModel]],
-    ...layers.flat(),
-    [`${prefix}ln_f.weight`, 'ln_final.w', [c.dModel]],
-    [`${prefix}ln_f.bias`, 'ln_final.b', [c.dModel]],
-    ...head,
-  ]
-  const weights = await collectTensors(reader, wanted, /(^|\.)attn\.(masked_)?bias$/, progress)
+  const weights = await collectTensors(reader, wantedTensors(reader, c), /(^|\.)attn\.(masked_)?bias$/, progress)
   const stored = weights.get('unembed.W_U')
   weights.set('unembed.W_U', tf.transpose(stored ?? weights.get('embed.W_E')!)) // a tied head is the embedding
   stored?.dispose()
@@ -284,5 +266,5 @@ export const gpt2: Architecture<Gpt2Config> = {
   fromHuggingFace,
   anatomy,
   dependsOn: layerNormDependsOn,
-  weight,
+  weight: packedWeight,
 }

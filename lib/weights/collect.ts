@@ -9,18 +9,22 @@ import type { NamedTensors } from './process.js'
 export type Wanted = readonly [theirs: string, ours: string, shape: readonly number[]]
 
 /**
- * The wanted tensors as float32; the caller owns them.
+ * The wanted tensors as float32; the caller owns them. Names are asked for one by one, up to the first that is missing.
  * @param ignore names of known ballast, such as stored masks
  * @throws FileError when a tensor is missing, holds NaN or infinity, or has no place in the config; ConfigError when a
  *   shape is not the config's. Nothing is kept then.
  */
 export async function collectTensors(
   reader: TensorReader,
-  wanted: readonly Wanted[],
+  tensorsOfConfig: Iterable<Wanted>,
   ignore: RegExp,
   progress?: (done: number, total: number) => void,
 ): Promise<NamedTensors> {
-  for (const [name, , shape] of wanted) checkShape(reader, name, shape)
+  const wanted: Wanted[] = []
+  for (const one of tensorsOfConfig) {
+    checkShape(reader, one)
+    wanted.push(one)
+  }
   checkLeftovers(reader, wanted, ignore)
   const tensors: NamedTensors = new Map()
   try {
@@ -38,7 +42,7 @@ export async function collectTensors(
   }
 }
 
-function checkShape(reader: TensorReader, name: string, shape: readonly number[]): void {
+function checkShape(reader: TensorReader, [name, , shape]: Wanted): void {
   const info = reader.infos.get(name)
   if (!info) {
     const hint = didYouMean(name, reader.infos.keys())
