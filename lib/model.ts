@@ -190,6 +190,7 @@ export class HookedModel {
 
   /** A metric made ready for these prompts: its tokens are checked here, before any run. */
   bindMetric(metric: Metric | MetricFunction, tokens: Tokens): MetricFunction {
+    if (typeof metric !== 'function') this.#checkHasLogits('metric')
     return bindMetric(metric, this.#metricContext(tokens))
   }
 
@@ -203,7 +204,12 @@ export class HookedModel {
   }
 
   #logits(verb: string, tokens: Tokens): tf.Tensor3D {
-    if (this.#view.stopAt === undefined) return this.#forward(tokens, [])
+    this.#checkHasLogits(verb)
+    return this.#forward(tokens, [])
+  }
+
+  #checkHasLogits(verb: string): void {
+    if (this.#view.stopAt === undefined) return
     throw new ArgumentError(
       `${verb}: this view stops at layer ${this.#view.stopAt} and has no logits. Use a view that does not stop.`,
     )
