@@ -10,7 +10,13 @@ import { didYouMean } from '../lib/nearest.js'
 import { loadTokenizer } from '../lib/tokens/load.js'
 import { checkTokenizer } from '../lib/tokens/tokenizer.js'
 import { openCheckpoint } from '../lib/weights/checkpoint.js'
-import { allProcessing, noProcessing, processWeights, type ProcessingFlags } from '../lib/weights/process.js'
+import {
+  allProcessing,
+  noProcessing,
+  possibleProcessing,
+  processWeights,
+  type ProcessingFlags,
+} from '../lib/weights/process.js'
 import { folderSource, readJson, type Source } from '../lib/weights/source.js'
 import { Weights } from '../lib/weights/weights.js'
 import { gpt2 } from './gpt2.js'
@@ -46,8 +52,10 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
   const checkpoint = await openCheckpoint(source)
   try {
     await useBackend()
+    const anatomy = architecture.anatomy(config)
+    const processing = possibleProcessing(flags, anatomy)
     const weights = await architecture.fromHuggingFace(checkpoint, config, options.progress)
-    const processed = new Weights(processWeights(weights, architecture.anatomy(config), flags))
+    const processed = new Weights(processWeights(weights, anatomy, processing))
     const files = hashesOf(source, checkpoint.files)
     return new HookedModel({
       name: nameOf(name),
@@ -55,7 +63,7 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
       config,
       weights: processed,
       tokenizer,
-      processing: flags,
+      processing,
       files,
     })
   } finally {

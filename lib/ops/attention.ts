@@ -78,3 +78,11 @@ export function attentionScores(q: tf.Tensor4D, k: tf.Tensor4D, scale: number): 
 export function mixValues(pattern: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
   return tf.matMul(pattern, v.transpose<tf.Tensor4D>([0, 2, 1, 3])).transpose([0, 2, 1, 3])
 }
+
+/** Each key or value head once for every query head that shares it: [B,P,H/times,K] → [B,P,H,K]. */
+export function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {
+  if (times === 1) return x
+  const [batch, positions, heads, size] = x.shape
+  const tiled = x.reshape([batch, positions, heads, 1, size]).tile([1, 1, 1, times, 1])
+  return tiled.reshape([batch, positions, heads * times, size])
+}

@@ -30,23 +30,56 @@ export const noProcessing: ProcessingFlags = {
   foldValueBiases: false,
 }
 
-/** Where an architecture keeps what processing rewrites; names of weights, matrices [in,out]. */
+/** A linear map: names of its matrix [in,out] and bias [out]. */
+export interface LinearNames {
+  readonly W: string
+  readonly b?: string
+}
+
+/** Where an architecture keeps what processing rewrites. */
 export interface Anatomy {
-  /** Norms and the linear maps that read their output. */
-  readonly norms: readonly { weight: string; bias: string; readers: readonly { W: string; b: string }[] }[]
+  /** Whether the norms centre their input (LayerNorm) or not (RMSNorm). */
+  readonly normalization: 'LN' | 'RMS'
+  /** Norms and the linear maps that read their output. Where the norm has a bias, its readers must have one too. */
+  readonly norms: readonly { weight: string; bias?: string; readers: readonly LinearNames[] }[]
   /** What writes to the residual stream: matrices [*,D] and biases [D]. */
-  readonly writers: readonly { W: string; b?: string }[]
-  /** Value biases: their slice [begin, begin + size) of `b`, and the matrix [size,D] and bias [D] they go through. */
-  readonly values: readonly { b: string; begin: number; size: number; W_O: string; b_O: string }[]
+  readonly writers: readonly LinearNames[]
+  /**
+   * Value biases: their slice [begin, begin + size) of `b`, each head's (of `dHead` numbers) for `repeat` query heads,
+   * and the matrix [H·K,D] and bias [D] they go through.
+   */
+  readonly values: readonly {
+    b: string
+    begin: number
+    size: number
+    dHead: number
+    repeat: number
+    W_O: string
+    b_O: string
+  }[]
   readonly unembed: { W: string; b: string }
+  /** The logits are soft-capped: centring the unembedding would change what is predicted. */
+  readonly softCapped?: boolean
 }
 
 /** Named weights during processing. Tied weights must have been separated: each name its own tensor. */
 export type NamedTensors = Map<string, tf.Tensor>
 
 /**
- * Runs the chosen rewrites in TransformerLens's order. Tensors it replaces are disposed: the map is consumed, so that
- * a model is never in memory twice.
+ * What can be done of what is asked for: RMS norms see the mean of the residual stream, so writing weights are not
+ * centred for them, and a soft-cap sees the mean of the logits.
+ */
+export function possibleProcessing(flags: ProcessingFlags, anatomy: Anatomy): ProcessingFlags {
+  return {
+    ...flags,
+    centerWritingWeights: flags.centerWritingWeights && anatomy.normalization === 'LN',
+    centerUnembed: flags.centerUnembed && !anatomy.softCapped,
+  }
+}
+
+/**
+ * Runs the chosen rewrites in TransformerLens's order; `flags` as `possibleProcessing` gives them. Tensors it replaces
+ * are disposed: the map is consumed, so that a model is never in memory twice.
  */
 export function processWeights(weights: NamedTensors, anatomy: Anatomy, flags: ProcessingFlags): NamedTensors {
   if (flags.foldLn) foldLn(weights, anatomy)
@@ -56,24 +89,24 @@ export function processWeights(weights: NamedTensors, anatomy: Anatomy, flags: P
   return weights
 }
 
-/** b += biasₗₙ · W, then W *= weightₗₙ, then W's columns centred over d_model, since a LayerNorm's output is centred. */
+/** b += biasₗₙ · W, then W *= weightₗₙ, then W's columns centred over d_model where the norm's output is. */
 export function foldLn(weights: NamedTensors, anatomy: Anatomy): void {
-  for (const norm of anatomy.norms) {
-    const scale = take(weights, norm.weight)
-    const shift = take(weights, norm.bias)
-    for (const { W, b } of norm.readers) {
-      replace(weights, b, (bias) =>
-        bias.add(tf.matMul(shift.reshape([1, -1]), need(weights, W) as tf.Tensor2D).reshape([-1])),
-      )
+  for (const { weight, bias, readers } of anatomy.norms) {
+    const scale = take(weights, weight)
+    const shift = bias === undefined ? undefined : take(weights, bias)
+    for (const { W, b } of readers) {
+      if (shift) {
+        replace(weights, b!, (old) =>
+          old.add(tf.matMul(shift.reshape([1, -1]), need(weights, W) as tf.Tensor2D).reshape([-1])),
+        )
+      }
       replace(weights, W, (matrix) => {
         const scaled = matrix.mul(scale.reshape([-1, 1]))
-        return scaled.sub(scaled.mean(0, true))
+        return anatomy.normalization === 'LN' ? scaled.sub(scaled.mean(0, true)) : scaled
       })
     }
     scale.dispose()
-    shift.dispose()
-    weights.delete(norm.weight)
-    weights.delete(norm.bias)
+    shift?.dispose()
   }
 }
 
@@ -93,10 +126,10 @@ export function centerUnembed(weights: NamedTensors, anatomy: Anatomy): void {
 
 /** b_O += b_V · W_O and b_V = 0; b_O is centred again when the writing weights are. */
 export function foldValueBiases(weights: NamedTensors, anatomy: Anatomy, centred: boolean): void {
-  for (const { b, begin, size, W_O, b_O } of anatomy.values) {
+  for (const { b, begin, size, dHead, repeat, W_O, b_O } of anatomy.values) {
     replace(weights, b_O, (bias) => {
-      const values = need(weights, b).slice([begin], [size]).reshape<tf.Tensor2D>([1, size])
-      const moved = bias.add(tf.matMul(values, need(weights, W_O) as tf.Tensor2D).reshape([-1]))
+      const values = need(weights, b).slice([begin], [size]).reshape([-1, 1, dHead]).tile([1, repeat, 1])
+      const moved = bias.add(tf.matMul(values.reshape([1, -1]), need(weights, W_O) as tf.Tensor2D).reshape([-1]))
       return centred ? moved.sub(moved.mean()) : moved
     })
     replace(weights, b, (bias) => {

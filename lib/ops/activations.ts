@@ -1,0 +1,22 @@
+/** Activation functions beside gelu_new, any shape. */
+import * as tf from '@tensorflow/tfjs'
+
+/** ½x(1 + erf(x/√2)), the exact GELU. Hendrycks & Gimpel 2016, arXiv:1606.08415. */
+export function gelu<T extends tf.Tensor>(x: T): T {
+  return tf.tidy(() => x.mul(x.div(Math.SQRT2).erf().add(1).mul(0.5))) as T
+}
+
+/** x σ(x). Elfwing et al. 2017, arXiv:1702.03118. */
+export function silu<T extends tf.Tensor>(x: T): T {
+  return tf.tidy(() => x.mul(x.sigmoid())) as T
+}
+
+/** x · softmax(x) over the last axis. Elhage et al. 2022, Softmax Linear Units. */
+export function solu<T extends tf.Tensor>(x: T): T {
+  return tf.tidy(() => x.mul(tf.softmax(x))) as T
+}
+
+/** cap · tanh(x / cap): keeps logits between −cap and cap. */
+export function softCap<T extends tf.Tensor>(x: T, cap: number): T {
+  return tf.tidy(() => x.div(cap).tanh().mul(cap)) as T
+}
