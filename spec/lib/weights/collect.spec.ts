@@ -1,0 +1,119 @@
+/** Taking a checkpoint's tensors: all checked before any is read, none left over, nothing kept on failure. */
+import { expect } from 'chai'
+import type { TensorReader } from '../../../lib/architecture.js'
+import { checkFinite, collectTensors, type Wanted } from '../../../lib/weights/collect.js'
+import type { HostTensor } from '../../../lib/weights/safetensors.js'
+import { refusalOf } from '../../support/refusal.js'
+
+/** A checkpoint in memory that lists what was read of it. */
+function checkpoint(tensors: Record<string, HostTensor>): TensorReader & { readonly reads: string[] } {
+  const reads: string[] = []
+  const info = ([name, { shape }]: [string, HostTensor]) =>
+    [name, { name, dtype: 'F32' as const, shape, byteLength: 0 }] as const
+  return {
+    infos: new Map(Object.entries(tensors).map(info)),
+    reads,
+    read: (name) => {
+      reads.push(name)
+      return Promise.resolve(tensors[name]!)
+    },
+  }
+}
+
+const floats = (shape: number[], ...values: number[]): HostTensor => ({ shape, values: Float32Array.from(values) })
+const none = /^$/
+const misfit = 'The config and the weights belong to different models.'
+
+describe('lib/weights/collect', () => {
+  it('takes tensors under our names as float32, and reports progress', async () => {
+    const reader = checkpoint({ a: floats([2, 2], 1, 2, 3, 4), b: { shape: [2], values: Int32Array.of(5, -6) } })
+    const progress: number[][] = []
+    const wanted: Wanted[] = [
+      ['b', 'B', [2]],
+      ['a', 'A', [2, 2]],
+    ]
+    const tensors = await collectTensors(reader, wanted, none, (done, total) => void progress.push([done, total]))
+    expect([...tensors].map(([name, t]) => [name, t.dtype, t.arraySync()])).to.deep.equal([
+      ['B', 'float32', [5, -6]],
+      [
+        'A',
+        'float32',
+        [
+          [1, 2],
+          [3, 4],
+        ],
+      ],
+    ])
+    expect(progress).to.deep.equal([
+      [1, 2],
+      [2, 2],
+    ])
+    for (const tensor of tensors.values()) tensor.dispose()
+  })
+
+  it('names a missing tensor, the shape it would have, and the nearest one', async () => {
+    const reader = checkpoint({ 'h.0.ln_1.weight': floats([1], 1) })
+    expect(await refusalOf(() => collectTensors(reader, [['h.0.ln_1.bias', 'b', [8]]], none))).to.equal(
+      "FileError: loadModel: the checkpoint has no tensor 'h.0.ln_1.bias'. Its config asks for one of shape [8]. Did you mean 'h.0.ln_1.weight'?",
+    )
+  })
+
+  it('asks for no more names once one is missing', async () => {
+    let asked = 0
+    const endless = function* (): Generator<Wanted> {
+      for (;;) yield [`h.${asked++}`, 'x', [1]]
+    }
+    const reader = checkpoint({ 'h.0': floats([1], 1) })
+    expect(await refusalOf(() => collectTensors(reader, endless(), none))).to.match(/no tensor 'h\.1'/)
+    expect(asked).to.equal(2)
+  })
+
+  for (const shape of [[2, 3], [6], [3, 2, 1]]) {
+    it(`refuses shape [${shape}] where [3,2] is needed, before anything is read`, async () => {
+      const reader = checkpoint({ a: floats([1], 1), w: floats(shape, 1, 2, 3, 4, 5, 6) })
+      const wanted: Wanted[] = [
+        ['a', 'a', [1]],
+        ['w', 'w', [3, 2]],
+      ]
+      expect(await refusalOf(() => collectTensors(reader, wanted, none))).to.equal(
+        `ConfigError: loadModel: tensor 'w' of the checkpoint has shape [${shape}]. Its config asks for [3,2].`,
+      )
+      expect(reader.reads).to.deep.equal([])
+    })
+  }
+
+  it('refuses tensors that are left over, counted beyond three, before anything is read', async () => {
+    const one = floats([1], 1)
+    const reader = checkpoint({ a: one, b: one, c: one, d: one, e: one, 'h.0.attn.bias': one })
+    const refusal = (...names: string[]) =>
+      refusalOf(() =>
+        collectTensors(
+          reader,
+          names.map((n): Wanted => [n, n, [1]]),
+          /attn\.bias$/,
+        ),
+      )
+    const words = 'FileError: loadModel: the checkpoint has tensors that its config has no place for:'
+    expect(await refusal()).to.equal(`${words} a, b, c and 2 more. ${misfit}`)
+    expect(await refusal('a', 'b', 'c', 'd')).to.equal(`${words} e. ${misfit}`)
+    expect(reader.reads).to.deep.equal([])
+  })
+
+  for (const value of [NaN, Infinity, -Infinity]) {
+    it(`refuses ${value}, says where it stands, and keeps nothing`, async () => {
+      const reader = checkpoint({ a: floats([1], 1), w: floats([4], 1, 2, value, NaN) })
+      const wanted: Wanted[] = [
+        ['a', 'a', [1]],
+        ['w', 'ours', [4]],
+      ]
+      expect(await refusalOf(() => collectTensors(reader, wanted, none))).to.equal(
+        `FileError: load: tensor 'w' of the checkpoint holds ${value} at index 2. Weights must be finite numbers.`,
+      )
+    })
+  }
+
+  it('takes the largest and smallest numbers that float32 has', () => {
+    expect(() => checkFinite(Float32Array.of(3.4e38, -3.4e38, 1e-45, 0), 'w', 'toy')).not.to.throw()
+    expect(() => checkFinite([], 'w', 'toy')).not.to.throw()
+  })
+})

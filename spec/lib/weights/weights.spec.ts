@@ -1,0 +1,74 @@
+/** Named weights: ownership, lookups, transposes. */
+import * as tf from '@tensorflow/tfjs'
+import { expect } from 'chai'
+import { Weights } from '../../../lib/weights/weights.js'
+import { expectClose } from '../../support/close.js'
+import { refusalOf } from '../../support/refusal.js'
+
+const make = () =>
+  new Weights(
+    new Map<string, tf.Tensor>([
+      [
+        'blocks.0.W',
+        tf.tensor2d([
+          [1, 2, 3],
+          [4, 5, 6],
+        ]),
+      ],
+      ['blocks.0.b', tf.zeros([3])],
+    ]),
+  )
+
+describe('lib/weights/weights', () => {
+  it('holds tensors by name, through a tidy, until it is disposed', () => {
+    const before = tf.memory().numTensors
+    let weights!: Weights
+    tf.tidy(() => void (weights = make()))
+    expect(weights.names).to.deep.equal(['blocks.0.W', 'blocks.0.b'])
+    expect([weights.has('blocks.0.b'), weights.has('b')]).to.deep.equal([true, false])
+    expectClose(weights.get('blocks.0.W'), [1, 2, 3, 4, 5, 6], 0)
+    expect(weights.maybe('blocks.0.w')).to.equal(undefined)
+    expect(weights.maybe('blocks.0.b')).to.equal(weights.get('blocks.0.b'))
+    expect(weights.parameterCount).to.equal(9)
+    weights.dispose()
+    weights.dispose()
+    expect(tf.memory().numTensors).to.equal(before)
+  })
+
+  it('counts a tensor with two names once', () => {
+    const shared = tf.zeros([5])
+    const weights = new Weights(
+      new Map([
+        ['a', shared],
+        ['b', shared],
+      ]),
+    )
+    expect(weights.parameterCount).to.equal(5)
+    weights.dispose()
+  })
+
+  it('is not changed by changes to the map it was made from', () => {
+    const map = new Map<string, tf.Tensor>([['a', tf.zeros([1])]])
+    const weights = new Weights(map)
+    map.clear()
+    expect(weights.has('a')).to.equal(true)
+    weights.dispose()
+  })
+
+  it('gives one matrix for a name, and frees its transpose too', () => {
+    const weights = make()
+    const matrix = weights.matrix('blocks.0.W')
+    expectClose(matrix.transpose(), [1, 4, 2, 5, 3, 6], 0)
+    expect(weights.matrix('blocks.0.W')).to.equal(matrix)
+    weights.dispose()
+  })
+
+  it('names the nearest weight for one that is not there', async () => {
+    const weights = make()
+    expect(await refusalOf(() => weights.get('blocks.0.w'))).to.equal(
+      "ConfigError: weights: there is no weight 'blocks.0.w'. Did you mean 'blocks.0.W'?",
+    )
+    expect(await refusalOf(() => weights.matrix('blocks.1.W'))).to.match(/^ConfigError: weights: there is no weight/)
+    weights.dispose()
+  })
+})
