@@ -38,7 +38,7 @@ export function readSaeConfig(json: unknown, where: string): SaeConfig {
   const read = new ConfigReader(json, where)
   const record = json as Record<string, unknown>
   // version 6 moved what describes the training into `metadata`
-  const metadata = new ConfigReader(read.has('metadata') ? record['metadata'] : json, `${where} (metadata)`)
+  const metadata = read.has('metadata') ? new ConfigReader(record['metadata'], `${where} (metadata)`) : read
   const hookName = hookNameOf(read, metadata, where)
   return {
     architecture: read.text('architecture', 'standard'),

@@ -13,7 +13,7 @@ type Weights = Record<string, tf.Tensor>
  */
 export function foldWDecNorm(sae: Sae): Sae {
   return rewritten(sae, sae.cfg, (weights) => {
-    const norms = weights['W_dec']!.norm('euclidean', 1)
+    const norms = weights['W_dec']!.norm('euclidean', 1).maximum(1e-8) // a row of zeros stays one
     return {
       ...weights,
       W_enc: weights['W_enc']!.mul(norms),

@@ -12,8 +12,7 @@ import { pocket } from '../support/pocket.js'
 import { embeddedSae, plainPass, randomSae, rowsOf, times, transposed, warmUp } from '../support/saes.js'
 
 const labels = ['pocket-res/blocks.2.hook_resid_pre', 'pocket-z/blocks.1.hook_z', 'pocket-mlp/blocks.3.mlp.hook_post']
-const points = ['input', 'acts_pre', 'acts_post', 'recons', 'error', 'output'] as const
-type Point = (typeof points)[number]
+type Point = 'input' | 'acts_pre' | 'acts_post' | 'recons' | 'error' | 'output'
 
 /** Gradients at the site and inside the SAE, and its pre-activations, as rows of numbers. */
 interface Flow {
