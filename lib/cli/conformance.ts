@@ -13,7 +13,10 @@ export function register(program: Command): void {
     .command('conformance')
     .description('hold the library to recorded numbers')
     .argument('<dir...>', 'folders with an expected.json, or folders of such folders')
-    .option('--only <pattern>', 'only checks whose case/tensor contains this, or matches it when it has a *')
+    .option(
+      '--only <pattern>',
+      'only checks whose case/tensor contains this; a pattern with * must match all of it, or of tensor',
+    )
     .addHelpText('after', NOTES)
     .action(conform)
 }

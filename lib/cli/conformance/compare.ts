@@ -52,6 +52,11 @@ export function compareNumbers(
   return { maxAbs, ok: false, error }
 }
 
+/** What a number recorded with so many digits leaves open: half a unit of the last one, and a little for float32. */
+export function roundingOf(recorded: number, digits: number): Tolerance {
+  return { atol: 0.51 * 10 ** (Math.floor(Math.log10(Math.abs(recorded))) + 1 - digits) }
+}
+
 /** Indices of the i-th entry of a tensor. */
 function place(i: number, shape: readonly number[]): string {
   const indices: number[] = []

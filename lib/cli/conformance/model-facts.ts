@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { actName } from '../../hook-names.js'
 import type { CheckList } from './check.js'
+import { roundingOf } from './compare.js'
 import { takeNumber, type ModelRuns } from './model-runs.js'
 import { stackLabels } from './model-stacks.js'
 import { asRecorded, optionPoints } from './options.js'
@@ -98,8 +99,7 @@ function addPositionSlice(
 /** TransformerLens calls a backward hook at ln1 three times; here the point has the sum of these gradients. */
 function addNormGradient(list: CheckList, runs: ModelRuns, { weights_block = 0, ln1_backward_hook }: Facts): void {
   const recorded = ln1_backward_hook!.norm_of_sum
-  const atol = 10 ** (Math.floor(Math.log10(recorded)) - 2) * 0.51 // it is rounded to three digits
-  list.number('ln1_backward_hook/norm_of_sum', recorded, { atol }, async () => {
+  list.number('ln1_backward_hook/norm_of_sum', recorded, roundingOf(recorded, 3), async () => {
     const model = await runs.processed()
     const name = `blocks.${weights_block}.ln1.hook_normalized`
     using run = model.runWithGradients(await runs.tokens('probe_tokens'), { metric: await runs.metric(), names: name })

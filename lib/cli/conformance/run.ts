@@ -21,7 +21,7 @@ export interface Tally {
 }
 
 export interface RunOptions {
-  /** Only checks whose `case/tensor` contains this text or, with `*` or `?`, matches it as a whole. */
+  /** Only checks whose `case/tensor` contains this text; a text with `*` or `?` must match all of it, or all of `tensor`. */
   readonly only?: string
   /** Takes each line as soon as it is there. */
   readonly write: (line: string) => void
@@ -77,7 +77,10 @@ function failedPlan(name: string, error: string): Plan {
 function narrowed(plan: Plan, only: string | undefined): Plan {
   if (only === undefined) return plan
   const chosen = matcher(only)
-  return { checks: plan.checks.filter((c) => chosen(`${c.case}/${c.tensor}`)), dispose: () => plan.dispose() }
+  return {
+    checks: plan.checks.filter((c) => chosen(`${c.case}/${c.tensor}`) || chosen(c.tensor)),
+    dispose: () => plan.dispose(),
+  }
 }
 
 function matcher(only: string): (name: string) => boolean {

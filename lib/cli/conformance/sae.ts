@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import type { Sae } from '../../../saes/index.js'
 import { CheckList, notYet, type Plan, type Routes } from './check.js'
+import { roundingOf } from './compare.js'
 import { takeNumber } from './model-runs.js'
 import type { RecordFolder } from './record.js'
 import { SaeRuns, type SaeEntry } from './sae-runs.js'
@@ -116,8 +117,7 @@ function addSaeFacts(list: CheckList, runs: SaeRuns, id: string, entry: SaeEntry
   if (hooks) list.fact('hooks', hooks, async () => (await runs.pass(id, false)).names)
   if (withError) list.fact('hooks_with_error_term', withError, async () => (await runs.pass(id, true)).names)
   if (meanL0 !== undefined) {
-    const atol = meanL0 * 5.1e-4 // it is rounded to four digits
-    list.number('mean_l0', meanL0, { atol }, async () => {
+    list.number('mean_l0', meanL0, roundingOf(meanL0, 4), async () => {
       const acts = await encoded(await runs.sae(id), await runs.read(`sae/${id}/input`))
       const mean = tf.tidy(() => acts.greater(0).sum(-1).toFloat().mean())
       acts.dispose()
