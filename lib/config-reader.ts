@@ -62,7 +62,10 @@ export class ConfigReader {
     const value = this.#json[key] ?? fallback
     if (value === undefined) {
       throw new ConfigError(
-        `${this.#where}: the field '${key}' is missing. It must be ${what}.${didYouMean(key, Object.keys(this.#json))}`,
+        `${this.#where}: the field '${key}' is missing. It must be ${what}.${didYouMean(
+          key,
+          Object.keys(this.#json).filter((k) => k !== key),
+        )}`,
       )
     }
     const type = what.includes('number') ? 'number' : what === 'true or false' ? 'boolean' : 'string'

@@ -49,7 +49,7 @@ export async function loadSae(release: string, id?: string): Promise<Sae> {
 }
 
 async function locate(release: string, id: string | undefined): Promise<{ source: Source; label: string }> {
-  const ids = embedded[release]
+  const ids = Object.hasOwn(embedded, release) ? embedded[release] : undefined
   if (ids) {
     if (id === undefined || !ids.includes(id)) {
       throw new ArgumentError(
@@ -78,7 +78,7 @@ async function exists(path: string): Promise<boolean> {
 
 /** An SAE from what a folder holds. @throws ConfigError for a kind that is not supported, FileError for unfit tensors. */
 function makeSae({ cfg, tensors, logSparsity }: SaeFiles, label: string): Sae {
-  const Kind = kinds[cfg.architecture]
+  const Kind = Object.hasOwn(kinds, cfg.architecture) ? kinds[cfg.architecture] : undefined
   if (!Kind) {
     throw new ConfigError(
       `loadSae: '${label}' is a '${cfg.architecture}' SAE, which is not supported. Supported: ${Object.keys(kinds).join(', ')}.${didYouMean(cfg.architecture, Object.keys(kinds))}`,
@@ -88,13 +88,15 @@ function makeSae({ cfg, tensors, logSparsity }: SaeFiles, label: string): Sae {
   checkTensors(sae, tensors)
   sae.build() // outside tidy: its variables must live on
   tf.tidy(() => {
-    sae.load(
-      Object.fromEntries([...tensors].map(([name, t]) => [name, tf.tensor(t.values as Float32Array, [...t.shape])])),
-    )
+    sae.load(Object.fromEntries([...tensors].map(([name, t]) => [name, tf.tensor(floats(t.values), [...t.shape])])))
   })
   sae.logSparsity = logSparsity
   return sae
 }
+
+/** Integers become floats, as in the weights of models. */
+const floats = (values: Float32Array | Int32Array) =>
+  values instanceof Float32Array ? values : Float32Array.from(values)
 
 function checkTensors(sae: Sae, tensors: SaeFiles['tensors']): void {
   const shapes = sae.weightShapes()
