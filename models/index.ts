@@ -20,11 +20,16 @@ import {
 import { folderSource, readJson, type Source } from '../lib/weights/source.js'
 import { Weights } from '../lib/weights/weights.js'
 import { gpt2 } from './gpt2.js'
+import { gptNeo } from './gpt-neo.js'
 
 export type { Gpt2Config } from './gpt2.js'
+export type { GptNeoConfig } from './gpt-neo.js'
 
 /** Architectures by the `model_type` of their config.json. */
-const architectures: Readonly<Record<string, Architecture>> = { gpt2: gpt2 as Architecture }
+const architectures: Readonly<Record<string, Architecture>> = {
+  gpt2: gpt2 as Architecture,
+  gpt_neo: gptNeo as Architecture,
+}
 
 /** Names of the model that comes with the package. */
 const embedded = ['pocket-gpt2', 'pocket']

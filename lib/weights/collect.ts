@@ -5,8 +5,16 @@ import { ConfigError, FileError } from '../errors.js'
 import { didYouMean } from '../nearest.js'
 import type { NamedTensors } from './process.js'
 
-/** One tensor to take: its name in the checkpoint, ours, and the shape that the config asks for. */
-export type Wanted = readonly [theirs: string, ours: string, shape: readonly number[]]
+/** One tensor to take: its name in the checkpoint, ours, the shape that the config asks for, and how to rearrange it. */
+export type Wanted = readonly [
+  theirs: string,
+  ours: string,
+  shape: readonly number[],
+  rearrange?: (stored: tf.Tensor) => tf.Tensor,
+]
+
+/** An nn.Linear weight [out,in] as we multiply by it, [in,out]. */
+export const transposed = (stored: tf.Tensor): tf.Tensor => stored.transpose()
 
 /**
  * The wanted tensors as float32; the caller owns them. Names are asked for one by one, up to the first that is missing.
@@ -28,11 +36,12 @@ export async function collectTensors(
   checkLeftovers(reader, wanted, ignore)
   const tensors: NamedTensors = new Map()
   try {
-    for (const [theirs, ours, shape] of wanted) {
+    for (const [theirs, ours, shape, rearrange] of wanted) {
       const { values } = await reader.read(theirs)
       checkFinite(values, theirs, 'the checkpoint')
       const floats = values instanceof Float32Array ? values : Float32Array.from(values)
-      tensors.set(ours, tf.tensor(floats, [...shape]))
+      const stored = () => tf.tensor(floats, [...shape])
+      tensors.set(ours, rearrange ? tf.tidy(() => rearrange(stored())) : stored())
       progress?.(tensors.size, wanted.length)
     }
     return tensors

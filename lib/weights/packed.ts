@@ -3,7 +3,7 @@
  * Axes: D d_model · H query heads · G key/value heads · K d_head
  */
 import * as tf from '@tensorflow/tfjs'
-import type { Anatomy } from './process.js'
+import type { Anatomy, NamedTensors } from './process.js'
 import type { Weights } from './weights.js'
 
 /** Sizes of one attention layer; G = H unless key/value heads are shared. */
@@ -18,21 +18,29 @@ const derived = /^(blocks\.\d+)\.attn\.(_?)([Wb])_([QKVO])$/
 
 /**
  * A weight by TransformerLens's name: W_Q [H,D,K], W_K, W_V [H,D,K] (shared heads repeated; `_W_K` [G,D,K] as they are),
- * b_Q … [H,K], W_O [H,K,D], out of W_QKV [D,(H+2G)·K], b_QKV and W_O [H·K,D]. Others as stored. The caller owns it.
+ * b_Q … [H,K], W_O [H,K,D], out of W_QKV [D,(H+2G)·K], b_QKV and W_O [H·K,D]. Biases of a block's attention and MLP that
+ * the model has not are zeros. Others as stored. The caller owns it.
  */
 export function packedWeight(w: Weights, sizes: AttentionSizes, name: string): tf.Tensor {
   const [, block, ungrouped, kind, letter] = derived.exec(name) ?? []
-  if (block === undefined || name.endsWith('b_O')) return w.get(name).clone()
+  if (block === undefined || name.endsWith('b_O')) return stored(w, name)
   const { dModel, dHead, nHeads, nKeyValueHeads = nHeads } = sizes
   return tf.tidy(() => {
     if (letter === 'O') return w.get(`${block}.attn.W_O`).reshape([nHeads, dHead, dModel])
     const part = 'QKV'.indexOf(letter!)
     const widths = [nHeads, nKeyValueHeads, nKeyValueHeads].map((heads) => heads * dHead)
-    const stored = tf.split(w.get(`${block}.attn.${kind}_QKV`), widths, kind === 'b' ? 0 : 1)[part]!
-    const byHead = kind === 'b' ? stored.reshape([-1, dHead]) : stored.reshape([dModel, -1, dHead]).transpose([1, 0, 2])
+    const bias = kind === 'b' ? (w.maybe(`${block}.attn.b_QKV`) ?? tf.zeros([widths.reduce((a, b) => a + b)])) : undefined
+    const columns = tf.split(bias ?? w.get(`${block}.attn.W_QKV`), widths, -1)[part]!
+    const byHead = bias ? columns.reshape([-1, dHead]) : columns.reshape([dModel, -1, dHead]).transpose([1, 0, 2])
     const times = ungrouped || part === 0 ? 1 : nHeads / nKeyValueHeads
     return times === 1 ? byHead : repeated(byHead, times)
   })
+}
+
+/** A stored weight, or zeros for the bias [out] that a stored matrix [in,out] has not. */
+function stored(w: Weights, name: string): tf.Tensor {
+  const matrix = /^blocks\.\d+\.(attn\.b_O|mlp\.b_(in|out))$/.test(name) && w.maybe(name.replace('.b_', '.W_'))
+  return matrix && !w.has(name) ? tf.zeros([matrix.shape[1]!]) : w.get(name).clone()
 }
 
 /** Each entry of the first axis `times` times in a row. */
@@ -42,6 +50,17 @@ function repeated(x: tf.Tensor, times: number): tf.Tensor {
     .reshape([first, 1, ...rest])
     .tile([1, times, ...rest.map(() => 1)])
     .reshape([first * times, ...rest])
+}
+
+/** Puts W_Q, W_K and W_V [D,*] of each layer side by side, as W_QKV; with kind 'b' the biases. The parts are freed. */
+export function packQueries(weights: NamedTensors, nLayers: number, kind: 'W' | 'b'): void {
+  for (let l = 0; l < nLayers; l++) {
+    const names = [...'QKV'].map((letter) => `blocks.${l}.attn.${kind}_${letter}`)
+    const parts = names.map((name) => weights.get(name)!)
+    weights.set(`blocks.${l}.attn.${kind}_QKV`, tf.concat(parts, -1))
+    tf.dispose(parts)
+    for (const name of names) weights.delete(name)
+  }
 }
 
 /** The value biases of every layer, for processing. */
@@ -57,4 +76,45 @@ export function packedValues(nLayers: number, sizes: AttentionSizes): Anatomy['v
     W_O: `blocks.${l}.attn.W_O`,
     b_O: `blocks.${l}.attn.b_O`,
   }))
+}
+
+/** Joins each layer's W_Q, W_K, W_V [D,·] into W_QKV, and b_Q, b_K, b_V into b_QKV where there are biases. */
+export function packQueries(weights: NamedTensors, nLayers: number): void {
+  for (let l = 0; l < nLayers; l++) {
+    for (const kind of ['W', 'b']) {
+      const names = ['Q', 'K', 'V'].map((letter) => `blocks.${l}.attn.${kind}_${letter}`)
+      if (!weights.has(names[0]!)) continue
+      const parts = names.map((name) => weights.get(name)!)
+      weights.set(`blocks.${l}.attn.${kind}_QKV`, tf.concat(parts, -1))
+      for (const name of names) weights.delete(name)
+      for (const part of parts) part.dispose()
+    }
+  }
+}
+
+/**
+ * Gives every query head a key and a value head of its own, by repeating those that are shared: W_QKV [D,(H+2G)·K] →
+ * [D,3·H·K]. The model computes the same; `sizes` are those from before.
+ */
+export function ungroupHeads(weights: NamedTensors, nLayers: number, sizes: AttentionSizes): void {
+  const { nHeads, dHead, nKeyValueHeads = nHeads } = sizes
+  const times = nHeads / nKeyValueHeads
+  if (times === 1) return
+  const widths = [nHeads, nKeyValueHeads, nKeyValueHeads].map((heads) => heads * dHead)
+  for (let l = 0; l < nLayers; l++) {
+    for (const name of [`blocks.${l}.attn.W_QKV`, `blocks.${l}.attn.b_QKV`]) {
+      const grouped = weights.get(name)
+      if (!grouped) continue
+      const ungrouped = tf.tidy(() => {
+        const [q, ...shared] = tf.split(grouped, widths, -1)
+        const rows = grouped.shape.slice(0, -1)
+        const own = shared.map((part) =>
+          tf.tile(part.reshape([-1, 1, dHead]), [1, times, 1]).reshape([...rows, nHeads * dHead]),
+        )
+        return tf.concat([q!, ...own], -1)
+      })
+      weights.set(name, ungrouped)
+      grouped.dispose()
+    }
+  }
 }

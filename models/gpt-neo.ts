@@ -1,0 +1,299 @@
+/**
+ * GPT-Neo (Black et al. 2021), of which the TinyStories models are: attention over all positions and over the last few
+ * in turn, without a scale.
+ * Axes: B batch · P position · D d_model · H heads · K d_head · M d_mlp · V vocabulary · L layers
+ */
+import * as tf from '@tensorflow/tfjs'
+import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from '../lib/architecture.js'
+import { ConfigReader } from '../lib/config-reader.js'
+import { ConfigError } from '../lib/errors.js'
+import type { At, HookPoint } from '../lib/hooks.js'
+import {
+  attentionScores,
+  attentionSoftmax,
+  causalMask,
+  joinHeads,
+  mixValues,
+  splitHeads,
+} from '../lib/ops/attention.js'
+import { geluNew } from '../lib/ops/gelu.js'
+import { layerNorm } from '../lib/ops/layer-norm.js'
+import { linear, linearPerHead } from '../lib/ops/linear.js'
+import { learnedPositions } from '../lib/ops/positions.js'
+import { collectTensors, transposed, type Wanted } from '../lib/weights/collect.js'
+import { packedValues, packedWeight, packQueries } from '../lib/weights/packed.js'
+import { layerNormDependsOn, type Anatomy, type NamedTensors } from '../lib/weights/process.js'
+import type { Weights } from '../lib/weights/weights.js'
+
+export interface GptNeoConfig extends ModelConfig {
+  /** Whether a layer's attention is local: over the last `window` positions, the query's own included. */
+  readonly local: readonly boolean[]
+  readonly window: number
+}
+
+function readConfig(json: Record<string, unknown>): GptNeoConfig {
+  const read = new ConfigReader(json, 'config.json')
+  const dModel = read.size('hidden_size')
+  const nHeads = read.size('num_heads')
+  const nLayers = read.size('num_layers')
+  if (dModel % nHeads !== 0) {
+    throw new ConfigError(
+      `config.json: hidden_size ${dModel} is not a multiple of num_heads ${nHeads}. Heads must have equal sizes.`,
+    )
+  }
+  read.oneOf('activation_function', ['gelu_new', 'gelu_pytorch_tanh'], 'gelu_new') // two names of one function
+  return {
+    modelType: 'gpt_neo',
+    nLayers,
+    dModel,
+    nHeads,
+    dHead: dModel / nHeads,
+    dMlp: read.size('intermediate_size', 4 * dModel),
+    nCtx: read.size('max_position_embeddings', 2048),
+    dVocab: read.size('vocab_size'),
+    normalization: 'LN',
+    eps: read.positive('layer_norm_epsilon', 1e-5),
+    local: readAttentionLayers(json, nLayers),
+    window: read.size('window_size', 256),
+  }
+}
+
+/** `attention_layers`, a name for each layer, or `attention_types`, names and how often they come: [[["global","local"],12]]. */
+function readAttentionLayers(json: Record<string, unknown>, nLayers: number): boolean[] {
+  const field = Array.isArray(json['attention_layers']) ? 'attention_layers' : 'attention_types'
+  const listed: unknown = json[field]
+  const layers = Array.isArray(listed) ? (field === 'attention_layers' ? listed : repeatedTypes(listed, nLayers)) : []
+  if (layers.length === nLayers && layers.every((type) => type === 'global' || type === 'local')) {
+    return layers.map((type) => type === 'local')
+  }
+  const shown = JSON.stringify(listed)?.slice(0, 80) ?? 'missing'
+  throw new ConfigError(
+    `config.json: ${field} is ${shown}. It must name 'global' or 'local' for each of the ${nLayers} layers.`,
+  )
+}
+
+/** The types one after another; a count is a file's word, so it goes no further than the layers. */
+function repeatedTypes(groups: readonly unknown[], nLayers: number): unknown[] {
+  return groups.flatMap((group) => {
+    const [types, times] = Array.isArray(group) ? (group as unknown[]) : []
+    if (!Array.isArray(types) || !Number.isInteger(times)) return [undefined]
+    return Array.from({ length: Math.min(times as number, nLayers) }, () => types as unknown[]).flat()
+  })
+}
+
+// Points in firing order. The split inputs have a head axis, and so have ln1's points when one of them is asked for.
+const blockPoints: HookPoint[] = [
+  { name: 'hook_resid_pre', shape: '[B,P,D]' },
+  { name: 'hook_attn_in', shape: '[B,P,H,D]', onRequest: true },
+  { name: 'hook_q_input', shape: '[B,P,H,D]', onRequest: true },
+  { name: 'hook_k_input', shape: '[B,P,H,D]', onRequest: true },
+  { name: 'hook_v_input', shape: '[B,P,H,D]', onRequest: true },
+  { name: 'ln1.hook_scale', shape: '[B,P,1]' },
+  { name: 'ln1.hook_normalized', shape: '[B,P,D]' },
+  { name: 'attn.hook_q', shape: '[B,P,H,K]' },
+  { name: 'attn.hook_k', shape: '[B,P,H,K]' },
+  { name: 'attn.hook_v', shape: '[B,P,H,K]' },
+  { name: 'attn.hook_attn_scores', shape: '[B,H,P,P]' },
+  { name: 'attn.hook_pattern', shape: '[B,H,P,P]' },
+  { name: 'attn.hook_z', shape: '[B,P,H,K]' },
+  { name: 'attn.hook_result', shape: '[B,P,H,D]', onRequest: true },
+  { name: 'hook_attn_out', shape: '[B,P,D]' },
+  { name: 'hook_resid_mid', shape: '[B,P,D]' },
+  { name: 'hook_mlp_in', shape: '[B,P,D]', onRequest: true },
+  { name: 'ln2.hook_scale', shape: '[B,P,1]' },
+  { name: 'ln2.hook_normalized', shape: '[B,P,D]' },
+  { name: 'mlp.hook_pre', shape: '[B,P,M]' },
+  { name: 'mlp.hook_post', shape: '[B,P,M]' },
+  { name: 'hook_mlp_out', shape: '[B,P,D]' },
+  { name: 'hook_resid_post', shape: '[B,P,D]' },
+]
+
+function hookPoints(c: GptNeoConfig): HookPoint[] {
+  const layers = Array.from({ length: c.nLayers }, (_, l) =>
+    blockPoints.map((p) => ({ ...p, name: `blocks.${l}.${p.name}` })),
+  )
+  return [
+    { name: 'hook_embed', shape: '[B,P,D]' },
+    { name: 'hook_pos_embed', shape: '[B,P,D]' },
+    ...layers.flat(),
+    { name: 'ln_final.hook_scale', shape: '[B,P,1]' },
+    { name: 'ln_final.hook_normalized', shape: '[B,P,D]' },
+    { name: 'unembed.hook_in', shape: '[B,P,D]' },
+    { name: 'unembed.hook_out', shape: '[B,P,V]' },
+  ]
+}
+
+/** What all blocks of one forward pass share. */
+interface Frame {
+  /** Added to the scores: [1|B,1,P,past+P]. */
+  readonly bias: { readonly global: tf.Tensor4D; readonly local: tf.Tensor4D }
+  readonly padded: boolean
+  readonly past: Past | undefined
+}
+
+function forward(w: Weights, c: GptNeoConfig, input: ForwardInput, at: At): tf.Tensor3D {
+  const { tokens, mask, past, from, stopAt = Infinity } = input
+  const seen = { mask, past: past?.length }
+  const bias = {
+    global: causalMask(tokens.shape[1], seen),
+    local: causalMask(tokens.shape[1], { ...seen, window: c.window }),
+  }
+  const frame = { bias, padded: mask !== undefined, past }
+  let resid = from?.resid ?? embedding(w, input, at)
+  for (let l = from?.layer ?? 0; l < Math.min(c.nLayers, stopAt); l++) {
+    const before = resid
+    resid = tf.tidy(() => block(w, c, l, before, frame, at.under(`blocks.${l}`)))
+  }
+  if (stopAt <= c.nLayers) return resid
+  const final = layerNorm(resid, c.eps, at.under('ln_final'), w.maybe('ln_final.w'), w.maybe('ln_final.b'))
+  const logits = linear(at('unembed.hook_in', final), w.matrix('unembed.W_U'), w.get('unembed.b_U')) as tf.Tensor3D
+  return at('unembed.hook_out', logits) // [B,P,V]
+}
+
+function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf.Tensor3D {
+  const embed = at('hook_embed', tf.gather(w.get('embed.W_E'), tokens) as tf.Tensor3D) // [B,P,D]
+  const pos = at('hook_pos_embed', learnedPositions(w.get('pos_embed.W_pos'), tokens.shape, mask, past?.length))
+  return embed.add(pos)
+}
+
+function block(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
+  const residPre = at('hook_resid_pre', x) // [B,P,D]
+  const attnOut = at('hook_attn_out', attention(w, c, l, residPre, frame, at))
+  const residMid = at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut))
+  const mlpIn = at('hook_mlp_in', residMid)
+  const mlpOut = at('hook_mlp_out', mlp(w, c, l, mlpIn, at))
+  return at('hook_resid_post', residMid.add<tf.Tensor3D>(mlpOut))
+}
+
+function attention(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, frame: Frame, atBlock: At): tf.Tensor3D {
+  const at = atBlock.under('attn')
+  const split = splitInputs.some((name) => atBlock.wants(name))
+  const heads = split ? queriesFromSplitInputs(w, c, l, x, atBlock) : queries(w, c, l, x, atBlock)
+  const q = at('hook_q', heads[0]!) // [B,P,H,K]
+  const newK = at('hook_k', heads[1]!)
+  const newV = at('hook_v', heads[2]!)
+  const { k, v } = frame.past?.join(l, newK, newV) ?? { k: newK, v: newV }
+  const bias = c.local[l] ? frame.bias.local : frame.bias.global
+  const scores = at('hook_attn_scores', attentionScores(q, k, 1).add<tf.Tensor4D>(bias)) // [B,H,P,P]
+  const pattern = at('hook_pattern', attentionSoftmax(scores, frame.padded)) // [B,H,P,P]
+  const z = at('hook_z', mixValues(pattern, v)) // [B,P,H,K]
+  const b_O = w.get(`blocks.${l}.attn.b_O`)
+  if (at.wants('hook_result')) {
+    const W_O = w.get(`blocks.${l}.attn.W_O`).reshape<tf.Tensor3D>([c.nHeads, c.dHead, c.dModel])
+    return at('hook_result', linearPerHead(z, W_O)).sum<tf.Tensor3D>(2).add(b_O) // [B,P,H,D] summed over heads
+  }
+  return linear(joinHeads(z), w.matrix(`blocks.${l}.attn.W_O`), b_O) as tf.Tensor3D // [B,P,D]
+}
+
+/** q, k and v [B,P,H,K] from one normed input. */
+function queries(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, at: At): tf.Tensor4D[] {
+  const ln = `blocks.${l}.ln1`
+  const normed = layerNorm(x, c.eps, at.under('ln1'), w.maybe(`${ln}.w`), w.maybe(`${ln}.b`))
+  const qkv = linear(normed, w.matrix(`blocks.${l}.attn.W_QKV`), w.get(`blocks.${l}.attn.b_QKV`))
+  return tf.split(qkv, 3, -1).map((part) => splitHeads(part, c.nHeads))
+}
+
+const splitInputs = ['hook_attn_in', 'hook_q_input', 'hook_k_input', 'hook_v_input']
+
+/** The same where each head may be given an input of its own: three norms and a product for each head. */
+function queriesFromSplitInputs(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, at: At): tf.Tensor4D[] {
+  const ln = `blocks.${l}.ln1`
+  const perHead = at('hook_attn_in', x.expandDims<tf.Tensor4D>(2).tile<tf.Tensor4D>([1, 1, c.nHeads, 1])) // [B,P,H,D]
+  const letters = ['q', 'k', 'v']
+  const inputs = letters.map((letter) => at(`hook_${letter}_input`, perHead)) // all three fire before the first norm
+  return inputs.map((input, i) => {
+    const letter = letters[i]!
+    const normed = layerNorm(input, c.eps, at.under('ln1'), w.maybe(`${ln}.w`), w.maybe(`${ln}.b`))
+    const W = packedWeight(w, c, `blocks.${l}.attn.W_${letter.toUpperCase()}`) as tf.Tensor3D
+    const b = packedWeight(w, c, `blocks.${l}.attn.b_${letter.toUpperCase()}`) as tf.Tensor2D
+    return linearPerHead(normed, W, b)
+  })
+}
+
+function mlp(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, atBlock: At): tf.Tensor3D {
+  const at = atBlock.under('mlp')
+  const name = `blocks.${l}`
+  const normed = layerNorm(x, c.eps, atBlock.under('ln2'), w.maybe(`${name}.ln2.w`), w.maybe(`${name}.ln2.b`))
+  const pre = at('hook_pre', linear(normed, w.matrix(`${name}.mlp.W_in`), w.get(`${name}.mlp.b_in`))) // [B,P,M]
+  const post = at('hook_post', geluNew(pre))
+  return linear(post, w.matrix(`${name}.mlp.W_out`), w.get(`${name}.mlp.b_out`)) as tf.Tensor3D // [B,P,D]
+}
+
+function anatomy(c: GptNeoConfig): Anatomy {
+  const layers = Array.from({ length: c.nLayers }, (_, l) => `blocks.${l}`)
+  const unembed = { W: 'unembed.W_U', b: 'unembed.b_U' }
+  const norm = (name: string, W: string, b: string) => ({ weight: `${name}.w`, bias: `${name}.b`, readers: [{ W, b }] })
+  return {
+    normalization: 'LN',
+    norms: [
+      ...layers.map((b) => norm(`${b}.ln1`, `${b}.attn.W_QKV`, `${b}.attn.b_QKV`)),
+      ...layers.map((b) => norm(`${b}.ln2`, `${b}.mlp.W_in`, `${b}.mlp.b_in`)),
+      norm('ln_final', unembed.W, unembed.b),
+    ],
+    writers: [
+      { W: 'embed.W_E' },
+      { W: 'pos_embed.W_pos' },
+      ...layers.map((b) => ({ W: `${b}.attn.W_O`, b: `${b}.attn.b_O` })),
+      ...layers.map((b) => ({ W: `${b}.mlp.W_out`, b: `${b}.mlp.b_out` })),
+    ],
+    values: packedValues(c.nLayers, c),
+    unembed,
+  }
+}
+
+const HEAD = 'lm_head.weight'
+
+// Hugging Face name → ours. Its linear layers store [out,in].
+const blockTensors = ({ dModel, dMlp }: GptNeoConfig): Wanted[] => [
+  ['ln_1.weight', 'ln1.w', [dModel]],
+  ['ln_1.bias', 'ln1.b', [dModel]],
+  ['attn.attention.q_proj.weight', 'attn.W_Q', [dModel, dModel], transposed],
+  ['attn.attention.k_proj.weight', 'attn.W_K', [dModel, dModel], transposed],
+  ['attn.attention.v_proj.weight', 'attn.W_V', [dModel, dModel], transposed],
+  ['attn.attention.out_proj.weight', 'attn.W_O', [dModel, dModel], transposed],
+  ['attn.attention.out_proj.bias', 'attn.b_O', [dModel]],
+  ['ln_2.weight', 'ln2.w', [dModel]],
+  ['ln_2.bias', 'ln2.b', [dModel]],
+  ['mlp.c_fc.weight', 'mlp.W_in', [dMlp, dModel], transposed],
+  ['mlp.c_fc.bias', 'mlp.b_in', [dMlp]],
+  ['mlp.c_proj.weight', 'mlp.W_out', [dModel, dMlp], transposed],
+  ['mlp.c_proj.bias', 'mlp.b_out', [dModel]],
+]
+
+/** One at a time, so that a config that claims a billion layers fails at the first tensor that is not there. */
+function* wantedTensors({ infos }: TensorReader, c: GptNeoConfig): Generator<Wanted> {
+  const prefix = infos.has('transformer.wte.weight') ? 'transformer.' : ''
+  yield [`${prefix}wte.weight`, 'embed.W_E', [c.dVocab, c.dModel]]
+  yield [`${prefix}wpe.weight`, 'pos_embed.W_pos', [c.nCtx, c.dModel]]
+  for (let l = 0; l < c.nLayers; l++) {
+    for (const [theirs, ours, ...rest] of blockTensors(c)) {
+      yield [`${prefix}h.${l}.${theirs}`, `blocks.${l}.${ours}`, ...rest]
+    }
+  }
+  yield [`${prefix}ln_f.weight`, 'ln_final.w', [c.dModel]]
+  yield [`${prefix}ln_f.bias`, 'ln_final.b', [c.dModel]]
+  if (infos.has(HEAD)) yield [HEAD, 'unembed.W_U', [c.dVocab, c.dModel], transposed]
+}
+
+async function fromHuggingFace(
+  reader: TensorReader,
+  c: GptNeoConfig,
+  progress?: (done: number, total: number) => void,
+): Promise<NamedTensors> {
+  const weights = await collectTensors(reader, wantedTensors(reader, c), /attn\.attention\.(masked_)?bias$/, progress)
+  packQueries(weights, c.nLayers, 'W')
+  for (let l = 0; l < c.nLayers; l++) weights.set(`blocks.${l}.attn.b_QKV`, tf.zeros([3 * c.dModel])) // for folding
+  if (!weights.has('unembed.W_U')) weights.set('unembed.W_U', tf.transpose(weights.get('embed.W_E')!)) // tied
+  return weights.set('unembed.b_U', tf.zeros([c.dVocab]))
+}
+
+export const gptNeo: Architecture<GptNeoConfig> = {
+  modelType: 'gpt_neo',
+  readConfig,
+  hookPoints,
+  forward,
+  fromHuggingFace,
+  anatomy,
+  dependsOn: layerNormDependsOn,
+  weight: packedWeight,
+}
