@@ -29,7 +29,8 @@ export function packedWeight(w: Weights, sizes: AttentionSizes, name: string): t
     if (letter === 'O') return w.get(`${block}.attn.W_O`).reshape([nHeads, dHead, dModel])
     const part = 'QKV'.indexOf(letter!)
     const widths = [nHeads, nKeyValueHeads, nKeyValueHeads].map((heads) => heads * dHead)
-    const bias = kind === 'b' ? (w.maybe(`${block}.attn.b_QKV`) ?? tf.zeros([widths.reduce((a, b) => a + b)])) : undefined
+    const bias =
+      kind === 'b' ? (w.maybe(`${block}.attn.b_QKV`) ?? tf.zeros([widths.reduce((a, b) => a + b)])) : undefined
     const columns = tf.split(bias ?? w.get(`${block}.attn.W_QKV`), widths, -1)[part]!
     const byHead = bias ? columns.reshape([-1, dHead]) : columns.reshape([dModel, -1, dHead]).transpose([1, 0, 2])
     const times = ungrouped || part === 0 ? 1 : nHeads / nKeyValueHeads
@@ -52,17 +53,6 @@ function repeated(x: tf.Tensor, times: number): tf.Tensor {
     .reshape([first * times, ...rest])
 }
 
-/** Puts W_Q, W_K and W_V [D,*] of each layer side by side, as W_QKV; with kind 'b' the biases. The parts are freed. */
-export function packQueries(weights: NamedTensors, nLayers: number, kind: 'W' | 'b'): void {
-  for (let l = 0; l < nLayers; l++) {
-    const names = [...'QKV'].map((letter) => `blocks.${l}.attn.${kind}_${letter}`)
-    const parts = names.map((name) => weights.get(name)!)
-    weights.set(`blocks.${l}.attn.${kind}_QKV`, tf.concat(parts, -1))
-    tf.dispose(parts)
-    for (const name of names) weights.delete(name)
-  }
-}
-
 /** The value biases of every layer, for processing. */
 export function packedValues(nLayers: number, sizes: AttentionSizes): Anatomy['values'] {
   const { dHead, nHeads, nKeyValueHeads = nHeads } = sizes
@@ -76,20 +66,6 @@ export function packedValues(nLayers: number, sizes: AttentionSizes): Anatomy['v
     W_O: `blocks.${l}.attn.W_O`,
     b_O: `blocks.${l}.attn.b_O`,
   }))
-}
-
-/** Joins each layer's W_Q, W_K, W_V [D,·] into W_QKV, and b_Q, b_K, b_V into b_QKV where there are biases. */
-export function packQueries(weights: NamedTensors, nLayers: number): void {
-  for (let l = 0; l < nLayers; l++) {
-    for (const kind of ['W', 'b']) {
-      const names = ['Q', 'K', 'V'].map((letter) => `blocks.${l}.attn.${kind}_${letter}`)
-      if (!weights.has(names[0]!)) continue
-      const parts = names.map((name) => weights.get(name)!)
-      weights.set(`blocks.${l}.attn.${kind}_QKV`, tf.concat(parts, -1))
-      for (const name of names) weights.delete(name)
-      for (const part of parts) part.dispose()
-    }
-  }
 }
 
 /**
