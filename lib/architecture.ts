@@ -12,6 +12,8 @@ export interface ModelConfig {
   readonly dModel: number
   readonly nHeads: number
   readonly dHead: number
+  /** Heads of keys and values, each shared by equally many query heads. @default nHeads */
+  readonly nKeyValueHeads?: number
   readonly dMlp: number
   /** Longest prompt, in tokens. */
   readonly nCtx: number
@@ -20,6 +22,8 @@ export interface ModelConfig {
   readonly normalization: 'LN' | 'RMS'
   /** Epsilon of the norms. */
   readonly eps: number
+  /** The logits are cap · tanh(x / cap) of what the unembedding gives. @default they are what it gives */
+  readonly finalSoftCap?: number
 }
 
 /**

@@ -10,9 +10,9 @@ import type { Splice } from './splice.js'
 type BlockPoint =
   | `hook_${'resid_pre' | 'resid_mid' | 'resid_post' | 'attn_out' | 'mlp_out' | 'mlp_in' | 'attn_in'}`
   | `hook_${'q' | 'k' | 'v'}_input`
-  | `ln${1 | 2}.hook_${'scale' | 'normalized'}`
-  | `attn.hook_${'q' | 'k' | 'v' | 'z' | 'attn_scores' | 'pattern' | 'result'}`
-  | `mlp.hook_${'pre' | 'post'}`
+  | `ln${1 | 2}${'' | '_post'}.hook_${'scale' | 'normalized'}`
+  | `attn.hook_${'q' | 'k' | 'v' | 'rot_q' | 'rot_k' | 'z' | 'attn_scores' | 'pattern' | 'result'}`
+  | `mlp.hook_${'pre' | 'pre_linear' | 'post'}`
 type PlainPoint =
   | 'hook_embed'
   | 'hook_pos_embed'
@@ -27,7 +27,10 @@ export type HookName = PlainPoint | `${PlainPoint}.${SaePoint}` | (string & {})
 /** One place in a forward pass that can be read or replaced. */
 export interface HookPoint {
   readonly name: string
-  /** Axes, such as `[B,P,H,K]`: B batch, P position, D d_model, H heads, K d_head, M d_mlp, S d_sae, V vocabulary. */
+  /**
+   * Axes, such as `[B,P,H,K]`: B batch, P position, D d_model, H heads, G heads of keys and values, K d_head, M d_mlp,
+   * S d_sae, V vocabulary.
+   */
   readonly shape: string
   /** True for points that cost something and are computed only when they are asked for. */
   readonly onRequest?: boolean

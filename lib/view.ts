@@ -94,19 +94,21 @@ export function resolveStop(stopAt: number | undefined, nLayers: number): number
   return stopAt < 0 ? stopAt + nLayers : stopAt
 }
 
-/** Whether a point fires in a run of this many blocks. */
-export function isReached(name: string, stopAt: number | undefined): boolean {
-  return stopAt === undefined || blockOf(name) < stopAt
-}
-
-/** @throws HookError when a point lies behind the layer the view stops at, and so would never be reached. */
-export function checkReached(verb: string, names: readonly string[], stopAt: number | undefined): void {
-  const late = names.find((name) => !isReached(name, stopAt))
-  if (late !== undefined) {
+/**
+ * Names chosen by a filter that fire in a run of this view; without a filter all that do.
+ * @throws HookError for an unknown point, or one behind the layer where the view stops.
+ */
+export function reachedNames(verb: string, filter: NameFilter | undefined, model: LoadedModel, view: View): string[] {
+  const names = chosenNames(verb, filter, viewPoints(model, view), model.name)
+  const { stopAt } = view
+  if (stopAt === undefined) return names
+  const late = names.find((name) => blockOf(name) >= stopAt)
+  if (late !== undefined && filter !== undefined) {
     throw new HookError(
       `${verb}: '${late}' is never reached, as this view stops at layer ${stopAt}. Ask for earlier points or stop later.`,
     )
   }
+  return names.filter((name) => blockOf(name) < stopAt)
 }
 
 /** How many blocks must run so that all of these points fire; undefined when the whole model must. */
@@ -151,6 +153,7 @@ export function featureShape(point: HookPoint, config: ModelConfig): number[] {
   const sizes: Record<string, number> = {
     D: config.dModel,
     H: config.nHeads,
+    G: config.nKeyValueHeads ?? config.nHeads,
     K: config.dHead,
     M: config.dMlp,
     V: config.dVocab,

@@ -1,5 +1,9 @@
 /** Activation functions beside gelu_new, any shape. */
 import * as tf from '@tensorflow/tfjs'
+import { geluNew } from './gelu.js'
+
+/** From numbers to numbers, each by itself. */
+export type Activation = <T extends tf.Tensor>(x: T) => T
 
 /** ½x(1 + erf(x/√2)), the exact GELU. Hendrycks & Gimpel 2016, arXiv:1606.08415. */
 export function gelu<T extends tf.Tensor>(x: T): T {
@@ -20,3 +24,14 @@ export function solu<T extends tf.Tensor>(x: T): T {
 export function softCap<T extends tf.Tensor>(x: T, cap: number): T {
   return tf.tidy(() => x.div(cap).tanh().mul(cap)) as T
 }
+
+/** Activation functions by the names that configs give them. */
+export const activations = {
+  gelu,
+  gelu_new: geluNew,
+  gelu_pytorch_tanh: geluNew, // another name of the same function
+  silu,
+} as const satisfies Record<string, Activation>
+
+export type ActivationName = keyof typeof activations
+export const activationNames = Object.keys(activations) as ActivationName[]

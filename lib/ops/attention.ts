@@ -83,6 +83,7 @@ export function mixValues(pattern: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
 export function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {
   if (times === 1) return x
   const [batch, positions, heads, size] = x.shape
-  const tiled = x.reshape([batch, positions, heads, 1, size]).tile([1, 1, 1, times, 1])
+  // three axes: tile has a gradient for four at most
+  const tiled = x.reshape<tf.Tensor3D>([-1, 1, size]).tile([1, times, 1])
   return tiled.reshape([batch, positions, heads * times, size])
 }

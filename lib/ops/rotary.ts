@@ -8,11 +8,25 @@ export interface RotaryTables {
   readonly sin: tf.Tensor4D
 }
 
+/**
+ * The stretch of Llama 3.1's contexts (Llama 3 herd of models, arXiv:2407.21783; the formula is in Meta's release):
+ * frequencies whose wave is longer than original / low are divided by `factor`, those with one shorter than
+ * original / high stay, and between them the two are mixed.
+ */
+export interface RotaryStretch {
+  readonly factor: number
+  readonly lowFreqFactor: number
+  readonly highFreqFactor: number
+  /** Context of the training before the stretch, in tokens. */
+  readonly originalContext: number
+}
+
 export interface RotaryOptions {
   /** How many of a head's K dimensions are rotated. */
   readonly dimensions: number
   /** Angles are position · base^(−2i/R). @default 10000 */
   readonly base?: number
+  readonly stretch?: RotaryStretch | undefined
   readonly mask?: readonly (readonly number[])[]
   readonly past?: number
 }
@@ -22,16 +36,31 @@ export interface RotaryOptions {
  * of some backends are off by 2e-4.
  */
 export function rotaryTables(positions: number, options: RotaryOptions): RotaryTables {
-  const { dimensions, base = 10000, mask, past = 0 } = options
+  const { mask, past = 0 } = options
   const rows = mask
     ? positionIds(mask).map((row) => row.slice(past))
     : [Array.from({ length: positions }, (_, p) => past + p)]
-  const half = dimensions / 2
-  const angles = rows.flatMap((row) =>
-    row.flatMap((p) => Array.from({ length: half }, (_, i) => p * base ** (-i / half))),
-  )
-  const table = (f: (angle: number) => number) => tf.tensor4d(angles.map(f), [rows.length, positions, 1, half])
+  const frequencies = rotaryFrequencies(options)
+  const angles = rows.flatMap((row) => row.flatMap((p) => frequencies.map((frequency) => p * frequency)))
+  const shape: [number, number, number, number] = [rows.length, positions, 1, frequencies.length]
+  const table = (f: (angle: number) => number) => tf.tensor4d(angles.map(f), shape)
   return { cos: table(Math.cos), sin: table(Math.sin) }
+}
+
+/** Radians a position, for each of the R/2 pairs of dimensions. */
+export function rotaryFrequencies({ dimensions, base = 10000, stretch }: RotaryOptions): number[] {
+  const half = dimensions / 2
+  const plain = Array.from({ length: half }, (_, i) => base ** (-i / half))
+  return stretch ? plain.map((frequency) => stretched(frequency, stretch)) : plain
+}
+
+function stretched(
+  frequency: number,
+  { factor, lowFreqFactor, highFreqFactor, originalContext }: RotaryStretch,
+): number {
+  const waves = (originalContext * frequency) / (2 * Math.PI) // in the original context
+  const share = Math.min(1, Math.max(0, (waves - lowFreqFactor) / (highFreqFactor - lowFreqFactor)))
+  return (1 - share) * (frequency / factor) + share * frequency
 }
 
 /**

@@ -53,6 +53,23 @@ function repeated(x: tf.Tensor, times: number): tf.Tensor {
     .reshape([first * times, ...rest])
 }
 
+/**
+ * Puts W_Q, W_K and W_V [D,*] of each layer side by side, as W_QKV, and b_Q, b_K and b_V where there are any, as b_QKV.
+ * The parts are freed.
+ */
+export function packQueries(weights: NamedTensors, nLayers: number): void {
+  for (let l = 0; l < nLayers; l++) {
+    for (const kind of ['W', 'b']) {
+      const names = [...'QKV'].map((letter) => `blocks.${l}.attn.${kind}_${letter}`)
+      if (!weights.has(names[0]!)) continue
+      const parts = names.map((name) => weights.get(name)!)
+      weights.set(`blocks.${l}.attn.${kind}_QKV`, tf.concat(parts, -1))
+      tf.dispose(parts)
+      for (const name of names) weights.delete(name)
+    }
+  }
+}
+
 /** The value biases of every layer, for processing. */
 export function packedValues(nLayers: number, sizes: AttentionSizes): Anatomy['values'] {
   const { dHead, nHeads, nKeyValueHeads = nHeads } = sizes
