@@ -5,13 +5,15 @@ import { ArgumentError } from '../lib/errors.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import type { Result } from '../lib/report/result.js'
 import { random } from '../lib/stats/random.js'
-import type { Tokens } from '../lib/tokens/tokens.js'
-import { intervene, type InterventionOptions, type Replacement } from './interventions.js'
+import { Tokens } from '../lib/tokens/tokens.js'
+import { intervene, type InterventionOptions, type Replacements } from './interventions.js'
+import { checkSource } from './sources.js'
 
 export interface AblationOptions extends InterventionOptions {
   /**
    * What takes the activation's place: zeros; its mean over all real positions of the source prompts; or its value, at
-   * the same position, on another of the source prompts (drawn once with `seed`). @default 'zero'
+   * the same position, on the source prompt of the same number. Without a source that is another of the prompts, drawn
+   * once with `seed`. @default 'zero'
    */
   readonly mode?: 'zero' | 'mean' | 'resample'
   /** Prompts for mean and resample. @default the prompts themselves */
@@ -34,32 +36,31 @@ export function ablation(view: HookedModel, prompts: Input, options: AblationOpt
     throw new ArgumentError(`ablation: mode is '${String(mode)}'. It must be 'zero', 'mean' or 'resample'.`)
   }
   return intervene('ablation', view, prompts, options, (tokens, names) => {
-    if (mode === 'zero') return { replacement: () => undefined, dispose: () => undefined }
+    if (mode === 'zero') return { at: () => undefined, extra: { mode }, [Symbol.dispose]: () => undefined }
     const source = options.source === undefined ? tokens : view.toTokens(options.source, options)
-    return mode === 'mean' ? meanOf(view, source, names) : resampled(view, tokens, source, names, seed)
+    if (mode === 'mean') return { ...meanOf(view, source, names), extra: { mode } }
+    return { ...resampled(view, tokens, source, names, seed), seed, extra: { mode } }
   })
-}
-
-interface Replacements {
-  replacement: Replacement
-  dispose(): void
 }
 
 /** Mean over prompts and real positions, length 1 on both axes. */
 function meanOf(view: HookedModel, source: Tokens, names: readonly string[]): Replacements {
+  const points = view.hookPoints.filter((point) => names.includes(point.name))
+  const other = points.find((point) => !point.shape.startsWith('[B,P,'))
+  if (other) {
+    throw new ArgumentError(
+      `ablation: the mean at '${other.name}' of shape ${other.shape} is not defined. Use points of shape [B,P,…].`,
+    )
+  }
   using cache = view.runWithCache(source, { names, logits: false })
   return kept(cache, (x) => {
-    if (x.shape[1] !== source.positions)
-      throw new ArgumentError(
-        `ablation: the mean of an activation of shape [${x.shape}] is not defined. Use points of shape [B,P,…].`,
-      )
     const mask = source.mask ?? source.rows.map((row) => row.map(() => 1))
     const real = tf.tensor(mask.flat(), [source.batch, source.positions, ...x.shape.slice(2).map(() => 1)])
     return x.mul(real).sum([0, 1], true).div(real.sum())
   })
 }
 
-/** The source's activations with prompts moved round by a random step, so that no prompt gets its own. */
+/** Activations of the sources; of the prompts themselves moved round by a random step, so that none gets its own. */
 function resampled(
   view: HookedModel,
   tokens: Tokens,
@@ -67,18 +68,16 @@ function resampled(
   names: readonly string[],
   seed: number,
 ): Replacements {
-  if (source.batch !== tokens.batch || source.positions !== tokens.positions) {
-    throw new ArgumentError(
-      `ablation: the source has ${source.batch} prompts of ${source.positions} tokens, the prompts are ${tokens.batch} of ${tokens.positions}. To resample, both must have one shape.`,
-    )
-  }
-  if (source === tokens && tokens.batch < 2)
+  const own = JSON.stringify(source.rows) === JSON.stringify(tokens.rows)
+  if (own && tokens.batch < 2)
     throw new ArgumentError('ablation: a single prompt has no other to resample from. Give a source.')
-  const step = source === tokens ? 1 + random(seed).integer(tokens.batch - 1) : 0
-  const order = tf.tensor1d(
-    tokens.rows.map((_, b) => (b + step) % tokens.batch),
-    'int32',
-  )
+  const step = own ? 1 + random(seed).integer(tokens.batch - 1) : 0
+  const from = tokens.rows.map((_, b) => (b + step) % tokens.batch)
+  const moved = <T>(rows: readonly T[]) => from.map((b) => rows[b] ?? rows[0]!)
+  if (source.batch === tokens.batch)
+    checkSource('ablation', tokens, new Tokens(moved(source.rows), source.mask && moved(source.mask)))
+  else checkSource('ablation', tokens, source)
+  const order = tf.tensor1d(from, 'int32')
   using cache = view.runWithCache(source, { names, logits: false })
   try {
     return kept(cache, (x) => tf.gather(x, order))
@@ -96,5 +95,5 @@ function kept(cache: ActivationCache, make: (x: tf.Tensor) => tf.Tensor): Replac
     dispose()
     throw error
   }
-  return { replacement: (name) => tensors.get(name), dispose }
+  return { at: (name) => tensors.get(name), [Symbol.dispose]: dispose }
 }

@@ -1,8 +1,8 @@
 /** Activation patching: run one set of prompts with activations taken from another, one place at a time. */
-import { ArgumentError } from '../lib/errors.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import type { Result } from '../lib/report/result.js'
 import { intervene, type InterventionOptions } from './interventions.js'
+import { checkSource } from './sources.js'
 
 export interface PatchingOptions extends Omit<InterventionOptions, 'position'> {
   /** Prompts the activations come from, one for each prompt, of the same length. */
@@ -23,14 +23,8 @@ export function activationPatching(view: HookedModel, prompts: Input, options: P
     options.position ?? (typeof options.target === 'string' && options.target !== 'heads' ? 'each' : 'all')
   return intervene('activation patching', view, prompts, { ...options, position }, (tokens, names) => {
     const source = view.toTokens(options.source, options)
-    const same = source.batch === tokens.batch && source.positions === tokens.positions
-    if (!same || JSON.stringify(source.mask) !== JSON.stringify(tokens.mask)) {
-      throw new ArgumentError(
-        `activationPatching: the source has ${source.batch} prompts of ${source.positions} tokens, the prompts are ${tokens.batch} of ${tokens.positions}. ` +
-          'Each prompt needs a source of its own length.',
-      )
-    }
+    checkSource('activationPatching', tokens, source)
     const cache = view.runWithCache(source, { names, logits: false })
-    return { replacement: (name) => cache.get(name), dispose: () => cache.dispose() }
+    return { at: (name) => cache.get(name), [Symbol.dispose]: () => cache.dispose() }
   })
 }

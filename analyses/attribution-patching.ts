@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from '../lib/cache.js'
-import { ArgumentError } from '../lib/errors.js'
+import { HookError } from '../lib/errors.js'
 import type { HookName, HookPoint } from '../lib/hooks.js'
 import { describeMetric, metricPositions, type Metric, type MetricFunction } from '../lib/metrics.js'
 import type { HookedModel, Input } from '../lib/model.js'
@@ -12,6 +12,7 @@ import { pickPositions } from '../lib/ops/pick.js'
 import { Result, type Axis } from '../lib/report/result.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
 import { positionAxis, promptAxis } from './labels.js'
+import { checkSource } from './sources.js'
 import { saeAt } from './targets.js'
 
 export interface AttributionOptions extends TokenOptions {
@@ -38,7 +39,9 @@ export async function attributionPatching(
 ): Promise<Result> {
   const hook = options.hook ?? `${saeAt('attributionPatching', view).hookName}.hook_sae_acts_post`
   const tokens = view.toTokens(prompts, options)
-  const positions = options.position === undefined ? undefined : metricPositions(tokens, options.position)
+  checkPoint(view, hook)
+  const positions =
+    options.position === undefined ? undefined : metricPositions(tokens, options.position, 'attributionPatching')
   const source = options.source === undefined ? undefined : sourceCache(view, options.source, tokens, hook, options)
   try {
     using run = view.runWithGradients(tokens, { metric: options.metric, names: hook })
@@ -66,6 +69,13 @@ export async function attributionPatching(
   }
 }
 
+/** @throws HookError for a point whose products cannot be laid out by position, such as attention patterns. */
+function checkPoint(view: HookedModel, hook: string): void {
+  const point = view.hookPoints.find((p) => p.name === hook)
+  if (!point || point.shape.startsWith('[B,P,')) return
+  throw new HookError(`attributionPatching: '${hook}' has shape ${point.shape}. Give a hook point of shape [B,P,…].`)
+}
+
 function sourceCache(
   view: HookedModel,
   input: Input,
@@ -74,12 +84,8 @@ function sourceCache(
   options: TokenOptions,
 ): ActivationCache {
   const source = view.toTokens(input, options)
-  if (source.batch === tokens.batch && source.positions === tokens.positions) {
-    return view.runWithCache(source, { names: [hook], logits: false })
-  }
-  throw new ArgumentError(
-    `attributionPatching: the source has ${source.batch} prompts of ${source.positions} tokens, the prompts are ${tokens.batch} of ${tokens.positions}. Each prompt needs a source of its own length.`,
-  )
+  checkSource('attributionPatching', tokens, source)
+  return view.runWithCache(source, { names: [hook], logits: false })
 }
 
 /** Sums the products of one unit: over K of a head, over D of a vector. */
@@ -121,6 +127,7 @@ const unitNames: Readonly<Record<string, string>> = {
   '[B,P,H,D]': 'head',
   '[B,P,S]': 'latent',
   '[B,P,M]': 'neuron',
+  '[B,P,V]': 'token',
 }
 
 const lastAxis = (point: HookPoint): string => point.shape.slice(1, -1).split(',').at(-1)!

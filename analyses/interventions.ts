@@ -6,8 +6,9 @@ import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from '../lib/cache.js'
 import { ArgumentError } from '../lib/errors.js'
 import { layerOf, type HookFunction, type HookPoint } from '../lib/hooks.js'
-import { describeMetric, metricPositions, type Metric, type MetricFunction } from '../lib/metrics.js'
+import { checkMetric, describeMetric, metricPositions, type Metric, type MetricFunction } from '../lib/metrics.js'
 import type { HookedModel, Input, RunOptions } from '../lib/model.js'
+import type { JsonObject } from '../lib/report/json.js'
 import { progress } from '../lib/report/progress.js'
 import { Result } from '../lib/report/result.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
@@ -25,8 +26,13 @@ export interface InterventionOptions extends TokenOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
-/** What takes the place of the activation at a hook point: undefined for zeros, else a tensor that broadcasts to it. */
-export type Replacement = (name: string) => tf.Tensor | undefined
+/** What takes the place of activations, and what a result says of it. */
+export interface Replacements extends Disposable {
+  /** For the activation at a hook point: undefined for zeros, else a tensor that broadcasts to it. */
+  at(name: string): tf.Tensor | undefined
+  readonly seed?: number
+  readonly extra?: JsonObject
+}
 
 /** One intervention: a site at one position for each prompt, or at all. */
 interface Run {
@@ -34,35 +40,28 @@ interface Run {
   readonly positions: readonly number[] | undefined
 }
 
-/** Runs them all. `prepare` gives the replacements for the hook points of the target, and disposes them. */
+/** Runs them all. `prepare` gives the replacements for the hook points of the target, or refuses before any run. */
 export async function intervene(
   kind: string,
   view: HookedModel,
   input: Input,
   options: InterventionOptions,
-  prepare: (tokens: Tokens, names: readonly string[]) => { replacement: Replacement; dispose(): void },
+  prepare: (tokens: Tokens, names: readonly string[]) => Replacements,
 ): Promise<Result> {
   const tokens = view.toTokens(input, options)
   const metric = view.bindMetric(options.metric, tokens)
   const { axes, sites } = resolveTarget(kind, view, options.target)
-  const places = positionsOf(tokens, options.position ?? 'all')
+  const places = positionsOf(kind, tokens, options.position ?? 'all')
   const runs = sites.flatMap((site) => places.map((positions): Run => ({ site, positions })))
-  const starts = new Starts(view, tokens, sites)
+  using replacements = prepare(tokens, [...new Set(sites.map((site) => site.name))])
+  using starts = new Starts(view, tokens, sites)
   const baseline = await measure(view, tokens, metric)
-  const { replacement, dispose } = prepare(tokens, [...new Set(sites.map((site) => site.name))])
   const values = new Float32Array(runs.length * baseline.length)
   const report = options.onProgress ?? defaultProgress(kind, runs.length)
-  try {
-    for (const [i, run] of runs.entries()) {
-      const after = await withHook(view, run, tokens, replacement, (patched) =>
-        measure(patched, tokens, metric, starts.before(run.site.name)),
-      )
-      after.forEach((value, b) => (values[i * baseline.length + b] = value - baseline[b]!))
-      report(i + 1, runs.length)
-    }
-  } finally {
-    dispose()
-    starts.dispose()
+  for (const [i, run] of runs.entries()) {
+    const after = await measure(withHook(view, run, replacements), tokens, metric, starts.before(run.site.name))
+    after.forEach((value, b) => (values[i * baseline.length + b] = value - baseline[b]!))
+    report(i + 1, runs.length)
   }
   const { name, unit } = describeMetric(options.metric)
   const each =
@@ -81,8 +80,11 @@ export async function intervene(
     unit,
     values,
     axes: [...axes, ...each, promptAxis(view, tokens, baseline.length)],
-    provenance: await view.provenance({ prependBos: options.prependBos ?? true }),
-    extra: { baseline: [...baseline], position: options.position ?? 'all' },
+    provenance: await view.provenance({
+      prependBos: options.prependBos ?? true,
+      ...(replacements.seed !== undefined && { seed: replacements.seed }),
+    }),
+    extra: { baseline: [...baseline], position: options.position ?? 'all', ...replacements.extra },
   })
 }
 
@@ -93,7 +95,11 @@ async function measure(
   metric: MetricFunction,
   from?: RunOptions['from'],
 ): Promise<Float32Array> {
-  const numbers = tf.tidy(() => metric(view.run(tokens, { from })).flatten())
+  const numbers = tf.tidy(() => {
+    const value: unknown = metric(view.run(tokens, { from }))
+    checkMetric('metric', value, tokens)
+    return value.flatten()
+  })
   try {
     return (await numbers.data()) as Float32Array
   } finally {
@@ -126,46 +132,35 @@ class Starts {
     return layer > 0 && this.#cache ? { layer, resid: this.#cache.get<tf.Tensor3D>(this.#entry(layer)) } : undefined
   }
 
-  dispose(): void {
+  [Symbol.dispose](): void {
     this.#cache?.dispose()
   }
 }
 
 /** Positions of each run, one for each prompt: undefined stands for all. */
-function positionsOf(tokens: Tokens, position: number | 'all' | 'each'): (readonly number[] | undefined)[] {
+function positionsOf(
+  kind: string,
+  tokens: Tokens,
+  position: number | 'all' | 'each',
+): (readonly number[] | undefined)[] {
   if (position === 'all') return [undefined]
   if (position === 'each') return Array.from({ length: tokens.positions }, (_, p) => tokens.rows.map(() => p))
-  if (typeof position === 'number') return [metricPositions(tokens, position)]
-  throw new ArgumentError(`position: ${JSON.stringify(position)} is none. Give a number, 'all' or 'each'.`)
+  if (typeof position === 'number') return [metricPositions(tokens, position, kind)]
+  throw new ArgumentError(`${kind}: position is ${JSON.stringify(position)}. Give a number, 'all' or 'each'.`)
 }
 
-async function withHook<T>(
-  view: HookedModel,
-  run: Run,
-  tokens: Tokens,
-  replacement: Replacement,
-  body: (view: HookedModel) => Promise<T>,
-): Promise<T> {
-  const point = view.hookPoints.find((p) => p.name === run.site.name)!
-  const hook: HookFunction = (x: tf.Tensor) => replaceSelected(x, point, run, tokens, replacement(point.name))
-  return body(view.withHooks([[point.name, hook]]))
+function withHook(view: HookedModel, { site, positions }: Run, replacements: Replacements): HookedModel {
+  const point = view.hookPoints.find((p) => p.name === site.name)!
+  const hook: HookFunction = (x: tf.Tensor) => {
+    const selected = selectionMask(point, x.shape, positions, site.unit)
+    // not a product with the mask: masked attention scores are −Infinity
+    return tf.where(selected, replacements.at(point.name) ?? tf.zerosLike(x), x)
+  }
+  return view.withHooks([[point.name, hook]])
 }
 
-/** x with the selected part replaced. */
-function replaceSelected(
-  x: tf.Tensor,
-  point: HookPoint,
-  { site, positions }: Run,
-  tokens: Tokens,
-  other: tf.Tensor | undefined,
-): tf.Tensor {
-  const selected = selectionMask(point, x.shape, positions, site.unit)
-  const kept = x.mul(tf.sub(1, selected))
-  return other === undefined ? kept : kept.add(other.mul(selected))
-}
-
-/** 1 where an intervention acts and 0 elsewhere, with length 1 on the axes it does not distinguish. */
-export function selectionMask(
+/** True where an intervention acts, with length 1 on the axes it does not distinguish. */
+function selectionMask(
   point: HookPoint,
   shape: readonly number[],
   positions: readonly number[] | undefined,
@@ -188,7 +183,7 @@ export function selectionMask(
         .toFloat()
         .reshape(along(unitAxis, shape[unitAxis]!)),
     )
-  return mask
+  return mask.toBool()
 }
 
 function defaultProgress(label: string, total: number): (done: number) => void {

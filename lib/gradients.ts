@@ -5,8 +5,8 @@
 import * as tf from '@tensorflow/tfjs'
 import { ActivationCache, Recorder } from './cache.js'
 import type { DecomposedModel } from './decompose.js'
-import { ShapeError } from './errors.js'
 import type { HookPoint, Observer } from './hooks.js'
+import { checkMetric } from './metrics.js'
 import { tapGradient } from './ops/stop-gradient.js'
 import type { Tokens } from './tokens/tokens.js'
 
@@ -65,7 +65,7 @@ export function gradientRun(
   const tap = new Tap(names, points, anchor)
   const objective = () => {
     const numbers = metric(forward([tap]))
-    checkMetric(numbers, tokens)
+    checkMetric('runWithGradients', numbers, tokens)
     value = tf.keep(numbers.clone())
     return numbers.sum().add<tf.Scalar>(anchor.mul(0)) // joined to the anchor even when it depends on no tap
   }
@@ -99,13 +99,4 @@ function ownedRun(value: tf.Tensor, cache: ActivationCache, gradients: Activatio
     gradients.dispose()
   }
   return { value, cache, gradients, dispose, [Symbol.dispose]: dispose }
-}
-
-function checkMetric(numbers: unknown, tokens: Tokens): void {
-  const isTensor = numbers instanceof tf.Tensor
-  if (isTensor && (numbers.rank === 0 || (numbers.rank === 1 && numbers.shape[0] === tokens.batch))) return
-  const got = isTensor ? `a tensor of shape [${numbers.shape}]` : typeof numbers
-  throw new ShapeError(
-    `runWithGradients: the metric returned ${got}. It must return a scalar or one number for each of the ${tokens.batch} prompts.`,
-  )
 }

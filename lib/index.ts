@@ -15,6 +15,7 @@ export { backendInfo, backendNotice, useBackend, type BackendInfo, type BackendN
 export { ActivationCache } from './cache.js'
 export type { Parts, PartsOptions } from './decompose.js'
 export * from './errors.js'
+export { Generation, type GenerateOptions, type GenerationStep } from './generate.js'
 export type { GradientRun } from './gradients.js'
 export { actName } from './hook-names.js'
 export type { At, HookContext, HookFunction, HookName, HookPoint, NameFilter } from './hooks.js'

@@ -3,7 +3,7 @@
  * runs and carry a name and a unit; any function from logits to a tensor will do as well.
  */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError } from './errors.js'
+import { ArgumentError, ShapeError } from './errors.js'
 import { pickColumns, pickPositions } from './ops/pick.js'
 import { resolvePosition } from './positions.js'
 import type { Tokens } from './tokens/tokens.js'
@@ -73,6 +73,16 @@ export function bindMetric(metric: Metric | MetricFunction, context: MetricConte
   )
 }
 
+/** @throws ShapeError when what a metric returned is no scalar and not one number for each prompt. */
+export function checkMetric(verb: string, numbers: unknown, tokens: Tokens): asserts numbers is tf.Tensor {
+  const isTensor = numbers instanceof tf.Tensor
+  if (isTensor && (numbers.rank === 0 || (numbers.rank === 1 && numbers.shape[0] === tokens.batch))) return
+  const got = isTensor ? `a tensor of shape [${numbers.shape}]` : typeof numbers
+  throw new ShapeError(
+    `${verb}: the metric returned ${got}. It must return a scalar or one number for each of the ${tokens.batch} prompts.`,
+  )
+}
+
 /** Name and unit of a metric, for labels. */
 export function describeMetric(metric: Metric | MetricFunction): { name: string; unit: string } {
   return typeof metric === 'function'
@@ -98,12 +108,12 @@ export function answerIds(verb: string, answers: Answers, { tokens, dVocab, toSi
 }
 
 /** Position for each prompt; negative ones count from its last real token, so that padding does not matter. */
-export function metricPositions(tokens: Tokens, position: number): number[] {
+export function metricPositions(tokens: Tokens, position: number, verb = 'metric'): number[] {
   return tokens.rows.map((row, b) => {
     const mask = tokens.mask?.[b]
-    if (!mask) return resolvePosition('metric', position, row.length)
+    if (!mask) return resolvePosition(verb, position, row.length)
     const first = mask.indexOf(1)
     const length = mask.lastIndexOf(1) + 1 - first
-    return first + resolvePosition('metric', position, length)
+    return first + resolvePosition(verb, position, length)
   })
 }

@@ -1,14 +1,23 @@
 /** HookedModel: an immutable view of a model, with the few verbs that run it. */
 import * as tf from '@tensorflow/tfjs'
-import type { ModelConfig } from './architecture.js'
+import type { ForwardInput, ModelConfig } from './architecture.js'
 import { checkCapacity } from './backend.js'
 import { ActivationCache, Recorder } from './cache.js'
 import { modelFacts, viewProvenance, viewSummary } from './describe.js'
 import { ArgumentError } from './errors.js'
+import {
+  generate,
+  streamTokens,
+  type GenerateOptions,
+  type Generation,
+  type GenerationStep,
+  type Step,
+} from './generate.js'
 import { gradientRun, type GradientRun } from './gradients.js'
-import { chosenNames, makeAt, type HookPoint, type NameFilter, type Observer } from './hooks.js'
+import { makeAt, type HookPoint, type NameFilter, type Observer } from './hooks.js'
 import { answerIds, bindMetric, type Answers, type Metric, type MetricContext, type MetricFunction } from './metrics.js'
 import { meanLoss, tokenLosses } from './ops/loss.js'
+import { bindPlugins, checkPlugins, type Analysis, type Methods } from './plugins.js'
 import type { Provenance } from './report/provenance.js'
 import type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions } from './run-options.js'
 import type { Attachable, ModelFacts } from './splice.js'
@@ -19,43 +28,28 @@ import * as views from './view.js'
 import type { ProcessingFlags } from './weights/process.js'
 import type { Weights } from './weights/weights.js'
 
-/** An analysis that `use` can make a method: its first argument is the view. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- any arguments: the plugin's own types are kept
-export type Analysis = (view: HookedModel, ...rest: any[]) => unknown
-export type Methods<P extends Record<string, Analysis>> = {
-  readonly [K in keyof P]: P[K] extends (view: HookedModel, ...rest: infer A) => infer R ? (...rest: A) => R : never
-}
-
 /**
  * A model, or a view of one with SAEs, hooks or a layer to stop at. Views share the weights and are never changed: each
  * `with…` returns a new one, so there is nothing to reset. Dispose the loaded model when done; views need no disposal.
  */
 export class HookedModel {
+  readonly name: string
+  readonly config: ModelConfig
+  readonly tokenizer: Tokenizer | undefined
+  /** Which weight processing was done on loading. */
+  readonly processing: ProcessingFlags
   readonly #model: views.LoadedModel
   readonly #view: views.View
   readonly #plugins: Record<string, Analysis>
 
   constructor(model: views.LoadedModel, view: views.View = views.plainView, plugins: Record<string, Analysis> = {}) {
+    ;({ name: this.name, config: this.config, tokenizer: this.tokenizer, processing: this.processing } = model)
     this.#model = model
     this.#view = view
     this.#plugins = plugins
-    for (const [name, analysis] of Object.entries(plugins)) {
-      Object.defineProperty(this, name, { value: (...rest: unknown[]) => analysis(this, ...rest), enumerable: true })
-    }
+    bindPlugins(this, plugins)
   }
 
-  get name(): string {
-    return this.#model.name
-  }
-  get config(): ModelConfig {
-    return this.#model.config
-  }
-  get tokenizer(): Tokenizer | undefined {
-    return this.#model.tokenizer
-  }
-  get processing(): ProcessingFlags {
-    return this.#model.processing
-  }
   /** The stored weights. For TransformerLens's names and shapes see `weight`. */
   get weights(): Weights {
     return this.#model.weights
@@ -123,12 +117,7 @@ export class HookedModel {
    * @throws ArgumentError for a name that is taken or something that is no function.
    */
   use<P extends Record<string, Analysis>>(plugins: P): this & Methods<P> {
-    for (const [name, analysis] of Object.entries(plugins)) {
-      if (name in this)
-        throw new ArgumentError(`use: the name '${name}' is taken on this model. Give the analysis another name.`)
-      if (typeof analysis !== 'function')
-        throw new ArgumentError(`use: '${name}' is ${typeof analysis}. An analysis is a function.`)
-    }
+    checkPlugins(this, plugins)
     return this.#derive(this.#view, { ...this.#plugins, ...plugins }) as this & Methods<P>
   }
 
@@ -176,6 +165,29 @@ export class HookedModel {
     return gradientRun(this, names, this.hookPoints, tokens, (observers) => this.#forward(tokens, observers), metric)
   }
 
+  /**
+   * Tokens that follow prompts: `await model.generate('Once upon a time', { maxNewTokens: 20, seed: 1 })`. Lists are
+   * padded on the left. Hooks and SAEs of the view are active, on the new position alone once the prompt is run.
+   */
+  generate(input: Input, options: GenerateOptions = {}): Promise<Generation> {
+    return generate(this, this.#step, this.#leftPadded(input, options), options)
+  }
+
+  /** The same step by step: `for await (const { text } of model.stream(prompt)) process.stdout.write(text[0])`. */
+  stream(input: Input, options: GenerateOptions = {}): AsyncGenerator<GenerationStep, void, undefined> {
+    return streamTokens(this, this.#step, this.#leftPadded(input, options), options)
+  }
+
+  #leftPadded(input: Input, options: GenerateOptions): Tokens {
+    return this.toTokens(input, { ...options, paddingSide: 'left' })
+  }
+
+  /** One forward pass over what is new. */
+  get #step(): Step {
+    this.#checkHasLogits('generate')
+    return (tokens, mask, past, observers) => this.#pass({ tokens, mask, past }, observers)
+  }
+
   /** Mean next-token loss in nats over real tokens, padding left out. */
   loss(input: Input, options: TokenOptions = {}): number {
     const tokens = this.toTokens(input, options)
@@ -216,24 +228,21 @@ export class HookedModel {
   }
 
   #reachable(verb: string, filter: NameFilter | undefined): string[] {
-    const points = this.hookPoints
-    const names = chosenNames(verb, filter, points, this.name)
-    const { stopAt } = this.#view
-    if (filter !== undefined) views.checkReached(verb, names, stopAt)
-    return names.filter((name) => views.isReached(name, stopAt))
+    return views.reachedNames(verb, filter, this.#model, this.#view)
   }
 
   #forward(tokens: Tokens, observers: readonly Observer[], early?: number, from?: RunOptions['from']): tf.Tensor3D {
-    const { architecture, config, weights } = this.#model
     checkCapacity(
-      4 * tokens.batch * tokens.positions * config.dVocab,
+      4 * tokens.batch * tokens.positions * this.config.dVocab,
       `logits of ${tokens.batch} × ${tokens.positions} tokens`,
     )
     const stopAt = early ?? this.#view.stopAt
-    return tf.tidy(() => {
-      const input = { tokens: tokens.tensor(), mask: tokens.mask, stopAt, from }
-      return architecture.forward(weights, config, input, makeAt(views.viewTaps(this.#view, observers)))
-    })
+    return tf.tidy(() => this.#pass({ tokens: tokens.tensor(), mask: tokens.mask, stopAt, from }, observers))
+  }
+
+  #pass(input: ForwardInput, observers: readonly Observer[]): tf.Tensor3D {
+    const { architecture, config, weights } = this.#model
+    return architecture.forward(weights, config, input, makeAt(views.viewTaps(this.#view, observers)))
   }
 
   // ---- tokens
@@ -287,4 +296,4 @@ export class HookedModel {
   }
 }
 
-export type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions }
+export type { Analysis, AttachOptions, CacheOptions, GradientOptions, Input, Methods, RunOptions }
