@@ -90,7 +90,7 @@ describe('the npm package', function () {
     const paths = packed.files.map(({ path }) => path)
     const others = paths.filter((path) => !path.startsWith('dist/')).sort()
     expect(others).to.deep.equal(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
-    expect(paths.filter((path) => /\.mjs$|(?<!\.d)\.ts$|spec/.test(path))).to.deep.equal([])
+    expect(paths.filter((path) => /\.mjs$|(?<!\.d)\.ts$|^dist\/(spec|docs)/.test(path))).to.deep.equal([])
     for (const folder of ['models/pocket', 'saes/pocket']) {
       const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
       const expected = files.filter((file) => statSync(join(ROOT, folder, file)).isFile())
