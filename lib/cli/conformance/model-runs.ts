@@ -50,6 +50,11 @@ export class ModelRuns {
     return this.#shared.once('raw', () => loadModel(this.#folder, { process: false }))
   }
 
+  /** The processed model with a key and a value head for each query head. */
+  ungrouped(): Promise<HookedModel> {
+    return this.#shared.once('ungrouped', () => loadModel(this.#folder, { ungroupGroupedQueryAttention: true }))
+  }
+
   async tokens(name: 'tokens' | 'probe_tokens' | 'corrupt_tokens'): Promise<Tokens> {
     return new Tokens(rowsOf(await this.record.read(name)))
   }

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs'
 import { CheckList, notYet, type Plan, type Routes } from './check.js'
 import { intervene } from './interventions.js'
 import { addModelFacts } from './model-facts.js'
+import { addGenerationFacts, generationRoutes } from './model-generation.js'
 import { ModelRuns, takeNumber } from './model-runs.js'
 import { stackRoutes } from './model-stacks.js'
 import { plainMetric, sweepRoutes } from './model-sweeps.js'
@@ -26,6 +27,7 @@ export async function modelPlan(own: RecordFolder): Promise<Plan> {
     list.number(name, value, { atol }, () => scalar(runs, name))
   }
   addModelFacts(list, runs)
+  addGenerationFacts(list, runs)
   // a checkpoint without a tokenizer of its own is held to the numbers alone
   if (other === undefined) addTokenizerFacts(list, runs)
   return { checks: list.checks, dispose: () => runs.dispose() }
@@ -52,9 +54,8 @@ function routesOf(runs: ModelRuns): Routes {
     [/^grad_split\/(.*)$/, async (hook) => (await runs.gradients('grad_split/')).gradients.get(hook!).clone()],
     [/^intervention\/(.*)$/, (name) => intervene(runs, name!, isOfLastPosition(runs, `intervention/${name}`))],
     [/^sample\/input_logits$/, () => lastLogits(runs)],
-    [/^gen\//, () => notYet('generation')],
     [/^fm\//, () => notYet('factored matrices')],
-    [/^sample\//, () => notYet('sampling')],
+    ...generationRoutes(runs),
     ...stackRoutes(runs),
     ...sweepRoutes(runs),
   ]
