@@ -5,7 +5,7 @@ import { ArgumentError } from '../lib/errors.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import type { Result } from '../lib/report/result.js'
 import { random } from '../lib/stats/random.js'
-import { Tokens } from '../lib/tokens/tokens.js'
+import type { Tokens } from '../lib/tokens/tokens.js'
 import { intervene, type InterventionOptions, type Replacements } from './interventions.js'
 import { checkSource } from './sources.js'
 
@@ -71,19 +71,20 @@ function resampled(
   const own = JSON.stringify(source.rows) === JSON.stringify(tokens.rows)
   if (own && tokens.batch < 2)
     throw new ArgumentError('ablation: a single prompt has no other to resample from. Give a source.')
+  checkSource('ablation', tokens, source)
+  if (own && tokens.mask)
+    throw new ArgumentError('ablation: prompts of several lengths cannot stand in for each other. Give a source.')
   const step = own ? 1 + random(seed).integer(tokens.batch - 1) : 0
-  const from = tokens.rows.map((_, b) => (b + step) % tokens.batch)
-  const moved = <T>(rows: readonly T[]) => from.map((b) => rows[b] ?? rows[0]!)
-  if (source.batch === tokens.batch)
-    checkSource('ablation', tokens, new Tokens(moved(source.rows), source.mask && moved(source.mask)))
-  else checkSource('ablation', tokens, source)
-  const order = tf.tensor1d(from, 'int32')
   using cache = view.runWithCache(source, { names, logits: false })
-  try {
-    return kept(cache, (x) => tf.gather(x, order))
-  } finally {
-    order.dispose()
-  }
+  return kept(cache, (x) =>
+    tf.gather(
+      x,
+      tf.tensor1d(
+        tokens.rows.map((_, b) => (b + step) % tokens.batch),
+        'int32',
+      ),
+    ),
+  )
 }
 
 function kept(cache: ActivationCache, make: (x: tf.Tensor) => tf.Tensor): Replacements {

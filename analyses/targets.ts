@@ -57,7 +57,7 @@ export function resolveTarget(verb: string, view: HookedModel, target: Target): 
 function someHeads(verb: string, view: HookedModel, heads: readonly (readonly [number, number])[]): Sites {
   const { nLayers, nHeads } = view.config
   for (const pair of heads) {
-    const [layer, head] = Array.isArray(pair) ? (pair as readonly number[]) : []
+    const [layer = -1, head = -1] = Array.isArray(pair) ? (pair as readonly number[]) : []
     if (!isIndex(layer, nLayers) || !isIndex(head, nHeads)) {
       throw new ArgumentError(
         `${verb}: there is no head ${JSON.stringify(pair)} in ${view.name}. It has layers 0 to ${nLayers - 1} with heads 0 to ${nHeads - 1}.`,
@@ -106,5 +106,4 @@ function nonEmpty<T>(verb: string, what: string, list: readonly T[]): readonly T
 
 const layerAxis = (nLayers: number): Axis => ({ name: 'layer', labels: numbers(nLayers).map((l) => `layer ${l}`) })
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
-const isIndex = (value: number | undefined, count: number): boolean =>
-  value !== undefined && Number.isInteger(value) && value >= 0 && value < count
+const isIndex = (value: number, count: number): boolean => Number.isInteger(value) && value >= 0 && value < count
