@@ -10,6 +10,7 @@ import { didYouMean } from '../lib/nearest.js'
 import { loadTokenizer } from '../lib/tokens/load.js'
 import { checkTokenizer } from '../lib/tokens/tokenizer.js'
 import { openCheckpoint } from '../lib/weights/checkpoint.js'
+import { ungroupHeads } from '../lib/weights/packed.js'
 import {
   allProcessing,
   noProcessing,
@@ -21,14 +22,17 @@ import { folderSource, readJson, type Source } from '../lib/weights/source.js'
 import { Weights } from '../lib/weights/weights.js'
 import { gpt2 } from './gpt2.js'
 import { gptNeo } from './gpt-neo.js'
+import { llama } from './llama.js'
 
 export type { Gpt2Config } from './gpt2.js'
 export type { GptNeoConfig } from './gpt-neo.js'
+export type { LlamaConfig } from './llama.js'
 
 /** Architectures by the `model_type` of their config.json. */
 const architectures: Readonly<Record<string, Architecture>> = {
   gpt2: gpt2 as Architecture,
   gpt_neo: gptNeo as Architecture,
+  llama: llama as Architecture,
 }
 
 /** Names of the model that comes with the package. */
@@ -37,6 +41,11 @@ const embedded = ['pocket-gpt2', 'pocket']
 export interface LoadOptions {
   /** Weight processing: true for all (as TransformerLens's from_pretrained), false for none, or single flags, the others on. @default true */
   readonly process?: boolean | Partial<ProcessingFlags>
+  /**
+   * Give each query head keys and values of its own where heads share them (TransformerLens's option of this name):
+   * hook_k, hook_v and their inputs then have H heads, and one head can be changed alone. Outputs stay. @default false
+   */
+  readonly ungroupGroupedQueryAttention?: boolean
   /** Called as tensors are read. */
   readonly progress?: (done: number, total: number) => void
 }
@@ -51,7 +60,8 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
   const flags = processingFlags(options.process ?? true)
   const json = await readJson(source, 'config.json')
   const architecture = architectureOf(new ConfigReader(json, `${source.id}/config.json`))
-  const config = architecture.readConfig(json as Record<string, unknown>)
+  const stored = architecture.readConfig(json as Record<string, unknown>)
+  const config = options.ungroupGroupedQueryAttention ? { ...stored, nKeyValueHeads: stored.nHeads } : stored
   const tokenizer = await loadTokenizer(source, json as { model_type?: string; vocab_size?: number })
   if (tokenizer) checkTokenizer(tokenizer, config.dVocab, name)
   const checkpoint = await openCheckpoint(source)
@@ -59,7 +69,8 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
     await useBackend()
     const anatomy = architecture.anatomy(config)
     const processing = possibleProcessing(flags, anatomy)
-    const weights = await architecture.fromHuggingFace(checkpoint, config, options.progress)
+    const weights = await architecture.fromHuggingFace(checkpoint, stored, options.progress)
+    if (config !== stored) ungroupHeads(weights, stored.nLayers, stored)
     const processed = new Weights(processWeights(weights, anatomy, processing))
     const files = hashesOf(source, checkpoint.files)
     return new HookedModel({

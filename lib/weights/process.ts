@@ -151,6 +151,21 @@ export function layerNormDependsOn(flag: keyof ProcessingFlags, hookName: string
   return point === 'unembed.hook_out' // centerUnembed
 }
 
+/**
+ * The same for a model of RMS norms without biases that write to the residual stream: nothing is centred, and folding
+ * moves only what the unembedding reads. Value biases, where heads have them, show in v, z and what heads write.
+ */
+export function rmsNormDependsOn(
+  flag: keyof ProcessingFlags,
+  hookName: string,
+  has: { readonly valueBiases: boolean; readonly softCap?: boolean },
+): boolean {
+  if (flag === 'centerWritingWeights') return false
+  if (flag === 'foldValueBiases') return has.valueBiases && layerNormDependsOn(flag, hookName)
+  if (flag === 'centerUnembed') return !has.softCap && layerNormDependsOn(flag, hookName)
+  return layerNormDependsOn(flag, hookName)
+}
+
 function need(weights: NamedTensors, name: string): tf.Tensor {
   const tensor = weights.get(name)
   if (!tensor) throw new Error(`process: the anatomy names a weight '${name}' that is not there`)

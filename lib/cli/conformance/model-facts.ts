@@ -5,18 +5,26 @@ import type { CheckList } from './check.js'
 import { roundingOf } from './compare.js'
 import { takeNumber, type ModelRuns } from './model-runs.js'
 import { stackLabels } from './model-stacks.js'
-import { asRecorded, optionPoints } from './options.js'
+import { asRecorded, modelFor, optionPoints } from './options.js'
 
 interface Facts {
   readonly hook_names?: readonly string[]
-  readonly hook_shapes?: Readonly<Record<string, readonly number[]>>
+  readonly hook_shapes?: Shapes
   readonly options?: Readonly<Record<string, OptionFacts>>
   readonly get_act_name?: readonly { readonly args: [string, number?, string?]; readonly name: string }[]
   readonly stop_at_layer_equals?: Readonly<Record<string, readonly string[]>>
-  readonly run_with_cache_pos_slice?: { readonly pos_slice: number; readonly shapes: Record<string, number[]> }
+  readonly run_with_cache_pos_slice?: PositionSliceFacts
   readonly ln1_backward_hook?: { readonly norm_of_sum: number }
   readonly weights_block?: number
   readonly tl_config?: Readonly<Record<string, unknown>>
+}
+
+type Shapes = Readonly<Record<string, readonly number[]>>
+
+interface PositionSliceFacts {
+  readonly pos_slice: number
+  readonly shapes: Record<string, number[]>
+  readonly sliced_along_heads_not_positions?: readonly string[]
 }
 
 type OptionFacts =
@@ -36,7 +44,7 @@ export function addModelFacts(list: CheckList, runs: ModelRuns): void {
     for (const hook of same) addStop(list, runs, Number(layer), hook)
   }
   for (const [option, said] of Object.entries(facts.options ?? {})) addOption(list, runs, option, said)
-  if (facts.run_with_cache_pos_slice) addPositionSlice(list, runs, facts.run_with_cache_pos_slice)
+  if (facts.run_with_cache_pos_slice) addPositionSlice(list, runs, shapes ?? {}, facts.run_with_cache_pos_slice)
   if (facts.ln1_backward_hook) addNormGradient(list, runs, facts)
   if (facts.tl_config) addConfig(list, runs, facts.tl_config)
 }
@@ -62,7 +70,7 @@ function addOption(list: CheckList, runs: ModelRuns, option: string, said: Optio
     return
   }
   const withOption = async () => {
-    const model = await runs.processed()
+    const model = await modelFor(option, runs)
     const names = [...(await runs.cache()).names, ...optionPoints(option, model.hookNames)]
     return model.runWithCache(await runs.tokens('probe_tokens'), { names })
   }
@@ -83,17 +91,20 @@ function addOption(list: CheckList, runs: ModelRuns, option: string, said: Optio
   })
 }
 
-function addPositionSlice(
-  list: CheckList,
-  runs: ModelRuns,
-  { pos_slice, shapes }: { readonly pos_slice: number; readonly shapes: Record<string, number[]> },
-): void {
+function addPositionSlice(list: CheckList, runs: ModelRuns, shapesOfAll: Shapes, said: PositionSliceFacts): void {
+  const { pos_slice: positions, shapes, sliced_along_heads_not_positions: wrong = [] } = said
   const names = Object.keys(shapes)
-  list.fact('run_with_cache_pos_slice/shapes', shapes, async () => {
+  // where TransformerLens slices heads by mistake, positions are to be sliced
+  const mended = names.map((name) => [name, wrong.includes(name) ? onePosition(shapesOfAll[name]!) : shapes[name]])
+  list.fact('run_with_cache_pos_slice/shapes', Object.fromEntries(mended), async () => {
     const model = await runs.processed()
-    using cache = model.runWithCache(await runs.tokens('probe_tokens'), { names, positions: pos_slice })
+    using cache = model.runWithCache(await runs.tokens('probe_tokens'), { names, positions })
     return Object.fromEntries([...cache.entries()].map(([name, t]) => [name, t.shape]))
   })
+}
+
+function onePosition([batch, , ...rest]: readonly number[]): number[] {
+  return [batch!, 1, ...rest]
 }
 
 /** TransformerLens calls a backward hook at ln1 three times; here the point has the sum of these gradients. */

@@ -8,7 +8,7 @@ import { addGenerationFacts, generationRoutes } from './model-generation.js'
 import { ModelRuns, takeNumber } from './model-runs.js'
 import { stackRoutes } from './model-stacks.js'
 import { plainMetric, sweepRoutes } from './model-sweeps.js'
-import { optionPoints } from './options.js'
+import { modelFor, optionPoints } from './options.js'
 import { RecordFolder, type TensorEntry } from './record.js'
 import { addTokenizerFacts } from './tokenizer.js'
 
@@ -98,7 +98,7 @@ function isOfLastPosition(runs: ModelRuns, name: string): boolean {
 
 /** An activation while the points that an option switches on are asked for too. */
 async function underOption(runs: ModelRuns, option: string, hook: string): Promise<tf.Tensor> {
-  const model = await runs.processed()
+  const model = await modelFor(option, runs)
   const names = [hook, ...optionPoints(option, model.hookNames)]
   using cache = model.runWithCache(await runs.tokens('probe_tokens'), { names })
   return cache.get(hook).clone()
