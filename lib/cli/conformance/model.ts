@@ -3,6 +3,7 @@ import path from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { CheckList, notYet, type Plan, type Routes } from './check.js'
 import { intervene } from './interventions.js'
+import { circuitRoutes } from './model-circuits.js'
 import { addModelFacts } from './model-facts.js'
 import { addGenerationFacts, generationRoutes } from './model-generation.js'
 import { ModelRuns, takeNumber } from './model-runs.js'
@@ -54,7 +55,7 @@ function routesOf(runs: ModelRuns): Routes {
     [/^grad_split\/(.*)$/, async (hook) => (await runs.gradients('grad_split/')).gradients.get(hook!).clone()],
     [/^intervention\/(.*)$/, (name) => intervene(runs, name!, isOfLastPosition(runs, `intervention/${name}`))],
     [/^sample\/input_logits$/, () => lastLogits(runs)],
-    [/^fm\//, () => notYet('factored matrices')],
+    ...circuitRoutes(runs),
     ...generationRoutes(runs),
     ...stackRoutes(runs),
     ...sweepRoutes(runs),
