@@ -1,21 +1,13 @@
 /** Reading and writing safetensors files: tensors by name, in chunks, straight into float32 or int32 values. */
 import { ArgumentError, FileError, ShapeError } from '../errors.js'
 import { didYouMean } from '../nearest.js'
-import { DTYPES } from './dtypes.js'
+import { readTensor, type HostTensor } from './read-tensor.js'
 import { readHeader, type Header, type PlacedTensor, type TensorInfo } from './safetensors-header.js'
 import type { RandomAccessFile } from './source.js'
 
 export type { Dtype } from './dtypes.js'
+export type { HostTensor } from './read-tensor.js'
 export type { TensorInfo } from './safetensors-header.js'
-
-/** Bytes read and decoded at a time: fast (larger ones fall out of the CPU's cache), a multiple of every dtype's size. */
-const CHUNK = 4 * 2 ** 20
-
-/** A tensor's numbers in ordinary memory: float types as float32, integers and bools as int32. */
-export interface HostTensor {
-  readonly shape: readonly number[]
-  readonly values: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>
-}
 
 /** An open safetensors file, whose header has been checked. */
 export class SafetensorsFile {
@@ -54,47 +46,11 @@ export class SafetensorsFile {
       const hint = didYouMean(name, this.#tensors.keys())
       throw new FileError(`read ${this.#file.name}: no tensor '${name}' (it holds ${this.#tensors.size}).${hint}`)
     }
-    const format = DTYPES[tensor.dtype]
-    const count = tensor.byteLength / format.size
-    if (format.kind === 'float') {
-      const values = this.#allocate(tensor, () => new Float32Array(count))
-      await this.#forEachChunk(tensor, (bytes, at) => format.decode(bytes, values, at))
-      return { shape: tensor.shape, values }
-    }
-    const values = this.#allocate(tensor, () => new Int32Array(count))
-    await this.#forEachChunk(tensor, (bytes, at) => {
-      const misfit = format.decode(bytes, values, at)
-      if (misfit >= 0) throw this.#misfit(tensor, misfit)
-    })
-    return { shape: tensor.shape, values }
+    return readTensor(this.#file, tensor)
   }
 
   async close(): Promise<void> {
     await this.#file.close()
-  }
-
-  /** Hands on the bytes of a tensor in order, each time with the index of their first value. */
-  async #forEachChunk(tensor: PlacedTensor, take: (bytes: Uint8Array<ArrayBuffer>, at: number) => void): Promise<void> {
-    const { size } = DTYPES[tensor.dtype]
-    for (let done = 0; done < tensor.byteLength; done += CHUNK) {
-      const length = Math.min(CHUNK, tensor.byteLength - done)
-      take(await this.#file.read(tensor.begin + done, length), done / size)
-    }
-  }
-
-  #allocate<T>(tensor: TensorInfo, make: () => T): T {
-    try {
-      return make()
-    } catch (error) {
-      const what = `tensor '${tensor.name}' of shape [${tensor.shape}] does not fit in memory`
-      throw new FileError(`read ${this.#file.name}: ${what}. A smaller tensor is needed.`, { cause: error })
-    }
-  }
-
-  #misfit({ name, dtype }: TensorInfo, index: number): FileError {
-    const what = `entry ${index} of ${dtype} tensor '${name}' is out of range`
-    const right = dtype === 'BOOL' ? 'A bool is 0 or 1' : 'Integers must fit in 32 bits, sign included'
-    return new FileError(`read ${this.#file.name}: ${what}. ${right}.`)
   }
 }
 

@@ -177,15 +177,14 @@ describe('lib/weights/checkpoint', () => {
   })
 
   it('says what it looked for and what is there when a folder has no weights it can read', async () => {
-    const looked = "openCheckpoint: no model.safetensors and no model.safetensors.index.json in 'FOLDER'. "
-    expect(await refusalIn({})).to.equal(`${looked}The folder holds nothing.`)
-    expect(await refusalIn({ 'config.json': '', 'flax.msgpack': '' })).to.equal(
-      `${looked}The folder holds config.json, flax.msgpack.`,
-    )
-    expect(await refusalIn({ 'config.json': '', 'pytorch_model.bin': '' })).to.equal(
-      `${looked}The folder has pytorch_model.bin, which cannot be read yet: save the model as safetensors.`,
-    )
+    const kinds =
+      'model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json, model_final.pth'
+    const message = (held: string) =>
+      `openCheckpoint: no weights in 'FOLDER', which holds ${held}. One of ${kinds} is needed.`
+    expect(await refusalIn({})).to.equal(message('nothing'))
+    const others = { 'config.json': '', 'flax.msgpack': '' }
+    expect(await refusalIn(others)).to.equal(message('config.json, flax.msgpack'))
     const many = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`f${i + 10}`, '']))
-    expect(await refusalIn(many)).to.contain('The folder holds f10, f11, f12, f13, f14, f15, f16, f17 and 4 more.')
+    expect(await refusalIn(many)).to.equal(message('f10, f11, f12, f13, f14, f15, f16, f17 and 4 more'))
   })
 })
