@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from '../lib/cache.js'
-import { MismatchError } from '../lib/errors.js'
+import { ArgumentError, MismatchError } from '../lib/errors.js'
 import { metricPositions, type Answers } from '../lib/metrics.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import { pickPositions } from '../lib/ops/pick.js'
@@ -42,8 +42,11 @@ export async function directLogitAttribution(view: HookedModel, prompts: Input, 
       `directLogitAttribution: ${view.name} was loaded with foldLn: false, so the final norm's weights would be left out. Load it with foldLn.`,
     )
   }
+  const { latents = 20 } = options
+  if (!Number.isInteger(latents) || latents < 0)
+    throw new ArgumentError(`directLogitAttribution: latents is ${latents}. It must be a whole number, at least 0.`)
   const tokens = view.toTokens(prompts, options)
-  const positions = metricPositions(tokens, options.position ?? -1)
+  const positions = metricPositions(tokens, options.position ?? -1, 'directLogitAttribution')
   const ids = [
     view.answerIds('directLogitAttribution', options.answer, tokens),
     options.wrong === undefined ? undefined : view.answerIds('directLogitAttribution', options.wrong, tokens),
@@ -52,7 +55,7 @@ export async function directLogitAttribution(view: HookedModel, prompts: Input, 
   using cache = view.runWithCache(tokens, { names })
   const read = new Reader(view, cache, positions, ids)
   try {
-    const rows = componentRows(view, read, options.latents ?? 20)
+    const rows = componentRows(view, read, latents)
     const total = read.total()
     return new Result({
       kind: 'direct logit attribution',
@@ -76,7 +79,7 @@ function componentRows(view: HookedModel, read: Reader, latents: number): Row[] 
   const { nLayers, nHeads } = view.config
   const at = (hook: string) => view.saes.find((sae) => sae.hookName === hook)
   const start = lastStreamSae(view)
-  const stream: Row[] = start ? read.sae(start.sae, undefined, latents) : embeddings(view, read)
+  const stream: Row[] = start ? read.sae(start.sae, undefined, latents) : embeddings(view, read, latents)
   const heads: Row[] = []
   const mlps: Row[] = []
   const split: Row[] = []
@@ -102,10 +105,12 @@ function componentRows(view: HookedModel, read: Reader, latents: number): Row[] 
   return [...heads, ...mlps, ...stream, ...split, ['bias', read.biases(biases)], ['b_U', read.unembedBias()]]
 }
 
-const embeddings = (view: HookedModel, read: Reader): Row[] =>
-  ['embed', 'pos_embed']
-    .filter((name) => view.hookNames.includes(`hook_${name}`))
-    .map((name): Row => [name, read.vector(`hook_${name}`)])
+const embeddings = (view: HookedModel, read: Reader, latents: number): Row[] =>
+  ['embed', 'pos_embed'].flatMap((name): Row[] => {
+    if (!view.hookNames.includes(`hook_${name}`)) return []
+    const sae = view.saes.find((s) => s.hookName === `hook_${name}`)
+    return sae ? read.sae(sae, undefined, latents) : [[name, read.vector(`hook_${name}`)]]
+  })
 
 /** The last SAE on the residual stream itself, and the first layers whose attention and MLP write behind it. */
 function lastStreamSae(view: HookedModel): { sae: Attachable; attnFrom: number; mlpFrom: number } | undefined {
