@@ -19,7 +19,7 @@ export class ActivationCache {
   constructor(model: decompose.DecomposedModel, tensors: Map<string, tf.Tensor>, tokens: Tokens, output?: tf.Tensor) {
     this.#model = model
     this.#tensors = tensors
-    this.#output = output
+    this.#output = output && tf.keep(output) // like the activations, through a caller's tidy
     this.tokens = tokens
   }
 
