@@ -2,7 +2,7 @@
 import type { ModelConfig } from './architecture.js'
 import type { ConfigReader } from './config-reader.js'
 import { ConfigError } from './errors.js'
-import { activationNames, type ActivationName } from './ops/activations.js'
+import type { ActivationName } from './ops/activations.js'
 import type { RotaryOptions } from './ops/rotary.js'
 
 export interface DecoderConfig extends ModelConfig {
@@ -15,8 +15,14 @@ export interface DecoderConfig extends ModelConfig {
 
 export type RotaryConfig = Pick<RotaryOptions, 'base' | 'stretch'>
 
-/** @throws ConfigError where a size is missing, or heads do not share out evenly */
-export function readDecoder(read: ConfigReader, activation: string, tied: boolean): Omit<DecoderConfig, 'modelType'> {
+/**
+ * The sizes; `tied` is what holds where the config does not say whether the unembedding is the embedding.
+ * @throws ConfigError where a size is missing, or heads do not share out evenly
+ */
+export function readDecoder(
+  read: ConfigReader,
+  { activation, tied }: { readonly activation: ActivationName; readonly tied: boolean },
+): Omit<DecoderConfig, 'modelType'> {
   const [dModel, nHeads] = [read.size('hidden_size'), read.size('num_attention_heads')]
   return {
     nLayers: read.size('num_hidden_layers'),
@@ -30,7 +36,7 @@ export function readDecoder(read: ConfigReader, activation: string, tied: boolea
     normalization: 'RMS',
     eps: read.positive('rms_norm_eps', 1e-6),
     rotary: readRotary(read),
-    activation: read.oneOf(activation, activationNames),
+    activation,
     tied: read.flag('tie_word_embeddings', tied),
   }
 }

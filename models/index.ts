@@ -22,17 +22,26 @@ import { folderSource, readJson, type Source } from '../lib/weights/source.js'
 import { Weights } from '../lib/weights/weights.js'
 import { gpt2 } from './gpt2.js'
 import { gptNeo } from './gpt-neo.js'
+import { gemma } from './gemma.js'
+import { gemma2 } from './gemma2.js'
 import { llama } from './llama.js'
+import { qwen2 } from './qwen2.js'
 
 export type { Gpt2Config } from './gpt2.js'
 export type { GptNeoConfig } from './gpt-neo.js'
+export type { GemmaConfig } from './gemma.js'
+export type { Gemma2Config } from './gemma2.js'
 export type { LlamaConfig } from './llama.js'
+export type { Qwen2Config } from './qwen2.js'
 
 /** Architectures by the `model_type` of their config.json. */
 const architectures: Readonly<Record<string, Architecture>> = {
   gpt2: gpt2 as Architecture,
   gpt_neo: gptNeo as Architecture,
+  gemma: gemma as Architecture,
+  gemma2: gemma2 as Architecture,
   llama: llama as Architecture,
+  qwen2: qwen2 as Architecture,
 }
 
 /** Names of the model that comes with the package. */

@@ -16,6 +16,15 @@ export type Wanted = readonly [
 /** An nn.Linear weight [out,in] as we multiply by it, [in,out]. */
 export const transposed = (stored: tf.Tensor): tf.Tensor => stored.transpose()
 
+/** The weight of a norm that multiplies by 1 + what is stored. */
+export const onePlus = (stored: tf.Tensor): tf.Tensor => stored.add(1)
+
+/** What is stored, times a number. */
+export const scaledBy =
+  (factor: number) =>
+  (stored: tf.Tensor): tf.Tensor =>
+    stored.mul(factor)
+
 /**
  * The wanted tensors as float32; the caller owns them. Names are asked for one by one, up to the first that is missing.
  * @param ignore names of known ballast, such as stored masks

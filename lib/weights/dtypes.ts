@@ -43,6 +43,19 @@ export function isDtype(value: unknown): value is Dtype {
   return typeof value === 'string' && Object.hasOwn(DTYPES, value)
 }
 
+/** Bits behind the point of a significand. */
+const fractionBits = { F64: 52, F32: 23, F16: 10, BF16: 7 } as const
+
+/** A number above 0 as a float type holds it: rounded to the nearest, a tie to the even one. Normal numbers only. */
+export function roundedTo(dtype: Dtype, x: number): number {
+  const bits = dtype in fractionBits ? fractionBits[dtype as keyof typeof fractionBits] : fractionBits.F64
+  const step = 2 ** (Math.floor(Math.log2(x)) - bits)
+  const below = Math.floor(x / step)
+  const rest = x / step - below
+  const up = rest > 0.5 || (rest === 0.5 && below % 2 === 1)
+  return (up ? below + 1 : below) * step
+}
+
 function float(size: number, decode: FloatFormat['decode']): FloatFormat {
   return { kind: 'float', size, decode }
 }

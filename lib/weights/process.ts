@@ -158,11 +158,10 @@ export function layerNormDependsOn(flag: keyof ProcessingFlags, hookName: string
 export function rmsNormDependsOn(
   flag: keyof ProcessingFlags,
   hookName: string,
-  has: { readonly valueBiases: boolean; readonly softCap?: boolean },
+  has: { readonly valueBiases: boolean },
 ): boolean {
   if (flag === 'centerWritingWeights') return false
   if (flag === 'foldValueBiases') return has.valueBiases && layerNormDependsOn(flag, hookName)
-  if (flag === 'centerUnembed') return !has.softCap && layerNormDependsOn(flag, hookName)
   return layerNormDependsOn(flag, hookName)
 }
 

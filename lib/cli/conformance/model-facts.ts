@@ -129,7 +129,9 @@ function addConfig(list: CheckList, runs: ModelRuns, recorded: Readonly<Record<s
     d_vocab: 'dVocab',
     eps: 'eps',
   } as const
-  const pairs = Object.entries(ours)
+  // TransformerLens limits the context of rotary models by numbers of its own; the library takes the config's
+  const isRotary = recorded['positional_embedding_type'] === 'rotary'
+  const pairs = Object.entries(ours).filter(([theirs]) => theirs !== 'n_ctx' || !isRotary)
   list.fact('tl_config', Object.fromEntries(pairs.map(([theirs]) => [theirs, recorded[theirs]])), async () => {
     const { config } = await runs.processed()
     return Object.fromEntries(pairs.map(([theirs, name]) => [theirs, config[name]]))
