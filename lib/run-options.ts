@@ -11,8 +11,8 @@ export type Input = Prompts | tf.Tensor2D
 
 export interface RunOptions extends TokenOptions {
   /**
-   * Start at this block (0 to L − 1) with this residual stream [B,P,D], the input of the block, instead of at the
-   * embedding: what comes before is not computed.
+   * Start at this block (0 to L − 1; L is the final norm) with this residual stream [B,P,D], the block's input, instead
+   * of at the embedding: what comes before is not computed.
    */
   readonly from?: { readonly layer: number; readonly resid: tf.Tensor3D }
 }

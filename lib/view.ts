@@ -130,9 +130,11 @@ export function checkStart(
   from: { layer: number; resid: tf.Tensor },
 ): void {
   const { layer, resid } = from
-  const last = Math.min(view.stopAt ?? Infinity, model.config.nLayers) - 1
+  const last = view.stopAt === undefined ? model.config.nLayers : view.stopAt - 1
   if (!Number.isInteger(layer) || layer < 0 || layer > last) {
-    throw new ArgumentError(`run: from.layer is ${layer}. It must be a block that this view runs, from 0 to ${last}.`)
+    throw new ArgumentError(
+      `run: from.layer is ${layer}. It must be a block that this view runs, or the number of blocks for the final norm: 0 to ${last}.`,
+    )
   }
   const shape = [tokens.batch, tokens.positions, model.config.dModel]
   if (resid.shape.join() !== shape.join()) {
