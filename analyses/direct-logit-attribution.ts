@@ -33,7 +33,8 @@ type Row = readonly [label: string, values: Float32Array]
  * Parts of the logit (difference) at one position, in logits: axes [component, prompt]. Components: heads `L0H0` …,
  * `0_mlp_out` …, `embed`, `pos_embed`, latents `<hook> latent 7` …, `<hook> other latents`, `<hook> b_dec`,
  * `<hook> error`, `bias` (b_O and b_out), `b_U`. They sum to the logit (difference), which `extra.total` holds as the
- * model computed it. The final norm's scale is taken as given, as in TransformerLens's logit_attrs.
+ * model computed it; where logits are soft-capped, as it was before the cap. Scales of the final norm, and of norms
+ * behind attention and MLPs, are taken as given, as TransformerLens's logit_attrs takes the final one's.
  * @throws MismatchError on a model whose final norm is not folded (foldLn: false)
  */
 export async function directLogitAttribution(view: HookedModel, prompts: Input, options: DlaOptions): Promise<Result> {
@@ -64,6 +65,7 @@ export async function directLogitAttribution(view: HookedModel, prompts: Input, 
       values: Float32Array.from(rows.flatMap(([, values]) => [...values])),
       axes: [{ name: 'component', labels: rows.map(([label]) => label) }, promptAxis(view, tokens)],
       provenance: await view.provenance({ prependBos: options.prependBos ?? true }),
+      notes: notesOf(view),
       extra: { total: [...total] },
     })
   } finally {
@@ -71,8 +73,24 @@ export async function directLogitAttribution(view: HookedModel, prompts: Input, 
   }
 }
 
+/** What the numbers are not. */
+function notesOf({ config, hookNames }: HookedModel): string[] {
+  const { finalSoftCap: cap } = config
+  const hasPostNorms = hookNames.some((name) => name.endsWith('.ln1_post.hook_scale'))
+  return [
+    ...(cap === undefined
+      ? []
+      : [`Logits are soft-capped at ${cap}: parts and total are those of the logit before its cap.`]),
+    ...(hasPostNorms
+      ? [
+          'Heads pass one more norm: their parts hold for its scale in this run, which depends on all heads of the layer.',
+        ]
+      : []),
+  ]
+}
+
 const needed =
-  /^hook_(pos_)?embed$|attn\.hook_z$|hook_mlp_out$|hook_resid_(pre|mid|post)$|mlp\.hook_post$|^ln_final\.hook_scale$|hook_sae_(acts_post|error|output)$/
+  /^hook_(pos_)?embed$|attn\.hook_z$|hook_mlp_out$|hook_resid_(pre|mid|post)$|mlp\.hook_post$|^ln_final\.hook_scale$|^unembed\.hook_out$|ln[12]_post\.hook_scale$|hook_sae_(acts_post|error|output)$/
 
 /** Walks the residual stream from its last SAE on (what an SAE of the stream reads is taken apart by its latents). */
 function componentRows(view: HookedModel, read: Reader, latents: number): Row[] {
@@ -166,7 +184,10 @@ class Reader {
         .weight(`blocks.${layer}.attn.W_O`)
         .slice([head, 0, 0], [1, -1, -1])
         .squeeze<tf.Tensor2D>([0]) // [K,D]
-      return tf.matMul(z, W_O).mul(this.#direction).sum(-1)
+      return tf
+        .matMul(z, W_O)
+        .mul(this.#inFrontOfNorm(`blocks.${layer}.ln1_post`))
+        .sum(-1)
     })
   }
 
@@ -207,10 +228,10 @@ class Reader {
     )
   }
 
-  /** The logit (difference) itself. */
+  /** The logit (difference) itself, before a soft-cap. */
   total(): Float32Array {
     return this.#read(() => {
-      const logits = pickPositions(this.#cache.logits, this.#positions)
+      const logits = this.#at('unembed.hook_out')
       return this.#ofAnswers((ids) =>
         logits.mul(tf.oneHot(tf.tensor1d([...ids], 'int32'), this.#view.config.dVocab)).sum(-1),
       )
@@ -221,7 +242,15 @@ class Reader {
   #inward(through: string | undefined): tf.Tensor2D {
     if (through === undefined) return this.#direction
     const W = this.#view.weight(through)
-    return tf.matMul(this.#direction, W.reshape<tf.Tensor2D>([-1, W.shape.at(-1)!]), false, true)
+    const norm = through.replace(/attn\.W_O$/, 'ln1_post').replace(/mlp\.W_out$/, 'ln2_post')
+    return tf.matMul(this.#inFrontOfNorm(norm), W.reshape<tf.Tensor2D>([-1, W.shape.at(-1)!]), false, true)
+  }
+
+  /** The logit direction in front of the RMSNorm behind attention or MLP, where there is one: [B,D]. */
+  #inFrontOfNorm(norm: string): tf.Tensor2D {
+    const scale = `${norm}.hook_scale`
+    if (!this.#cache.has(scale)) return this.#direction
+    return this.#direction.mul(this.#view.weight(`${norm}.w`)).div(this.#at(scale))
   }
 
   #ofAnswers(make: (ids: readonly number[]) => tf.Tensor): tf.Tensor {

@@ -83,7 +83,7 @@ export class ActivationCache {
     return decompose.stackHeadResults(this.#model, this, options)
   }
   /** What each neuron wrote. */
-  stackNeuronResults(options?: decompose.PartsOptions): decompose.Parts {
+  stackNeuronResults(options?: decompose.InnerPartsOptions): decompose.Parts {
     return decompose.stackNeuronResults(this.#model, this, options)
   }
   /** Heads, neurons or MLPs, embeddings and biases: the parts sum to the residual stream. */

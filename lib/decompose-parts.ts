@@ -4,12 +4,22 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from './cache.js'
-import type { DecomposedModel } from './decompose.js'
+import type { DecomposedModel, InnerPartsOptions } from './decompose.js'
 import { resolvePosition, sliceRange, type PositionSlice } from './positions.js'
 
 /** What the model adds up before its first block: `embed`, and `pos_embed` where positions are learned. */
 export function embeddings(model: DecomposedModel): string[] {
   return ['embed', 'pos_embed'].filter((n) => model.hookNames.includes(`hook_${n}`))
+}
+
+/** Whether the blocks have this point. */
+export function blocksHave(model: DecomposedModel, point: string): boolean {
+  return model.hookNames.includes(`blocks.0.${point}`)
+}
+
+/** Layers whose heads wrote to a layer's input: attention comes before the MLP, unless both read resid_pre. */
+export function layersOfHeads(model: DecomposedModel, layer: number, ofMlp: boolean): number {
+  return ofMlp && blocksHave(model, 'hook_resid_mid') ? layer + 1 : layer
 }
 
 /** An activation [B,P,…] at some positions: [B,…] for one, [B,p,…] for a range. */
@@ -43,7 +53,7 @@ export function headStack(
   model: DecomposedModel,
   cache: ActivationCache,
   layers: number,
-  positions: PositionSlice | undefined,
+  { positions, beforePostNorm }: InnerPartsOptions,
 ): tf.Tensor {
   const { nHeads, dModel } = model.config
   const stacks = Array.from({ length: layers }, (_, l) =>
@@ -51,7 +61,10 @@ export function headStack(
       const z = atPositions(cache.get('z', l), positions) // [B,P,H,K] or [B,H,K]
       const lead = z.shape.slice(0, -2)
       const rows = z.reshape<tf.Tensor3D>([-1, nHeads, z.shape.at(-1)!]).transpose<tf.Tensor3D>([1, 0, 2])
-      return tf.matMul(rows, model.weight(`blocks.${l}.attn.W_O`) as tf.Tensor3D).reshape([nHeads, ...lead, dModel])
+      const W_O = model.weight(`blocks.${l}.attn.W_O`) as tf.Tensor3D
+      const results = tf.matMul(rows, W_O).reshape([nHeads, ...lead, dModel])
+      const factor = beforePostNorm ? undefined : postNorm(model, cache, `blocks.${l}.ln1_post`, positions)
+      return factor ? results.mul(factor) : results
     }),
   )
   return layers === 0 ? tf.zeros([0]) : tf.concat(stacks)
@@ -62,7 +75,7 @@ export function neuronStack(
   model: DecomposedModel,
   cache: ActivationCache,
   layers: number,
-  positions: PositionSlice | undefined,
+  { positions, beforePostNorm }: InnerPartsOptions,
 ): tf.Tensor {
   const { dMlp, dModel } = model.config
   const stacks = Array.from({ length: layers }, (_, l) =>
@@ -70,10 +83,27 @@ export function neuronStack(
       const post = atPositions(cache.get('post', l), positions) // [B,P,M] or [B,M]
       const byNeuron = post.reshape([-1, dMlp]).transpose().expandDims(-1) // [M,rows,1]
       const wrote = byNeuron.mul(model.weight(`blocks.${l}.mlp.W_out`).reshape([dMlp, 1, dModel]))
-      return wrote.reshape([dMlp, ...post.shape.slice(0, -1), dModel])
+      const results = wrote.reshape([dMlp, ...post.shape.slice(0, -1), dModel])
+      const factor = beforePostNorm ? undefined : postNorm(model, cache, `blocks.${l}.ln2_post`, positions)
+      return factor ? results.mul(factor) : results
     }),
   )
   return layers === 0 ? tf.zeros([0]) : tf.concat(stacks)
+}
+
+/**
+ * What the RMSNorm behind attention or MLP multiplies by, its scale taken as given: [B,P,D]. Undefined for blocks
+ * without one.
+ */
+function postNorm(
+  model: DecomposedModel,
+  cache: ActivationCache,
+  norm: string,
+  positions: PositionSlice | undefined,
+): tf.Tensor | undefined {
+  const scale = `${norm}.hook_scale`
+  if (!model.hookNames.includes(scale)) return undefined
+  return model.weight(`${norm}.w`).div(atPositions(cache.get(scale), positions))
 }
 
 export function accumulatedBias(model: DecomposedModel, attnLayers: number, mlpLayers: number): tf.Tensor {

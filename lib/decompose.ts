@@ -10,9 +10,11 @@ import { ArgumentError, MismatchError, ShapeError } from './errors.js'
 import {
   accumulatedBias,
   atPositions,
+  blocksHave,
   embeddings,
   headLabels,
   headStack,
+  layersOfHeads,
   neuronLabels,
   neuronStack,
 } from './decompose-parts.js'
@@ -45,13 +47,27 @@ export interface PartsOptions {
   readonly applyLn?: boolean
 }
 
+/** For parts of attention and of MLPs. */
+export interface InnerPartsOptions extends PartsOptions {
+  /**
+   * Where a block has one more norm behind its attention and MLP: take parts in front of it, as TransformerLens does.
+   * Such parts do not add up. @default false: parts go through that norm, its scale taken as given, and add up
+   */
+  readonly beforePostNorm?: boolean
+}
+
 /** The residual stream before each layer, and after the last: labels `0_pre`, `0_mid`, …, `final_post`. */
 export function accumulatedResid(
   model: DecomposedModel,
   cache: ActivationCache,
   options: PartsOptions & { readonly inclMid?: boolean } = {},
 ): Parts {
-  const { layer, atEnd } = target(model, options)
+  const { layer, ofMlp, atEnd } = target(model, options)
+  if (options.inclMid && !blocksHave(model, 'hook_resid_mid')) {
+    throw new ArgumentError(
+      `inclMid: the blocks of ${model.name} have no hook_resid_mid, a residual stream between attention and MLP. Leave inclMid out.`,
+    )
+  }
   const names: [label: string, name: string, layer: number][] = []
   for (let l = 0; l < layer; l++) {
     names.push([`${l}_pre`, 'resid_pre', l])
@@ -59,7 +75,7 @@ export function accumulatedResid(
   }
   if (atEnd) names.push(['final_post', 'resid_post', layer - 1])
   else names.push([`${layer}_pre`, 'resid_pre', layer])
-  if (!atEnd && options.mlpInput) names.push([`${layer}_mid`, 'resid_mid', layer])
+  if (layersOfHeads(model, layer, ofMlp) > layer) names.push([`${layer}_mid`, 'resid_mid', layer])
   const stack = tf.tidy(() => {
     const states = tf.stack(names.map(([, name, l]) => atPositions(cache.get(name, l), options.positions)))
     return options.applyLn ? ownNorm(model, states) : states
@@ -74,13 +90,13 @@ export function decomposeResid(
   options: PartsOptions & { readonly mode?: 'all' | 'attn' | 'mlp'; readonly inclEmbeds?: boolean } = {},
 ): Parts {
   const { mode = 'all', inclEmbeds = true } = options
-  const { layer, atEnd } = target(model, options)
+  const { layer, ofMlp } = target(model, options)
   const names = inclEmbeds ? embeddings(model).map((n) => [n, `hook_${n}`]) : []
-  for (let l = 0; l < layer; l++) {
+  const hasMlp = blocksHave(model, 'hook_mlp_out')
+  for (let l = 0; l < layersOfHeads(model, layer, ofMlp); l++) {
     if (mode !== 'mlp') names.push([`${l}_attn_out`, `blocks.${l}.hook_attn_out`])
-    if (mode !== 'attn') names.push([`${l}_mlp_out`, `blocks.${l}.hook_mlp_out`])
+    if (mode !== 'attn' && hasMlp && l < layer) names.push([`${l}_mlp_out`, `blocks.${l}.hook_mlp_out`])
   }
-  if (!atEnd && options.mlpInput && mode !== 'mlp') names.push([`${layer}_attn_out`, `blocks.${layer}.hook_attn_out`])
   return finish(
     model,
     cache,
@@ -94,59 +110,61 @@ export function decomposeResid(
 export function stackHeadResults(
   model: DecomposedModel,
   cache: ActivationCache,
-  options: PartsOptions & { readonly inclRemainder?: boolean } = {},
+  options: InnerPartsOptions & { readonly inclRemainder?: boolean } = {},
 ): Parts {
-  const { layer, atEnd } = target(model, options)
+  const { layer, ofMlp, atEnd } = target(model, options)
   const labels = headLabels(model, layer)
   if (options.inclRemainder) labels.push('remainder')
   return finish(model, cache, options, labels, () => {
-    const heads = layer === 0 ? undefined : headStack(model, cache, layer, options.positions)
+    const heads = layer === 0 ? undefined : headStack(model, cache, layer, options)
     if (heads && !options.inclRemainder) return heads
-    const resid = atEnd
-      ? cache.get('resid_post', layer - 1)
-      : cache.get(options.mlpInput ? 'resid_mid' : 'resid_pre', layer)
+    const between = layersOfHeads(model, layer, ofMlp) > layer
+    const resid = atEnd ? cache.get('resid_post', layer - 1) : cache.get(between ? 'resid_mid' : 'resid_pre', layer)
     const whole = atPositions(resid, options.positions)
     return heads ? tf.concat([heads, whole.sub(heads.sum(0)).expandDims(0)]) : whole.expandDims(0)
   })
 }
 
 /** What each MLP neuron wrote, `L0N0` … [C,B,P,D], biases left out. Large: ask for one position. */
-export function stackNeuronResults(model: DecomposedModel, cache: ActivationCache, options: PartsOptions = {}): Parts {
+export function stackNeuronResults(
+  model: DecomposedModel,
+  cache: ActivationCache,
+  options: InnerPartsOptions = {},
+): Parts {
   const { layer } = target(model, options)
-  return finish(model, cache, options, neuronLabels(model, layer), () =>
-    neuronStack(model, cache, layer, options.positions),
-  )
+  const layers = blocksHave(model, 'hook_mlp_out') ? layer : 0
+  return finish(model, cache, options, neuronLabels(model, layers), () => neuronStack(model, cache, layers, options))
 }
 
 /**
  * Everything that wrote to the residual stream: heads, then neurons (or whole MLPs), `embed`, `pos_embed`, and `bias`
- * (b_O, and b_out where neurons are apart). The parts sum to the residual stream.
+ * (b_O, and b_out where neurons are apart). The parts sum to the residual stream, unless `beforePostNorm` is set on a
+ * model that has such norms.
  */
 export function fullResidDecomposition(
   model: DecomposedModel,
   cache: ActivationCache,
-  options: PartsOptions & { readonly expandNeurons?: boolean } = {},
+  options: InnerPartsOptions & { readonly expandNeurons?: boolean } = {},
 ): Parts {
   const { expandNeurons = true } = options
-  const { layer, atEnd } = target(model, options)
-  const attnLayers = !atEnd && options.mlpInput ? layer + 1 : layer
-  const mlps = Array.from({ length: layer }, (_, l) => `${l}_mlp_out`)
+  const { layer, ofMlp } = target(model, options)
+  const attnLayers = layersOfHeads(model, layer, ofMlp)
+  const mlpLayers = blocksHave(model, 'hook_mlp_out') ? layer : 0
+  const mlps = Array.from({ length: mlpLayers }, (_, l) => `${l}_mlp_out`)
   const embeds = embeddings(model)
   const labels = [
     ...headLabels(model, attnLayers),
-    ...(expandNeurons ? neuronLabels(model, layer) : mlps),
+    ...(expandNeurons ? neuronLabels(model, mlpLayers) : mlps),
     ...embeds,
     'bias',
   ]
   return finish(model, cache, options, labels, () => {
     const one = (name: string, l?: number) => atPositions(cache.get(name, l), options.positions).expandDims(0)
     const embedded = embeds.map((n) => one(n))
-    const mlp = expandNeurons
-      ? [neuronStack(model, cache, layer, options.positions)]
-      : mlps.map((_, l) => one('mlp_out', l))
-    const bias = accumulatedBias(model, attnLayers, expandNeurons ? layer : 0)
+    const mlp = expandNeurons ? [neuronStack(model, cache, mlpLayers, options)] : mlps.map((_, l) => one('mlp_out', l))
+    const bias = accumulatedBias(model, attnLayers, expandNeurons ? mlpLayers : 0)
     const parts = [
-      headStack(model, cache, attnLayers, options.positions),
+      headStack(model, cache, attnLayers, options),
       ...mlp,
       ...embedded,
       tf.zerosLike(embedded[0]!).add(bias),
@@ -171,8 +189,8 @@ export function applyLnToStack(
       `applyLnToStack: ${model.name} was loaded with foldLn: false, so its norm weights would be left out. Load it with process: { foldLn: true }.`,
     )
   }
-  const { layer, atEnd } = target(model, options)
-  const name = atEnd ? 'ln_final.hook_scale' : `blocks.${layer}.${options.mlpInput ? 'ln2' : 'ln1'}.hook_scale`
+  const { layer, ofMlp, atEnd } = target(model, options)
+  const name = atEnd ? 'ln_final.hook_scale' : `blocks.${layer}.${ofMlp ? 'ln2' : 'ln1'}.hook_scale`
   return tf.tidy(() => {
     const scale = atPositions(cache.get(name), options.positions)
     checkStack(stack, scale)
@@ -193,7 +211,8 @@ function checkStack(stack: tf.Tensor, scale: tf.Tensor): void {
 /**
  * What each part adds to a token's logit: parts through the final norm, then the dot product with W_U[:, token]
  * (− W_U[:, wrong]). stack [C,B,P,D] → [C,B,P]; `tokens` one id, or one for each prompt. Bias b_U is not part of any
- * component. The caller owns the result.
+ * component. Where logits are soft-capped (`config.finalSoftCap`), the parts of everything and b_U sum to the logit
+ * before its cap, `unembed.hook_out`: what comes out of a tanh has no parts. The caller owns the result.
  */
 export function logitAttrs(
   model: DecomposedModel,
@@ -241,7 +260,8 @@ export function residualDirections(model: DecomposedModel, tokens: number | read
 
 // ---- the parts of the parts
 
-function target(model: DecomposedModel, { layer = -1 }: PartsOptions): { layer: number; atEnd: boolean } {
+/** Layers below, and whether they end at the whole model or at the MLP's input of the next one. */
+function target(model: DecomposedModel, { layer = -1, mlpInput = false }: PartsOptions) {
   const { nLayers } = model.config
   if (!Number.isInteger(layer) || layer < -1 || layer > nLayers) {
     throw new ArgumentError(
@@ -249,7 +269,11 @@ function target(model: DecomposedModel, { layer = -1 }: PartsOptions): { layer: 
     )
   }
   const atEnd = layer === -1 || layer === nLayers
-  return { layer: atEnd ? nLayers : layer, atEnd }
+  const ofMlp = mlpInput && !atEnd
+  if (ofMlp && !blocksHave(model, 'hook_mlp_out')) {
+    throw new ArgumentError(`mlpInput: the blocks of ${model.name} have no MLP. Leave mlpInput out.`)
+  }
+  return { layer: atEnd ? nLayers : layer, ofMlp, atEnd }
 }
 
 function finish(

@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { ActivationCache, Recorder } from './cache.js'
 import type { DecomposedModel } from './decompose.js'
+import { HookError } from './errors.js'
 import type { HookPoint, Observer } from './hooks.js'
 import { checkMetric } from './metrics.js'
 import { tapGradient } from './ops/stop-gradient.js'
@@ -32,11 +33,21 @@ class Tap extends Recorder {
   }
 
   override see<T extends tf.Tensor>(name: string, x: T): T {
+    this.#checkShape(name, x)
     return tapGradient(super.see(name, x), this.#anchor, (gradient) => {
       const before = this.gradients.get(name)
       this.gradients.set(name, tf.keep(before ? before.add(gradient) : gradient.clone()))
       before?.dispose()
     })
+  }
+
+  /** A point whose calls differ in shape has no one gradient. */
+  #checkShape(name: string, x: tf.Tensor): void {
+    const before = this.kept.get(name)?.shape
+    if (before === undefined || before.join() === x.shape.join()) return
+    throw new HookError(
+      `runWithGradients: '${name}' sees [${before}] and [${x.shape}] in one run, as query and key heads with inputs of their own differ in number. Ask for it in a run without hook_q_input and its kin.`,
+    )
   }
 
   override dispose(): void {

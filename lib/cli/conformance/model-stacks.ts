@@ -20,9 +20,10 @@ export function stackRoutes(runs: ModelRuns): Routes {
   }
   const answers = () => runs.ids('ac/answers')
   const wrongs = () => runs.ids('ac/wrongs')
-  const expanded = async () => (await runs.cache()).fullResidDecomposition({ ...last, expandNeurons: true })
+  const expanded = async () => (await runs.cache()).fullResidDecomposition({ ...asThere, ...last, expandNeurons: true })
   return [
     [/^ac\/accumulated_resid_ln_one_scale$/, async () => normed(runs, await partsOf(runs, 'ac/accumulated_resid'))],
+    [/^ac\/full_decomposition_post_norm$/, async () => (await sumsUp(runs)).stack],
     [/^ac\/full_decomposition_ln$/, async () => normed(runs, await full())],
     [/^ac\/logit_attrs$/, async () => attributions(await full(), await answers(), await wrongs())],
     [/^ac\/logit_attrs_one_token$/, async () => attributions(await full(), runs.expected.metric.answer_token)],
@@ -36,9 +37,18 @@ export function stackRoutes(runs: ModelRuns): Routes {
 
 /** The row labels of an `ac/` stack. */
 export async function stackLabels(runs: ModelRuns, name: string): Promise<readonly string[]> {
-  const { stack, labels } = await partsOf(runs, name.replace(/_one_scale$/, ''))
+  const isSum = name.endsWith('_post_norm')
+  const { stack, labels } = await (isSum ? sumsUp(runs) : partsOf(runs, name.replace(/_one_scale$/, '')))
   stack.dispose()
   return labels
+}
+
+/** TransformerLens takes heads and neurons in front of a norm behind them. */
+const asThere = { beforePostNorm: true } as const
+
+/** What the library gives by itself: parts that add up. */
+async function sumsUp(runs: ModelRuns): Promise<Parts> {
+  return (await runs.cache()).fullResidDecomposition({ ...last, expandNeurons: false })
 }
 
 const methods: Readonly<Record<string, (cache: ActivationCache, options: object) => Parts>> = {
@@ -69,7 +79,7 @@ async function partsOf(runs: ModelRuns, name: string): Promise<Parts> {
     const ours = keywords[keyword!] ?? notYet(`the keyword '${keyword}' of ${method}`)
     return [ours, pythonValue(value!)] as const
   })
-  return call(await runs.cache(), Object.fromEntries(options))
+  return call(await runs.cache(), { ...asThere, ...Object.fromEntries(options) })
 }
 
 /** True, False, a number, a text in quotes or a tuple of these. */
