@@ -75,6 +75,7 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
   if (tokenizer) checkTokenizer(tokenizer, config.dVocab, name)
   const checkpoint = await openCheckpoint(source)
   try {
+    checkLayers(stored.nLayers, checkpoint.infos.size)
     await useBackend()
     const anatomy = architecture.anatomy(config)
     const processing = possibleProcessing(flags, anatomy)
@@ -94,6 +95,14 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
   } finally {
     await checkpoint.close()
   }
+}
+
+/** Before anything is made for each layer: a config may claim a billion. */
+function checkLayers(layers: number, tensors: number): void {
+  if (layers <= tensors) return
+  throw new ConfigError(
+    `loadModel: the config has ${layers} layers and the checkpoint ${tensors} tensors in all. They belong to different models.`,
+  )
 }
 
 async function locate(name: string): Promise<Source> {
