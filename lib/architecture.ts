@@ -72,7 +72,7 @@ export interface Architecture<C extends ModelConfig = ModelConfig> {
   ): Promise<NamedTensors>
   anatomy(config: C): Anatomy
   /** Whether a processing flag can change the activation at a hook point. */
-  dependsOn(flag: keyof ProcessingFlags, hookName: string): boolean
+  dependsOn(flag: keyof ProcessingFlags, hookName: string, config: C): boolean
   /** A weight by its TransformerLens name and shape, derived from what is stored. The caller owns it. */
   weight(weights: Weights, config: C, name: string): tf.Tensor
 }

@@ -19,7 +19,7 @@ export function modelFacts({ architecture, config, processing, name }: LoadedMod
         points.find((p) => p.name === hook)!,
         config,
       ),
-    dependsOn: (flag, hook) => architecture.dependsOn(flag, hook),
+    dependsOn: (flag, hook) => architecture.dependsOn(flag, hook, config),
   }
 }
 

@@ -12,7 +12,8 @@ type BlockPoint =
   | `hook_${'q' | 'k' | 'v'}_input`
   | `ln${1 | 2}${'' | '_post'}.hook_${'scale' | 'normalized'}`
   | `attn.hook_${'q' | 'k' | 'v' | 'rot_q' | 'rot_k' | 'z' | 'attn_scores' | 'pattern' | 'result'}`
-  | `mlp.hook_${'pre' | 'pre_linear' | 'post'}`
+  | `mlp.hook_${'pre' | 'pre_linear' | 'mid' | 'post'}`
+  | `mlp.ln.hook_${'scale' | 'normalized'}`
 type PlainPoint =
   | 'hook_embed'
   | 'hook_pos_embed'

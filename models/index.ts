@@ -25,6 +25,7 @@ import { gptNeo } from './gpt-neo.js'
 import { gemma } from './gemma.js'
 import { gemma2 } from './gemma2.js'
 import { llama } from './llama.js'
+import { neel } from './neel.js'
 import { qwen2 } from './qwen2.js'
 
 export type { Gpt2Config } from './gpt2.js'
@@ -32,6 +33,7 @@ export type { GptNeoConfig } from './gpt-neo.js'
 export type { GemmaConfig } from './gemma.js'
 export type { Gemma2Config } from './gemma2.js'
 export type { LlamaConfig } from './llama.js'
+export type { NeelConfig } from './neel.js'
 export type { Qwen2Config } from './qwen2.js'
 
 /** Architectures by the `model_type` of their config.json. */
@@ -41,6 +43,7 @@ const architectures: Readonly<Record<string, Architecture>> = {
   gemma: gemma as Architecture,
   gemma2: gemma2 as Architecture,
   llama: llama as Architecture,
+  neel: neel as Architecture,
   qwen2: qwen2 as Architecture,
 }
 
@@ -119,7 +122,11 @@ function nameOf(name: string): string {
   return embedded.includes(name) ? embedded[0]! : (name.split(/[\\/]/).filter(Boolean).at(-1) ?? name)
 }
 
+/** Fields that tell TransformerLens's own format, which has no model_type. */
+const nativeFields = ['n_layers', 'd_model', 'n_heads', 'd_head', 'd_vocab', 'act_fn']
+
 function architectureOf(config: ConfigReader): Architecture {
+  if (!config.has('model_type') && nativeFields.every((field) => config.has(field))) return architectures['neel']!
   const type = config.text('model_type')
   if (Object.hasOwn(architectures, type)) return architectures[type]!
   const known = Object.keys(architectures)

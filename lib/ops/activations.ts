@@ -30,7 +30,9 @@ export const activations = {
   gelu,
   gelu_new: geluNew,
   gelu_pytorch_tanh: geluNew, // another name of the same function
+  gelu_fast: geluNew, // and a third
   silu,
+  relu: <T extends tf.Tensor>(x: T): T => x.relu(),
 } as const satisfies Record<string, Activation>
 
 export type ActivationName = keyof typeof activations
