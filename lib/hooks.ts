@@ -178,6 +178,14 @@ export function checkHookName(verb: string, name: string, points: readonly HookP
   const names = points.map((p) => p.name)
   const layers = names.reduce((most, n) => Math.max(most, (layerOf(n) ?? -1) + 1), 0)
   throw new HookError(
-    `${verb}: no hook point '${name}' in ${model} (${layers} layers: 0–${layers - 1}).${didYouMean(name, names)}`,
+    `${verb}: no hook point '${name}' in ${model} (${layers} layers: 0–${layers - 1}).${hookHint(name, names, layers)}`,
   )
+}
+
+/** For a layer that is too large the same point of the last one, else the nearest name. */
+function hookHint(name: string, names: readonly string[], layers: number): string {
+  const ofLast = name.replace(/^blocks\.\d+\./, `blocks.${layers - 1}.`)
+  return (layerOf(name) ?? -1) >= layers && names.includes(ofLast)
+    ? ` Did you mean '${ofLast}'?`
+    : didYouMean(name, names)
 }

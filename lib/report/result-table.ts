@@ -2,10 +2,12 @@
 import { formatFor, type NumberFormat } from './number-text.js'
 import type { Axis, ResultInit } from './result-init.js'
 import { Table, type Cell, type Column } from './table.js'
-import { visibleToken } from './token-text.js'
+import { shorten, visibleToken } from './token-text.js'
 
 /** Columns a table may have beside that of the labels. */
 const widest = 12
+/** Characters of a column's head: prompts are longer. */
+const widestHead = 24
 
 /** See `Result.toTable`. */
 export function resultTable(result: ResultInit, options: { limit?: number; digits?: number }): Table {
@@ -31,7 +33,8 @@ function asMatrix({ axes, values }: ResultInit, format: NumberFormat): Content |
   if (across.labels.length > widest) return undefined
   const value = (row: number, column: number) =>
     down === first ? values[row * width + column]! : values[column * width + row]!
-  const heads = across.labels.map((label): Column => ({ name: visibleToken(label), align: 'right', format }))
+  const head = (label: string) => shorten(visibleToken(label), widestHead)
+  const heads = across.labels.map((label): Column => ({ name: head(label), align: 'right', format }))
   const rows = down.labels.map((label, row) => [
     visibleToken(label),
     ...Array.from({ length: down === first ? width : height }, (_, column) => value(row, column)),

@@ -184,7 +184,7 @@ describe('lib/hooks', () => {
 
     it('refuse an unknown name with the nearest one, alone or in a list', async () => {
       const message =
-        "HookError: run: no hook point 'blocks.2.attn.hook_z' in toy (2 layers: 0–1). Did you mean 'blocks.0.attn.hook_z'?"
+        "HookError: run: no hook point 'blocks.2.attn.hook_z' in toy (2 layers: 0–1). Did you mean 'blocks.1.attn.hook_z'?"
       expect(await refusalOf(() => choose('blocks.2.attn.hook_z'))).to.equal(message)
       expect(await refusalOf(() => choose(['hook_embed', 'blocks.2.attn.hook_z']))).to.equal(message)
       expect(await refusalOf(() => choose('zzz'))).to.equal(
