@@ -229,6 +229,8 @@ describe('lib/view', () => {
         const resid = cache.get<tf.Tensor3D>('resid_pre', layer)
         expect(numbers(tiny, prompts, { from: { layer, resid } })).to.deep.equal(cache.logits.dataSync())
       }
+      const final = cache.get<tf.Tensor3D>('resid_post', 1)
+      expect(numbers(tiny, prompts, { from: { layer: 2, resid: final } })).to.deep.equal(cache.logits.dataSync())
       const doubled = tf.tidy(() => cache.get<tf.Tensor3D>('resid_pre', 1).mul(2)) as tf.Tensor3D
       const hooked = tiny.withHooks({ 'blocks.1.hook_resid_pre': (x: tf.Tensor) => x.mul(2) })
       expect(numbers(tiny, prompts, { from: { layer: 1, resid: doubled } })).to.deep.equal(numbers(hooked, prompts))
@@ -238,11 +240,15 @@ describe('lib/view', () => {
 
     it('refuses a layer that is not run and a stream of another shape', async () => {
       const resid = tf.zeros([2, 5, 12]) as tf.Tensor3D
-      for (const layer of [2, -1, 0.5]) {
+      const must = 'It must be a block that this view runs, or the number of blocks for the final norm:'
+      for (const layer of [3, -1, 0.5]) {
         expect(await refusalOf(() => tiny.run(prompts, { from: { layer, resid } }))).to.equal(
-          `ArgumentError: run: from.layer is ${layer}. It must be a block that this view runs, from 0 to 1.`,
+          `ArgumentError: run: from.layer is ${layer}. ${must} 0 to 2.`,
         )
       }
+      expect(await refusalOf(() => tiny.stopAt(1).run(prompts, { from: { layer: 1, resid } }))).to.equal(
+        `ArgumentError: run: from.layer is 1. ${must} 0 to 0.`,
+      )
       expect(await refusalOf(() => tiny.run(prompts, { from: { layer: 0, resid } }))).to.equal(
         'ShapeError: run: from.resid has shape [2,5,12]. For these prompts it must be [2,6,12].',
       )

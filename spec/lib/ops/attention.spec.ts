@@ -1,7 +1,15 @@
 /** The causal mask and the softmax of attention, padded rows included. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { attentionSoftmax, causalMask } from '../../../lib/ops/attention.js'
+import {
+  attentionScores,
+  attentionSoftmax,
+  causalMask,
+  joinHeads,
+  mixValues,
+  repeatHeads,
+  splitHeads,
+} from '../../../lib/ops/attention.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { normalTensor } from '../../support/slope.js'
 
@@ -116,6 +124,57 @@ describe('lib/ops/attention', () => {
       const gradient = tf.grad(objective)(q).dataSync()
       expect(Array.from(gradient).every(Number.isFinite)).to.equal(true)
       expect(gradient.some((g) => Math.abs(g) > 0.01)).to.equal(true)
+    })
+  })
+
+  it('splits heads apart and joins them again, each head’s numbers side by side', () => {
+    tf.tidy(() => {
+      const x = tf.range(0, 24).reshape([1, 2, 12])
+      const heads = splitHeads(x, 3)
+      expect(heads.shape).to.deep.equal([1, 2, 3, 4])
+      expectClose(heads.slice([0, 1, 2, 0], [1, 1, 1, 4]), [20, 21, 22, 23], 0)
+      expectClose(joinHeads(heads), x, 0)
+    })
+  })
+
+  it('scores queries against keys and mixes values, head by head, over more keys than queries', () => {
+    tf.tidy(() => {
+      const [q, k, v] = [
+        [2, 3, 2, 4],
+        [2, 5, 2, 4],
+        [2, 5, 2, 4],
+      ].map((shape, i) => normalTensor(shape, i) as tf.Tensor4D)
+      const [Q, K, V] = [q!, k!, v!].map((x) => x.arraySync())
+      const scores = attentionScores(q!, k!, 0.5)
+      expect(scores.shape).to.deep.equal([2, 2, 3, 5])
+      const dot = (a: number[], b: number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0)
+      const each = <T>(f: (b: number, h: number, i: number) => T) =>
+        [0, 1].flatMap((b) => [0, 1].flatMap((h) => [0, 1, 2].flatMap((i) => f(b, h, i))))
+      const keys = [0, 1, 2, 3, 4]
+      expectClose(
+        scores,
+        each((b, h, i) => keys.map((n) => 0.5 * dot(Q![b]![i]![h]!, K![b]![n]![h]!))).flat(),
+        tolerances.op,
+      )
+      const pattern = normalTensor([2, 2, 3, 5], 9) as tf.Tensor4D
+      const weights = pattern.arraySync()
+      const z = mixValues(pattern, v!)
+      expect(z.shape).to.deep.equal([2, 3, 2, 4])
+      const mixed = each((b, h, i) =>
+        [0, 1, 2, 3].map((d) => keys.reduce((sum, n) => sum + weights[b]![h]![i]![n]! * V![b]![n]![h]![d]!, 0)),
+      )
+      expectClose(z.transpose([0, 2, 1, 3]), mixed.flat(), tolerances.op)
+    })
+  })
+
+  it('repeats each key head for the queries that share it, and sums their gradients', () => {
+    tf.tidy(() => {
+      const x = tf.tensor4d([1, 2, 3, 4], [1, 1, 2, 2])
+      expectClose(repeatHeads(x, 2), [1, 2, 1, 2, 3, 4, 3, 4], 0)
+      expect(repeatHeads(x, 2).shape).to.deep.equal([1, 1, 4, 2])
+      expect(repeatHeads(x, 1)).to.equal(x)
+      const dy = tf.tensor4d([1, 10, 2, 20, 3, 30, 4, 40], [1, 1, 4, 2])
+      expectClose(tf.grad((v: tf.Tensor) => repeatHeads(v as tf.Tensor4D, 2))(x, dy), [3, 30, 7, 70], 0)
     })
   })
 })

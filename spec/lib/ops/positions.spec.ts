@@ -58,4 +58,16 @@ describe('lib/ops/positions', () => {
       ])
     })
   })
+
+  it('goes on behind earlier positions, of which padding is none', () => {
+    tf.tidy(() => {
+      const W = tf.tensor2d(table)
+      expect(learnedPositions(W, [1, 2], undefined, 1).arraySync()).to.deep.equal([table.slice(1, 3)])
+      const mask = [
+        [0, 1, 1, 1],
+        [1, 1, 1, 1],
+      ]
+      expect(learnedPositions(W, [2, 2], mask, 2).arraySync()).to.deep.equal([table.slice(1, 3), table.slice(2, 4)])
+    })
+  })
 })
