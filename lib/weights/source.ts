@@ -44,8 +44,8 @@ export interface RandomAccessFile {
   close(): Promise<void>
 }
 
-/** The files of a local folder. Throws FileError when there is no such folder. */
-export async function folderSource(folder: string): Promise<Source> {
+/** The files of a local folder; `id` is what messages call it. Throws FileError when there is no such folder. */
+export async function folderSource(folder: string, id = folder): Promise<Source> {
   if (folder === '' || folder.includes('\0')) {
     throw new FileError(`folderSource: '${folder.replaceAll('\0', '\\0')}' is no path. Name a folder.`)
   }
@@ -54,7 +54,7 @@ export async function folderSource(folder: string): Promise<Source> {
   if (!info.isDirectory()) {
     throw new FileError(`folderSource: '${folder}' is a file. Name its folder, '${path.dirname(folder)}'.`)
   }
-  return new FolderSource(folder, await realpath(folder))
+  return new FolderSource(id, await realpath(folder))
 }
 
 class FolderSource implements Source {
