@@ -26,6 +26,15 @@ export class ConfigReader {
     return this.#read(key, fallback, 'a whole number above 0', (v) => Number.isInteger(v) && v > 0 && v < 2 ** 31)
   }
 
+  /** The width of the model and its number of heads, of which it must be a multiple. */
+  heads(widthKey: string, countKey: string): { dModel: number; nHeads: number; dHead: number } {
+    const [dModel, nHeads] = [this.size(widthKey), this.size(countKey)]
+    if (dModel % nHeads === 0) return { dModel, nHeads, dHead: dModel / nHeads }
+    throw new ConfigError(
+      `${this.#where}: ${widthKey} ${dModel} is not a multiple of ${countKey} ${nHeads}. Heads must have equal sizes.`,
+    )
+  }
+
   positive(key: string, fallback?: number): number {
     return this.#read(key, fallback, 'a number above 0', (v) => Number.isFinite(v) && v > 0)
   }

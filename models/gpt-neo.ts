@@ -33,21 +33,15 @@ export interface GptNeoConfig extends ModelConfig {
 
 function readConfig(json: Record<string, unknown>): GptNeoConfig {
   const read = new ConfigReader(json, 'config.json')
-  const dModel = read.size('hidden_size')
-  const nHeads = read.size('num_heads')
+  const { dModel, nHeads, dHead } = read.heads('hidden_size', 'num_heads')
   const nLayers = read.size('num_layers')
-  if (dModel % nHeads !== 0) {
-    throw new ConfigError(
-      `config.json: hidden_size ${dModel} is not a multiple of num_heads ${nHeads}. Heads must have equal sizes.`,
-    )
-  }
   read.oneOf('activation_function', ['gelu_new', 'gelu_pytorch_tanh'], 'gelu_new') // two names of one function
   return {
     modelType: 'gpt_neo',
     nLayers,
     dModel,
     nHeads,
-    dHead: dModel / nHeads,
+    dHead,
     dMlp: read.size('intermediate_size', 4 * dModel),
     nCtx: read.size('max_position_embeddings', 2048),
     dVocab: read.size('vocab_size'),

@@ -5,7 +5,6 @@
 import * as tf from '@tensorflow/tfjs'
 import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from '../lib/architecture.js'
 import { ConfigReader } from '../lib/config-reader.js'
-import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
 import {
   attentionScores,
@@ -33,20 +32,14 @@ export interface Gpt2Config extends ModelConfig {
 
 function readConfig(json: Record<string, unknown>): Gpt2Config {
   const read = new ConfigReader(json, 'config.json')
-  const dModel = read.size('n_embd')
-  const nHeads = read.size('n_head')
-  if (dModel % nHeads !== 0) {
-    throw new ConfigError(
-      `config.json: n_embd ${dModel} is not a multiple of n_head ${nHeads}. Heads must have equal sizes.`,
-    )
-  }
+  const { dModel, nHeads, dHead } = read.heads('n_embd', 'n_head')
   read.oneOf('activation_function', ['gelu_new', 'gelu_pytorch_tanh'], 'gelu_new') // two names of one function
   return {
     modelType: 'gpt2',
     nLayers: read.size('n_layer'),
     dModel,
     nHeads,
-    dHead: dModel / nHeads,
+    dHead,
     dMlp: read.size('n_inner', 4 * dModel),
     nCtx: read.size('n_positions', 1024),
     dVocab: read.size('vocab_size'),

@@ -22,6 +22,7 @@ import { folderSource, readJson, type Source } from '../lib/weights/source.js'
 import { Weights } from '../lib/weights/weights.js'
 import { gpt2 } from './gpt2.js'
 import { gptNeo } from './gpt-neo.js'
+import { gptNeox } from './gpt-neox.js'
 import { gemma } from './gemma.js'
 import { gemma2 } from './gemma2.js'
 import { llama } from './llama.js'
@@ -30,6 +31,7 @@ import { qwen2 } from './qwen2.js'
 
 export type { Gpt2Config } from './gpt2.js'
 export type { GptNeoConfig } from './gpt-neo.js'
+export type { GptNeoxConfig } from './gpt-neox.js'
 export type { GemmaConfig } from './gemma.js'
 export type { Gemma2Config } from './gemma2.js'
 export type { LlamaConfig } from './llama.js'
@@ -40,6 +42,7 @@ export type { Qwen2Config } from './qwen2.js'
 const architectures: Readonly<Record<string, Architecture>> = {
   gpt2: gpt2 as Architecture,
   gpt_neo: gptNeo as Architecture,
+  gpt_neox: gptNeox as Architecture,
   gemma: gemma as Architecture,
   gemma2: gemma2 as Architecture,
   llama: llama as Architecture,
