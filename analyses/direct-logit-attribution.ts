@@ -2,16 +2,14 @@
  * Direct logit attribution: what each part of the model writes straight to a token's logit, past all later layers.
  * Where the view has an SAE, the part it reconstructs is told apart into its latents, its bias and its error.
  */
-import * as tf from '@tensorflow/tfjs'
-import type { ActivationCache } from '../lib/cache.js'
 import { ArgumentError, MismatchError } from '../lib/errors.js'
 import { metricPositions, type Answers } from '../lib/metrics.js'
 import type { HookedModel, Input } from '../lib/model.js'
-import { pickPositions } from '../lib/ops/pick.js'
 import { Result } from '../lib/report/result.js'
 import type { Attachable } from '../lib/splice.js'
 import type { TokenOptions } from '../lib/tokens/tokens.js'
 import { promptAxis } from './labels.js'
+import { LogitReader, type Row } from './logit-reader.js'
 
 export interface DlaOptions extends TokenOptions {
   /** The token whose logit is taken apart: one for all prompts, or one for each. */
@@ -24,15 +22,10 @@ export interface DlaOptions extends TokenOptions {
   readonly latents?: number
 }
 
-type AnswerPair = readonly [answer: readonly number[], wrong: readonly number[] | undefined]
-
-/** Rows of the result: label and a number for each prompt. */
-type Row = readonly [label: string, values: Float32Array]
-
 /**
  * Parts of the logit (difference) at one position, in logits: axes [component, prompt]. Components: heads `L0H0` …,
  * `0_mlp_out` …, `embed`, `pos_embed`, latents `<hook> latent 7` …, `<hook> other latents`, `<hook> b_dec`,
- * `<hook> error`, `bias` (b_O and b_out), `b_U`. They sum to the logit (difference), which `extra.total` holds as the
+ * `<hook> error`, `bias` (b_O and b_out), `b_U`, and `hooks`, what the view's own hook functions change. They sum to the logit (difference), which `extra.total` holds as the
  * model computed it; where logits are soft-capped, as it was before the cap. Scales of the final norm, and of norms
  * behind attention and MLPs, are taken as given, as TransformerLens's logit_attrs takes the final one's.
  * @throws MismatchError on a model whose final norm is not folded (foldLn: false)
@@ -54,23 +47,30 @@ export async function directLogitAttribution(view: HookedModel, prompts: Input, 
   ] as const
   const names = view.hookPoints.filter((p) => needed.test(p.name) && !p.onRequest).map((p) => p.name)
   using cache = view.runWithCache(tokens, { names })
-  const read = new Reader(view, cache, positions, ids)
+  const read = new LogitReader(view, cache, positions, ids)
   try {
-    const rows = componentRows(view, read, latents)
     const total = read.total()
+    const provenance = await view.provenance({ prependBos: options.prependBos ?? true })
+    const parts = componentRows(view, read, latents)
+    const rows = provenance.hooks ? [...parts, remainder(parts, total)] : parts
     return new Result({
       kind: 'direct logit attribution',
       title: options.wrong === undefined ? 'direct effect on the logit' : 'direct effect on the logit difference',
       unit: 'logits',
       values: Float32Array.from(rows.flatMap(([, values]) => [...values])),
       axes: [{ name: 'component', labels: rows.map(([label]) => label) }, promptAxis(view, tokens)],
-      provenance: await view.provenance({ prependBos: options.prependBos ?? true }),
+      provenance,
       notes: notesOf(view),
       extra: { total: [...total] },
     })
   } finally {
     read.dispose()
   }
+}
+
+/** What a view's own hooks add to the residual stream, or take from it. */
+function remainder(parts: readonly Row[], total: Float32Array): Row {
+  return ['hooks', total.map((logit, b) => logit - parts.reduce((sum, [, values]) => sum + values[b]!, 0))]
 }
 
 /** What the numbers are not. */
@@ -93,7 +93,7 @@ const needed =
   /^hook_(pos_)?embed$|attn\.hook_z$|hook_mlp_out$|hook_resid_(pre|mid|post)$|mlp\.hook_post$|^ln_final\.hook_scale$|^unembed\.hook_out$|ln[12]_post\.hook_scale$|hook_sae_(acts_post|error|output)$/
 
 /** Walks the residual stream from its last SAE on (what an SAE of the stream reads is taken apart by its latents). */
-function componentRows(view: HookedModel, read: Reader, latents: number): Row[] {
+function componentRows(view: HookedModel, read: LogitReader, latents: number): Row[] {
   const { nLayers, nHeads } = view.config
   const at = (hook: string) => view.saes.find((sae) => sae.hookName === hook)
   const start = lastStreamSae(view)
@@ -123,7 +123,7 @@ function componentRows(view: HookedModel, read: Reader, latents: number): Row[] 
   return [...heads, ...mlps, ...stream, ...split, ['bias', read.biases(biases)], ['b_U', read.unembedBias()]]
 }
 
-const embeddings = (view: HookedModel, read: Reader, latents: number): Row[] =>
+const embeddings = (view: HookedModel, read: LogitReader, latents: number): Row[] =>
   ['embed', 'pos_embed'].flatMap((name): Row[] => {
     if (!view.hookNames.includes(`hook_${name}`)) return []
     const sae = view.saes.find((s) => s.hookName === `hook_${name}`)
@@ -145,149 +145,4 @@ function lastStreamSae(view: HookedModel): { sae: Attachable; attnFrom: number; 
       mlpFrom: last.place > 1 ? last.layer + 1 : last.layer,
     }
   )
-}
-
-/** Reads parts out of the cache as numbers: the dot product with each prompt's logit direction. */
-class Reader {
-  readonly #view: HookedModel
-  readonly #cache: ActivationCache
-  readonly #positions: readonly number[]
-  readonly #ids: AnswerPair
-  /** [B,D]: the column(s) of W_U, centred where the norm centres, divided by the final norm's scale. */
-  readonly #direction: tf.Tensor2D
-
-  constructor(view: HookedModel, cache: ActivationCache, positions: readonly number[], ids: AnswerPair) {
-    this.#view = view
-    this.#cache = cache
-    this.#positions = positions
-    this.#ids = ids
-    this.#direction = tf.tidy(() => {
-      const columns = this.#ofAnswers((list) =>
-        tf.gather(view.weight('unembed.W_U'), tf.tensor1d([...list], 'int32'), 1).transpose(),
-      )
-      // centring the parts or the direction is the same in a dot product
-      const centred = view.config.normalization === 'LN' ? columns.sub(columns.mean(-1, true)) : columns
-      return centred.div<tf.Tensor2D>(this.#at('ln_final.hook_scale'))
-    })
-  }
-
-  /** An activation [B,P,D] that was written to the residual stream. */
-  vector(name: string): Float32Array {
-    return this.#read(() => this.#at(name).mul(this.#direction).sum(-1))
-  }
-
-  /** z · W_O of one head. */
-  head(layer: number, head: number): Float32Array {
-    return this.#read(() => {
-      const z = this.#at(`blocks.${layer}.attn.hook_z`).slice([0, head, 0], [-1, 1, -1]).squeeze<tf.Tensor2D>([1]) // [B,K]
-      const W_O = this.#view
-        .weight(`blocks.${layer}.attn.W_O`)
-        .slice([head, 0, 0], [1, -1, -1])
-        .squeeze<tf.Tensor2D>([0]) // [K,D]
-      return tf
-        .matMul(z, W_O)
-        .mul(this.#inFrontOfNorm(`blocks.${layer}.ln1_post`))
-        .sum(-1)
-    })
-  }
-
-  /** An SAE's latents, bias and error. `through` is the matrix between its hook point and the residual stream. */
-  sae(sae: Attachable, through: string | undefined, latents: number): Row[] {
-    const hook = sae.hookName
-    const acts = `${hook}.hook_sae_acts_post`
-    const attributions = tf.tidy(() => {
-      const { directions, bias } = sae.writes()
-      const inward = this.#inward(through) // [B,d_in]
-      const each = this.#at(acts).mul(tf.matMul(inward, directions, false, true)) // [B,S]
-      return { each: each.arraySync() as number[][], bias: Float32Array.from(inward.mul(bias).sum(-1).dataSync()) }
-    })
-    const rows = latentRows(hook, attributions.each, latents)
-    rows.push([`${hook} b_dec`, attributions.bias])
-    const error = `${hook}.hook_sae_error`
-    if (this.#cache.has(error))
-      rows.push([
-        `${hook} error`,
-        this.#read(() => this.#at(error).reshape([this.#positions.length, -1]).mul(this.#inward(through)).sum(-1)),
-      ])
-    return rows
-  }
-
-  biases(names: readonly string[]): Float32Array {
-    return this.#read(() => {
-      const sum = names.reduce<tf.Tensor>(
-        (total, name) => total.add(this.#view.weight(name)),
-        tf.zeros([this.#view.config.dModel]),
-      )
-      return this.#direction.mul(sum).sum(-1)
-    })
-  }
-
-  unembedBias(): Float32Array {
-    return this.#read(() =>
-      this.#ofAnswers((ids) => tf.gather(this.#view.weight('unembed.b_U'), tf.tensor1d([...ids], 'int32'))),
-    )
-  }
-
-  /** The logit (difference) itself, before a soft-cap. */
-  total(): Float32Array {
-    return this.#read(() => {
-      const logits = this.#at('unembed.hook_out')
-      return this.#ofAnswers((ids) =>
-        logits.mul(tf.oneHot(tf.tensor1d([...ids], 'int32'), this.#view.config.dVocab)).sum(-1),
-      )
-    })
-  }
-
-  /** The logit direction as seen from a point before the matrix `through`: [B,d_in]. */
-  #inward(through: string | undefined): tf.Tensor2D {
-    if (through === undefined) return this.#direction
-    const W = this.#view.weight(through)
-    const norm = through.replace(/attn\.W_O$/, 'ln1_post').replace(/mlp\.W_out$/, 'ln2_post')
-    return tf.matMul(this.#inFrontOfNorm(norm), W.reshape<tf.Tensor2D>([-1, W.shape.at(-1)!]), false, true)
-  }
-
-  /** The logit direction in front of the RMSNorm behind attention or MLP, where there is one: [B,D]. */
-  #inFrontOfNorm(norm: string): tf.Tensor2D {
-    const scale = `${norm}.hook_scale`
-    if (!this.#cache.has(scale)) return this.#direction
-    return this.#direction.mul(this.#view.weight(`${norm}.w`)).div(this.#at(scale))
-  }
-
-  #ofAnswers(make: (ids: readonly number[]) => tf.Tensor): tf.Tensor {
-    const [answer, wrong] = this.#ids
-    return wrong ? make(answer).sub(make(wrong)) : make(answer)
-  }
-
-  /** An activation at each prompt's position: [B,…]. */
-  #at(name: string): tf.Tensor {
-    const x = this.#cache.get(name)
-    const flat = x.reshape<tf.Tensor3D>([x.shape[0]!, x.shape[1]!, -1])
-    return pickPositions(flat, this.#positions).reshape([x.shape[0]!, ...x.shape.slice(2)])
-  }
-
-  #read(compute: () => tf.Tensor): Float32Array {
-    const numbers = tf.tidy(compute)
-    const values = Float32Array.from(numbers.dataSync())
-    numbers.dispose()
-    return values
-  }
-
-  dispose(): void {
-    this.#direction.dispose()
-  }
-}
-
-/** The latents that matter most over all prompts, and the sum of the others. */
-function latentRows(hook: string, each: readonly (readonly number[])[], count: number): Row[] {
-  const size = each[0]!.length
-  const weight = (latent: number) => each.reduce((sum, row) => sum + Math.abs(row[latent]!), 0)
-  const active = Array.from({ length: size }, (_, s) => s).filter((s) => weight(s) > 0)
-  const ranked = active.sort((a, b) => weight(b) - weight(a))
-  const shown = ranked.slice(0, count)
-  const rest = ranked.slice(count)
-  const rows = shown.map((s): Row => [`${hook} latent ${s}`, Float32Array.from(each, (row) => row[s]!)])
-  return [
-    ...rows,
-    [`${hook} other latents`, Float32Array.from(each, (row) => rest.reduce((sum, s) => sum + row[s]!, 0))],
-  ]
 }

@@ -182,6 +182,32 @@ describe('directLogitAttribution', () => {
     }
   })
 
+  it('has a row for what hooks write to the stream themselves, and none without hooks', async () => {
+    const added = model.withHooks({ 'blocks.3.hook_resid_post': (x: tf.Tensor) => x.add(tf.range(0, x.shape[2]!)) })
+    const result = await directLogitAttribution(added, prompts.clean, { answer: prompts.answer, wrong: prompts.wrong })
+    // the stream after the hook is what was there, whose parts are rows, and what the hook added
+    const expected = tf.tidy(() => {
+      using cache = added.runWithCache(prompts.clean, { names: ['ln_final.hook_scale'] })
+      const W_U = model.weight('unembed.W_U')
+      const column = (names: readonly string[]) =>
+        tf.gather(
+          W_U,
+          names.map((name) => model.toSingleToken(name)),
+          1,
+        )
+      const direction = column(prompts.answer).sub(column(prompts.wrong)) // [D,B], centred by the processing
+      const last = cache
+        .get('ln_final.hook_scale')
+        .slice([0, cache.tokens.positions - 1], [-1, 1])
+        .flatten()
+      const ramp = tf.range(0, model.config.dModel)
+      return ramp.sub(ramp.mean()).reshape([1, -1]).matMul(direction).flatten().div(last).dataSync()
+    })
+    expectClose(result.select('component', 'hooks').values, expected, tolerances.noise)
+    const plain = await directLogitAttribution(model, prompts.clean, { answer: prompts.answer })
+    expect(plain.axes[0]!.labels).to.not.include('hooks')
+  })
+
   it('comes back from JSON, and says where it is from', async () => {
     const result = await expectWhole(model.withSaes(at('blocks.3.hook_resid_post'), { errorTerm: true }))
     await expectTraceable(result, { saes: ['pocket-res/blocks.3.hook_resid_post'] })
