@@ -81,6 +81,23 @@ describe('lib/gradients', () => {
     })
   }
 
+  it('at a point that fires three times, for queries, keys and values, are summed', () => {
+    const name = 'blocks.1.ln1.hook_normalized'
+    const split = tiny.withHooks({ 'blocks.1.hook_q_input': () => {} })
+    using run = split.runWithGradients(prompts, { names: name, metric })
+    const gradient = run.gradients.get(name)
+    expect(gradient.shape).to.deep.equal([2, 6, 3, 12])
+    tf.tidy(() => {
+      const direction = normalTensor(gradient.shape, 1).mul(0.3)
+      const bound = tiny.bindMetric(metric, run.cache.tokens)
+      const slope = slopeAtZero((t) => {
+        const view = split.withHooks({ [name]: (x: tf.Tensor) => x.add(direction.mul(t)) })
+        return bound(view.run(prompts)).sum().dataSync()[0]!
+      }, 0.02)
+      expectClose([dotProduct(gradient, direction)], [slope], tolerances.derivative)
+    })
+  })
+
   it('at single entries of the embedding are their slopes, entry by entry', () => {
     using run = tiny.runWithGradients(prompts, { names: 'hook_embed', metric })
     const gradient = run.gradients.get('hook_embed').dataSync()
