@@ -109,6 +109,7 @@ function replaced<T extends tf.Tensor>(name: string, x: T, hook: HookFunction): 
   const result: unknown = hook(x, { name, layer: layerOf(name) })
   if (result === undefined) return x
   if (result instanceof Promise) {
+    result.catch(() => undefined) // what it fails with later is of no interest any more
     throw new ArgumentError(
       `hook at '${name}': the function returned a promise. Hooks are synchronous: return a tensor.`,
     )
@@ -120,6 +121,10 @@ function replaced<T extends tf.Tensor>(name: string, x: T, hook: HookFunction): 
     throw new ShapeError(
       `hook at '${name}': the function returned ${got}. It must return a tensor of shape [${x.shape}].`,
     )
+  }
+  if (tensor.isDisposed || tensor.dtype !== x.dtype) {
+    const got = tensor.isDisposed ? 'a tensor that is disposed' : `a tensor of ${tensor.dtype}`
+    throw new ShapeError(`hook at '${name}': the function returned ${got}. It must return a live tensor of ${x.dtype}.`)
   }
   return tensor as T
 }

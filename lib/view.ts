@@ -59,7 +59,6 @@ export type Hooks = Readonly<Record<string, HookFunction>> | readonly (readonly 
 
 /** @throws HookError for an unknown point, ArgumentError for something that is no function. */
 export function addHooks(model: LoadedModel, view: View, hooks: Hooks): View {
-  const points = viewPoints(model, view)
   const pairs: readonly (readonly [NameFilter, HookFunction])[] = Array.isArray(hooks) ? hooks : Object.entries(hooks)
   const added = pairs.flatMap(([filter, hook]) => {
     if (typeof hook !== 'function') {
@@ -67,7 +66,7 @@ export function addHooks(model: LoadedModel, view: View, hooks: Hooks): View {
         `withHooks: the hook for '${String(filter)}' is ${JSON.stringify(hook)}. It must be a function.`,
       )
     }
-    return chosenNames('withHooks', filter, points, model.name).map((name) => ({ name, hook }))
+    return reachedNames('withHooks', filter, model, view).map((name) => ({ name, hook }))
   })
   return { ...view, hooks: [...view.hooks, ...added] }
 }

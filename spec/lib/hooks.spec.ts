@@ -139,6 +139,25 @@ describe('lib/hooks', () => {
         () => Promise.resolve(),
         "ArgumentError: hook at 'p': the function returned a promise. Hooks are synchronous: return a tensor.",
       ],
+      [
+        'a promise that fails',
+        () => Promise.reject(new Error('of no interest')),
+        "ArgumentError: hook at 'p': the function returned a promise. Hooks are synchronous: return a tensor.",
+      ],
+      [
+        'whole numbers',
+        () => tf.tensor1d([1, 2], 'int32'),
+        "ShapeError: hook at 'p': the function returned a tensor of int32. It must return a live tensor of float32.",
+      ],
+      [
+        'a disposed tensor',
+        () => {
+          const x = tf.tensor1d([1, 2])
+          x.dispose()
+          return x
+        },
+        "ShapeError: hook at 'p': the function returned a tensor that is disposed. It must return a live tensor of float32.",
+      ],
     ]
     for (const [what, hook, message] of wrong) {
       it(`refuses a hook that returns ${what}`, async () => {

@@ -191,6 +191,9 @@ describe('lib/view', () => {
       expect(await refusalOf(() => view.runWithCache(prompts, { names: 'blocks.1.hook_resid_pre' }))).to.equal(
         "HookError: runWithCache: 'blocks.1.hook_resid_pre' is never reached, as this view stops at layer 1. Ask for earlier points or stop later.",
       )
+      expect(await refusalOf(() => view.withHooks({ 'blocks.1.hook_mlp_out': (x: tf.Tensor) => x }))).to.equal(
+        "HookError: withHooks: 'blocks.1.hook_mlp_out' is never reached, as this view stops at layer 1. Ask for earlier points or stop later.",
+      )
       const noLogits = 'this view stops at layer 1 and has no logits. Use a view that does not stop.'
       expect(await refusalOf(() => view.loss(prompts))).to.equal(`ArgumentError: loss: ${noLogits}`)
       expect(await refusalOf(() => view.lossPerToken(prompts))).to.equal(`ArgumentError: lossPerToken: ${noLogits}`)
