@@ -1,5 +1,5 @@
 /** tfjs-lens: mechanistic interpretability on TensorFlow.js. The public door: exports only. */
-export { loadModel, type LoadOptions } from '../models/index.js'
+export { loadModel, type LoadEvent, type LoadOptions } from '../models/index.js'
 export {
   embeddedSaes,
   foldActivationNorm,

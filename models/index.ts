@@ -1,15 +1,16 @@
 /** Models: `loadModel`. The only file that names an architecture. */
-import { stat } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
-import type { Architecture } from '../lib/architecture.js'
-import { useBackend } from '../lib/backend.js'
+import type { Architecture, ModelConfig, TensorReader } from '../lib/architecture.js'
+import { checkCapacity, useBackend } from '../lib/backend.js'
 import { ConfigReader } from '../lib/config-reader.js'
 import { ArgumentError, ConfigError } from '../lib/errors.js'
 import { HookedModel } from '../lib/model.js'
 import { didYouMean } from '../lib/nearest.js'
-import { loadTokenizer } from '../lib/tokens/load.js'
+import { downloadBars } from '../lib/report/download-bars.js'
 import { checkTokenizer } from '../lib/tokens/tokenizer.js'
 import { openCheckpoint } from '../lib/weights/checkpoint.js'
+import { firstLayers } from '../lib/weights/first-layers.js'
+import type { DownloadEvent } from '../lib/weights/hub-progress.js'
+import type { HubSourceOptions } from '../lib/weights/hub.js'
 import { ungroupHeads } from '../lib/weights/packed.js'
 import {
   allProcessing,
@@ -18,7 +19,7 @@ import {
   processWeights,
   type ProcessingFlags,
 } from '../lib/weights/process.js'
-import { folderSource, readJson, type Source } from '../lib/weights/source.js'
+import { readJson, type Source } from '../lib/weights/source.js'
 import { Weights } from '../lib/weights/weights.js'
 import { gpt2 } from './gpt2.js'
 import { gptNeo } from './gpt-neo.js'
@@ -26,6 +27,8 @@ import { gptNeox } from './gpt-neox.js'
 import { gemma } from './gemma.js'
 import { gemma2 } from './gemma2.js'
 import { llama } from './llama.js'
+import { locate } from './locate.js'
+import { knownModel, shortNames } from './names.js'
 import { neel } from './neel.js'
 import { qwen2 } from './qwen2.js'
 
@@ -50,10 +53,21 @@ const architectures: Readonly<Record<string, Architecture>> = {
   qwen2: qwen2 as Architecture,
 }
 
-/** Names of the model that comes with the package. */
-const embedded = ['pocket-gpt2', 'pocket']
+/** What is told while a model is loaded: downloads as transformers.js does, then the tensors that are read, then the end. */
+export type LoadEvent =
+  | DownloadEvent
+  | {
+      readonly status: 'load'
+      readonly name: string
+      /** Tensors that are read, and all of them. */
+      readonly loaded: number
+      readonly total: number
+      /** Percent, 0 to 100. */
+      readonly progress: number
+    }
+  | { readonly status: 'ready'; readonly name: string }
 
-export interface LoadOptions {
+export interface LoadOptions extends Omit<HubSourceOptions, 'progress'> {
   /** Weight processing: true for all (as TransformerLens's from_pretrained), false for none, or single flags, the others on. @default true */
   readonly process?: boolean | Partial<ProcessingFlags>
   /**
@@ -61,36 +75,49 @@ export interface LoadOptions {
    * hook_k, hook_v and their inputs then have H heads, and one head can be changed alone. Outputs stay. @default false
    */
   readonly ungroupGroupedQueryAttention?: boolean
-  /** Called as tensors are read. */
-  readonly progress?: (done: number, total: number) => void
+  /** Load only so many blocks, from the first on (TransformerLens's first_n_layers). @default all */
+  readonly firstNLayers?: number
+  /** Told of downloads and of the tensors that are read. @default bars on stderr for downloads */
+  readonly progress?: (event: LoadEvent) => void
 }
 
 /**
- * Loads a model: the embedded `pocket-gpt2` without an argument, or a folder as the Hugging Face hub has it
- * (config.json, model.safetensors or its shards, tokenizer files). Dispose it when done.
- * @throws ArgumentError for an unknown name, ConfigError, FileError and MismatchError for a folder that is not sound.
+ * Loads a model: the embedded `pocket-gpt2` without an argument, a folder as the Hugging Face hub has it (config.json,
+ * model.safetensors or its shards, tokenizer files), a repository of the hub (`org/name`), or one of TransformerLens's
+ * short names (`gpt2-small`, `gelu-1l`). Files of the hub are kept in the cache that Python uses. Dispose it when done.
+ * @throws ArgumentError for an unknown name, ConfigError, FileError and MismatchError for files that are not sound or
+ *   cannot be had.
  */
 export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {}): Promise<HookedModel> {
-  const source = await locate(name)
   const flags = processingFlags(options.process ?? true)
-  const json = await readJson(source, 'config.json')
+  const tell = options.progress ?? downloadBars()
+  const located = await locate(name, knownModel(name), shortNames, { ...options, progress: tell })
+  const { source } = located
+  const json = (await readJson(source, 'config.json')) as Record<string, unknown>
   const architecture = architectureOf(new ConfigReader(json, `${source.id}/config.json`))
-  const stored = architecture.readConfig(json as Record<string, unknown>)
-  const config = options.ungroupGroupedQueryAttention ? { ...stored, nKeyValueHeads: stored.nHeads } : stored
-  const tokenizer = await loadTokenizer(source, json as { model_type?: string; vocab_size?: number })
+  const whole = architecture.readConfig(json)
+  const stored = { ...whole, nLayers: layersToLoad(whole, options.firstNLayers) }
+  const config = { ...stored, ...changesOf(stored, options, located.nCtx) }
+  const tokenizer = await located.tokenizer(json)
   if (tokenizer) checkTokenizer(tokenizer, config.dVocab, name)
   const checkpoint = await openCheckpoint(source)
   try {
-    checkLayers(stored.nLayers, checkpoint.infos.size)
+    checkLayers(whole.nLayers, checkpoint.infos.size)
+    const infos = firstLayers(checkpoint.infos, stored.nLayers, whole.nLayers)
+    const reader: TensorReader = { infos, read: (tensor) => checkpoint.read(tensor) }
     await useBackend()
+    checkCapacity(4 * numbersIn(reader), `loadModel: ${name}`)
     const anatomy = architecture.anatomy(config)
     const processing = possibleProcessing(flags, anatomy)
-    const weights = await architecture.fromHuggingFace(checkpoint, stored, options.progress)
-    if (config !== stored) ungroupHeads(weights, stored.nLayers, stored)
+    const weights = await architecture.fromHuggingFace(reader, stored, (loaded, total) =>
+      options.progress?.({ status: 'load', name: located.name, loaded, total, progress: (100 * loaded) / total }),
+    )
+    if (options.ungroupGroupedQueryAttention) ungroupHeads(weights, stored.nLayers, stored)
     const processed = new Weights(processWeights(weights, anatomy, processing))
     const files = hashesOf(source, checkpoint.files)
+    options.progress?.({ status: 'ready', name: located.name })
     return new HookedModel({
-      name: nameOf(name),
+      name: located.name,
       architecture,
       config,
       weights: processed,
@@ -103,6 +130,20 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
   }
 }
 
+/** @throws ArgumentError when the model has not as many blocks as are asked for */
+function layersToLoad({ nLayers }: ModelConfig, wanted = nLayers): number {
+  if (Number.isInteger(wanted) && wanted >= 1 && wanted <= nLayers) return wanted
+  throw new ArgumentError(
+    `loadModel: firstNLayers is ${wanted}. The model has ${nLayers} layers: give a whole number from 1 to ${nLayers}.`,
+  )
+}
+
+/** Where the model differs from what is stored. */
+function changesOf(stored: ModelConfig, options: LoadOptions, context = stored.nCtx): Partial<ModelConfig> {
+  const nCtx = Math.min(context, stored.nCtx)
+  return options.ungroupGroupedQueryAttention ? { nCtx, nKeyValueHeads: stored.nHeads } : { nCtx }
+}
+
 /** Before anything is made for each layer: a config may claim a billion. */
 function checkLayers(layers: number, tensors: number): void {
   if (layers <= tensors) return
@@ -111,18 +152,9 @@ function checkLayers(layers: number, tensors: number): void {
   )
 }
 
-async function locate(name: string): Promise<Source> {
-  if (embedded.includes(name)) return folderSource(fileURLToPath(new URL('./pocket/', import.meta.url)))
-  const info = await stat(name).catch(() => undefined)
-  if (info) return folderSource(name)
-  throw new ArgumentError(
-    `loadModel: there is no model or folder '${name}'. Name a folder with config.json and model.safetensors, or 'pocket-gpt2'.${didYouMean(name, embedded)}`,
-  )
-}
-
-/** What results call the model: its own name, or a folder's last part. */
-function nameOf(name: string): string {
-  return embedded.includes(name) ? embedded[0]! : (name.split(/[\\/]/).filter(Boolean).at(-1) ?? name)
+/** How many numbers the tensors hold. */
+function numbersIn({ infos }: TensorReader): number {
+  return [...infos.values()].reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0)
 }
 
 /** Fields that tell TransformerLens's own format, which has no model_type. */

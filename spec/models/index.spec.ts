@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { encodeSafetensors } from '../../lib/weights/safetensors.js'
 import { allProcessing } from '../../lib/weights/process.js'
-import { loadModel } from '../../models/index.js'
+import { loadModel, type LoadEvent } from '../../models/index.js'
 import { expectClose } from '../support/close.js'
 import { pocket } from '../support/pocket.js'
 import { refusalOf } from '../support/refusal.js'
@@ -47,13 +47,15 @@ describe('models/index', () => {
   })
 
   it('reports progress to the end', async () => {
-    const steps: [number, number][] = []
+    const events: LoadEvent[] = []
+    let name = ''
     await withFolder(tinyFiles(), async (folder) => {
-      using _model = await loadModel(folder, { progress: (done, total) => void steps.push([done, total]) })
+      name = path.basename(folder)
+      using _model = await loadModel(folder, { progress: (event) => void events.push(event) })
     })
-    expect(steps).to.have.length(28)
-    expect(steps.map(([done]) => done)).to.deep.equal(Array.from({ length: 28 }, (_, i) => i + 1))
-    expect(steps.every(([, total]) => total === 28)).to.equal(true)
+    const steps = Array.from({ length: 28 }, (_, i) => i + 1)
+    const loads = steps.map((n) => ({ status: 'load', name, loaded: n, total: 28, progress: (100 * n) / 28 }))
+    expect(events).to.deep.equal([...loads, { status: 'ready', name }])
   })
 
   it('owns its tensors: all are gone when it is disposed', async () => {
@@ -68,13 +70,15 @@ describe('models/index', () => {
   describe('refuses names and options:', () => {
     const names: [string, string][] = [
       ['poket-gpt2', " Did you mean 'pocket-gpt2'?"],
+      ['gpt2-smal', " Did you mean 'gpt2-small'?"],
+      ['tiny-stories-2L-3M', " Did you mean 'tiny-stories-2L-33M'?"],
       ['./no/such/folder', ''],
       ['', ''],
     ]
     for (const [name, hint] of names) {
       it(`model '${name}'`, async () => {
         expect(await refusalOf(() => loadModel(name))).to.equal(
-          `ArgumentError: loadModel: there is no model or folder '${name}'. Name a folder with config.json and model.safetensors, or 'pocket-gpt2'.${hint}`,
+          `ArgumentError: loadModel: there is no model or folder '${name}'. Name a folder with config.json and weights, a repository 'org/name' of the Hugging Face hub, or a known model such as 'gpt2'.${hint}`,
         )
       })
     }

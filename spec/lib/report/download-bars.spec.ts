@@ -1,0 +1,21 @@
+import { expect } from 'chai'
+import { downloadBars } from '../../../lib/report/download-bars.js'
+
+describe('lib/report/download-bars', () => {
+  it('shows large files in megabytes, and small ones not at all', () => {
+    let written = ''
+    const bars = downloadBars({ stream: { write: (text) => void (written += text) }, now: () => 0 })
+    for (const [file, total] of [
+      ['large.bin', 12e6],
+      ['small.json', 1e3],
+    ] as const) {
+      const of = { name: 'org/name', file }
+      bars({ status: 'initiate', ...of })
+      bars({ status: 'download', ...of })
+      for (const part of [0.25, 0.6, 1])
+        bars({ status: 'progress', ...of, loaded: part * total, total, progress: 100 * part })
+      bars({ status: 'done', ...of })
+    }
+    expect(written).to.equal('org/name/large.bin (MB): 12 to do\norg/name/large.bin (MB): 12 of 12 in 0.0 s\n')
+  })
+})
