@@ -78,16 +78,15 @@ export class ZipArchive {
   /** Where a member's bytes begin: behind its local header, which must tell the same as the directory. */
   async #dataOf(member: Member): Promise<number> {
     const head = viewOf(await this.#file.read(member.header, 30))
-    const name = await this.#file.read(member.header + 30, head.getUint16(26, true))
-    const begin = member.header + 30 + head.getUint16(26, true) + head.getUint16(28, true)
-    const agrees =
+    const nameLength = head.getUint16(26, true)
+    const begin = member.header + 30 + nameLength + head.getUint16(28, true)
+    const fits =
       head.getUint32(0, true) === LOCAL &&
       head.getUint16(8, true) === (member.deflated ? 8 : 0) &&
-      new TextDecoder().decode(name) === member.name
-    if (!agrees || begin + member.storedSize > member.limit) {
-      throw fault(this.#file, `member '${brief(member.name)}' is not where the directory says`, 'It is damaged')
-    }
-    return begin
+      begin + member.storedSize <= member.limit
+    const name = fits ? new TextDecoder().decode(await this.#file.read(member.header + 30, nameLength)) : undefined
+    if (name === member.name) return begin
+    throw fault(this.#file, `member '${brief(member.name)}' is not where the directory says`, 'It is damaged')
   }
 }
 
