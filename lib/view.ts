@@ -94,20 +94,22 @@ export function resolveStop(stopAt: number | undefined, nLayers: number): number
 }
 
 /**
- * Names chosen by a filter that fire in a run of this view; without a filter all that do.
- * @throws HookError for an unknown point, or one behind the layer where the view stops.
+ * Names chosen by a filter that fire in a run of this view; of a pattern's, and without a filter, those that do.
+ * @throws HookError for an unknown point, one named outright behind the layer where the view stops, or no point at all.
  */
 export function reachedNames(verb: string, filter: NameFilter | undefined, model: LoadedModel, view: View): string[] {
   const names = chosenNames(verb, filter, viewPoints(model, view), model.name)
   const { stopAt } = view
   if (stopAt === undefined) return names
+  const reached = names.filter((name) => blockOf(name) < stopAt)
+  const isPattern = filter === undefined || typeof filter === 'function' || filter instanceof RegExp
   const late = names.find((name) => blockOf(name) >= stopAt)
-  if (late !== undefined && filter !== undefined) {
+  if (late !== undefined && (!isPattern || reached.length === 0)) {
     throw new HookError(
       `${verb}: '${late}' is never reached, as this view stops at layer ${stopAt}. Ask for earlier points or stop later.`,
     )
   }
-  return names.filter((name) => blockOf(name) < stopAt)
+  return reached
 }
 
 /** How many blocks must run so that all of these points fire; undefined when the whole model must. */

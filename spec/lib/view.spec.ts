@@ -186,6 +186,14 @@ describe('lib/view', () => {
       expect(cache.logits.dataSync()).to.deep.equal(cache.get('resid_post', 0).dataSync())
     })
 
+    it('takes of a pattern the points that are reached', async () => {
+      using cache = tiny.stopAt(1).runWithCache(prompts, { names: /hook_z$/ })
+      expect(cache.names).to.deep.equal(['blocks.0.attn.hook_z'])
+      expect(await refusalOf(() => tiny.stopAt(1).runWithCache(prompts, { names: /^ln_final/ }))).to.equal(
+        "HookError: runWithCache: 'ln_final.hook_scale' is never reached, as this view stops at layer 1. Ask for earlier points or stop later.",
+      )
+    })
+
     it('refuses points behind it, runs that need logits, and layers that are none', async () => {
       const view = tiny.stopAt(1)
       expect(await refusalOf(() => view.runWithCache(prompts, { names: 'blocks.1.hook_resid_pre' }))).to.equal(
