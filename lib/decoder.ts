@@ -159,6 +159,8 @@ export function* decoderTensors(
   blockTensors: readonly Wanted[],
   make: { readonly embed?: Wanted[3]; readonly norm?: Wanted[3] } = {},
 ): Generator<Wanted> {
+  // the largest first: what making them takes beside themselves is free again when the rest comes
+  yield [c.tied ? EMBEDDING : 'lm_head.weight', 'unembed.W_U', [c.dVocab, c.dModel], transposed]
   yield [EMBEDDING, 'embed.W_E', [c.dVocab, c.dModel], make.embed]
   for (let l = 0; l < c.nLayers; l++) {
     for (const [theirs, ours, ...rest] of blockTensors) {
@@ -166,7 +168,6 @@ export function* decoderTensors(
     }
   }
   yield ['model.norm.weight', 'ln_final.w', [c.dModel], make.norm]
-  yield [c.tied ? EMBEDDING : 'lm_head.weight', 'unembed.W_U', [c.dVocab, c.dModel], transposed]
 }
 
 /** Names in a checkpoint that nothing is computed from: buffers of old releases, and the head where it is tied. */
