@@ -64,5 +64,5 @@ function isOn(variable: string): boolean {
 
 /** A path whose leading `~` is the home folder. */
 function atHome(file: string): string {
-  return path.resolve(file.replace(/^~(?=$|[/\\])/, homedir()))
+  return file.replace(/^~(?=$|[/\\])/, homedir())
 }

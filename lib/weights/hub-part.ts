@@ -63,12 +63,12 @@ export class PartFile {
     await rename(this.#file, this.#blob)
   }
 
-  /** Leaves its bytes for a later try, of any process and of Python's too. */
+  /** Leaves its bytes for a later try of any process. Not under Python's name: it may be writing to that one. */
   async leave(): Promise<void> {
     await this.#handle.close()
     if (this.length === 0) return rm(this.#file, { force: true })
     await utimes(this.#file, 0, 0) // nobody writes to it
-    await rename(this.#file, `${this.#blob}.incomplete`)
+    await rename(this.#file, `${this.#blob}.left.incomplete`)
   }
 
   async discard(): Promise<void> {
