@@ -27,7 +27,8 @@ export interface ModelConfig {
 }
 
 /**
- * Keys and values of earlier positions. A forward pass hands each layer's new ones over, [B,p,H,K], and gets all of
+ * Keys (rotated, where positions are rotary) and values of earlier positions, G of them where heads share. A forward
+ * pass hands each layer's new ones over, [B,p,G,K], and gets all of
  * them, earlier first.
  */
 export interface Past {

@@ -12,7 +12,7 @@ export class KeyValueCache implements Past {
     return this.#length
   }
 
-  /** All keys and values [B,past+p,H,K] of a layer, the new ones [B,p,H,K] last. They belong to the cache. */
+  /** All keys and values [B,past+p,G,K] of a layer, the new ones [B,p,G,K] last. They belong to the cache. */
   join(layer: number, k: tf.Tensor4D, v: tf.Tensor4D): { k: tf.Tensor4D; v: tf.Tensor4D } {
     const before = this.#layers.get(layer)
     const all = before

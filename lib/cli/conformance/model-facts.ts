@@ -66,7 +66,7 @@ function addStop(list: CheckList, runs: ModelRuns, layer: number, hook: string):
 /** With an option on there are other names and shapes, and the logits stay. */
 function addOption(list: CheckList, runs: ModelRuns, option: string, said: OptionFacts): void {
   if ('unsupported' in said) {
-    list.fact(`options/${option}`, [], async () => optionPoints(option, (await runs.processed()).hookNames))
+    list.fact(`options/${option}`, [], () => unexpectedPoints(runs, option))
     return
   }
   const withOption = async () => {
@@ -89,6 +89,21 @@ function addOption(list: CheckList, runs: ModelRuns, option: string, said: Optio
     const { logits } = await runs.cache()
     return takeNumber(tf.tidy(() => cache.logits.sub(logits).abs().max()))
   })
+}
+
+/**
+ * Points of an option that TransformerLens refuses. It refuses `use_attn_in` for every model whose config names its
+ * key/value heads; where these are not shared the point is well defined, and is right if asking for it changes nothing.
+ */
+async function unexpectedPoints(runs: ModelRuns, option: string): Promise<string[]> {
+  const model = await runs.processed()
+  const names = optionPoints(option, model.hookNames)
+  const { nHeads, nKeyValueHeads = nHeads } = model.config
+  if (names.length === 0 || option !== 'use_attn_in' || nKeyValueHeads !== nHeads) return names
+  using cache = model.runWithCache(await runs.tokens('probe_tokens'), { names })
+  const { logits } = await runs.cache()
+  const off = takeNumber(tf.tidy(() => cache.logits.sub(logits).abs().max()))
+  return off <= (runs.record.entry('tl/logits').atol ?? 0) ? [] : names
 }
 
 function addPositionSlice(list: CheckList, runs: ModelRuns, shapesOfAll: Shapes, said: PositionSliceFacts): void {
