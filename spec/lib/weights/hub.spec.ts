@@ -180,16 +180,23 @@ describe('lib/weights/hub', () => {
   })
 
   describe('without a network', () => {
-    const away = { endpoint: 'http://127.0.0.1:40009' } // nobody listens
-    const ways: Record<string, [HubSourceOptions, why: string]> = {
-      localFilesOnly: [{ localFilesOnly: true }, 'localFilesOnly is set'],
-      HF_HUB_OFFLINE: [{}, 'HF_HUB_OFFLINE is set'],
-      'no hub in reach': [away, 'http://127.0.0.1:40009 cannot be reached (connect ECONNREFUSED 127.0.0.1:40009)'],
+    let nowhere = ''
+    before(async () => {
+      const gone = await HubServer.start()
+      nowhere = gone.url
+      await gone.close()
+    })
+    const ways: Record<string, [way: () => HubSourceOptions, why: string]> = {
+      localFilesOnly: [() => ({ localFilesOnly: true }), 'localFilesOnly is set'],
+      HF_HUB_OFFLINE: [() => ({}), 'HF_HUB_OFFLINE is set'],
+      'no hub in reach': [() => ({ endpoint: nowhere }), 'http://HOST cannot be reached (connect ECONNREFUSED HOST)'],
     }
-    for (const [title, [way, why]] of Object.entries(ways)) {
+    for (const [title, [wayOf, whyNot]] of Object.entries(ways)) {
       it(`(${title}) the cache is used, and what it lacks is refused`, async () => {
         await (await open()).readText('config.json')
         server.seen()
+        const way = wayOf()
+        const why = whyNot.replaceAll('HOST', new URL(nowhere).host)
         if (title === 'HF_HUB_OFFLINE') process.env['HF_HUB_OFFLINE'] = '1'
         for (const revision of ['main', commit]) {
           const source = await open({ ...way, revision })
