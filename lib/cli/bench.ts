@@ -72,11 +72,11 @@ async function runJobs(names: readonly JobName[], options: BenchOptions): Promis
 
 /** Prints it and gives the largest of its numbers, in 10⁹ operations a second. */
 async function printMatmulLimit({ folder, threads }: BenchOptions): Promise<number> {
-  const [side, { backend, detail }] = await startOurs(folder, threads)
+  const [side, ready] = await startOurs(folder, threads)
   try {
     const line = await side.ask('matmul_limit')
-    print({ ...line, backend, threads })
-    console.error(`bench: ${String(backend)} (${String(detail)})`)
+    print({ ...line, backend: ready['backend'], threads: ready['threads'] })
+    console.error(`bench: ${String(ready['backend'])} (${String(ready['detail'])})`)
     return Math.max(...Object.values(line['gflops'] as Record<string, number>))
   } finally {
     await side.stop()

@@ -22,7 +22,7 @@ export async function measure(job: JobName, options: BenchOptions, limit: number
     sides.push(ours)
     if (options.peer !== undefined) sides.push((await startPeer(options.peer, options.folder, options.threads))[0])
     const answers = await takeTurns(sides, job, options.repeat)
-    return line(job, answers[0]!, answers[1], ready, options.threads, limit)
+    return line(job, answers[0]!, answers[1], ready, limit)
   } finally {
     await Promise.all(sides.map((side) => side.stop()))
   }
@@ -42,10 +42,9 @@ function line(
   ours: readonly Answer[],
   peer: readonly Answer[] | undefined,
   ready: Answer,
-  threads: number,
   limit: number,
 ): JsonObject {
-  const [oursRuns, peerRuns] = [secondsOf(ours), peer && secondsOf(peer)]
+  const [oursRuns, peerRuns] = [runsOf(ours, 'seconds'), peer && runsOf(peer, 'seconds')]
   const [seconds, peerSeconds] = [median(oursRuns), peerRuns ? median(peerRuns) : null]
   const last = ours.at(-1)!
   const disagreement =
@@ -61,19 +60,21 @@ function line(
     oursRuns,
     peerRuns: peerRuns ?? null,
     spread: { ours: spread(oursRuns), peer: peerRuns ? spread(peerRuns) : null },
+    oursCpu: median(runsOf(ours, 'cpu_seconds')),
+    peerCpu: peer ? median(runsOf(peer, 'cpu_seconds')) : null,
     oursPeakRssMb: peakOf(ours),
     peerPeakRssMb: peer ? peakOf(peer) : null,
     ...(gflops !== undefined && { gflops: digits(gflops, 4), share: digits(gflops / limit, 3) }),
     backend: ready['backend'],
-    threads,
-    ...(peer && { peerWait: peer[0]!['omp_wait_policy'] }),
+    threads: ready['threads'],
+    ...(peer && { peerThreads: peer[0]!['threads'], peerWait: peer[0]!['omp_wait_policy'] }),
     work: last['work'],
   }
 }
 
-/** Times of the runs that count. */
-function secondsOf(answers: readonly Answer[]): number[] {
-  return answers.slice(1).map((answer) => digits((answer['seconds'] as number[])[0]!, 5))
+/** Wall or processor seconds of the runs that count. */
+function runsOf(answers: readonly Answer[], time: 'seconds' | 'cpu_seconds'): number[] {
+  return answers.slice(1).map((answer) => digits((answer[time] as number[])[0]!, 5))
 }
 
 function peakOf(answers: readonly Answer[]): number {

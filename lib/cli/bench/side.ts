@@ -2,17 +2,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { LensError } from '../../errors.js'
+import { ArgumentError } from '../../errors.js'
 import type { JsonValue } from '../../report/json.js'
 
 export type Answer = { readonly [key: string]: JsonValue }
-
-/** A process of the benchmark that failed or ended. */
-export class ProcessError extends LensError {
-  constructor(message: string) {
-    super('E_PROCESS', message)
-  }
-}
 
 export class Side {
   /** For messages: 'ours' or 'peer'. */
@@ -32,7 +25,7 @@ export class Side {
     this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]()
   }
 
-  /** Starts the process and waits for its first line. @throws ProcessError when it ends instead. */
+  /** Starts the process and waits for its first line. @throws ArgumentError when it ends instead. */
   static async start(
     name: string,
     command: string,
@@ -43,11 +36,11 @@ export class Side {
     return [side, await side.#next()]
   }
 
-  /** Sends a line and waits for the answer. @throws ProcessError when it is an error, or the process ends. */
+  /** Sends a line and waits for the answer. @throws ArgumentError when it is an error, or the process ends. */
   async ask(line: string): Promise<Answer> {
     this.#child.stdin!.write(`${line}\n`)
     const answer = await this.#next()
-    if (typeof answer['error'] === 'string') throw new ProcessError(`${this.name}: ${answer['error']}`)
+    if (typeof answer['error'] === 'string') throw new ArgumentError(`${this.name}: ${answer['error']}`)
     return answer
   }
 
@@ -60,7 +53,7 @@ export class Side {
   async #next(): Promise<Answer> {
     for (;;) {
       const { value, done } = await this.#lines.next()
-      if (done) throw new ProcessError(`${this.name}: the process ended. ${lastLines(this.#stderr)}`)
+      if (done) throw new ArgumentError(`${this.name}: the process ended. ${lastLines(this.#stderr)}`)
       if (value.startsWith('{')) return JSON.parse(value) as Answer
     }
   }

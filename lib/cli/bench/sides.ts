@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { FileError } from '../../errors.js'
-import { ProcessError, Side, type Answer } from './side.js'
+import { ArgumentError, FileError } from '../../errors.js'
+import { Side, type Answer } from './side.js'
 
 /** Our side in a process of its own. */
 export function startOurs(folder: string, threads: number): Promise<[Side, Answer]> {
@@ -59,10 +59,10 @@ function peerScript(name: string): string {
 function runToEnd(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 2, 2] })
-    child.on('error', reject)
+    child.on('error', (error) => reject(new ArgumentError(`bench: ${error.message}. Name a program that is there.`)))
     child.on('close', (code) => {
       if (code === 0) resolve()
-      else reject(new ProcessError(`bench: the models could not be made (exit code ${code}). See above for why.`))
+      else reject(new ArgumentError(`bench: the models could not be made (exit code ${code}). See above for why.`))
     })
   })
 }

@@ -22,13 +22,14 @@ async function runOnce(material: Material, name: JobName): Promise<object> {
   prepared.set(name, ready)
   globalThis.gc?.()
   forgetPeak()
-  const start = performance.now()
+  const [start, startCpu] = [performance.now(), process.cpuUsage()]
   const result = await ready.run()
   const seconds = (performance.now() - start) / 1000
+  const { user, system } = process.cpuUsage(startCpu)
   const peak = peakRssMb()
   const report = ready.report(result)
   ready.dispose(result)
-  return { job: name, seconds: [seconds], peak_rss_mb: peak, ...report }
+  return { job: name, seconds: [seconds], cpu_seconds: [(user + system) / 1e6], peak_rss_mb: peak, ...report }
 }
 
 async function answer(folder: string, line: string): Promise<object> {
@@ -41,7 +42,9 @@ async function answer(folder: string, line: string): Promise<object> {
 }
 
 const { name, detail } = await useBackend()
-say({ ready: true, backend: name, detail })
+// the other backends compute on one thread of the CPU, whatever they are told
+const threads = name.startsWith('tfjs-node') ? Number(process.env['TF_NUM_INTRAOP_THREADS']) : 1
+say({ ready: true, backend: name, detail, threads })
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'quit') break
   say(await answer(process.argv[2] ?? '', line))

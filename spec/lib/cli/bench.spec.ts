@@ -53,6 +53,7 @@ describe('bench', function () {
       expect(line, line.job).to.include({ peer: null, ratio: null, agree: null, peerRuns: null, peerPeakRssMb: null })
       expect(line['ours'], line.job).to.be.greaterThan(0)
       expect(line['oursRuns'], line.job).to.deep.equal([line['ours']])
+      expect(line['oursCpu'], line.job).to.be.greaterThan(0)
       expect(line['oursPeakRssMb'], line.job).to.be.greaterThan(20)
       expect(Object.keys(line['work'] as object), line.job).to.have.length.greaterThan(0)
       expect(line['backend'], line.job).to.be.a('string')
@@ -115,7 +116,7 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (j
   if (job !== 'load_sae') return console.log(JSON.stringify({ job, error: 'no such job' }))
   const check = { W_enc: [0, 0, 0], W_dec: [0, 0, 0], b_enc: [0, 0, 0] }
   count++
-  console.log(JSON.stringify({ job, seconds: [count], check, peak_rss_mb: 100 + count, omp_wait_policy: 'PASSIVE' }))
+  console.log(JSON.stringify({ job, seconds: [count], cpu_seconds: [2 * count], check, peak_rss_mb: 100 + count, threads: 1, omp_wait_policy: 'PASSIVE' }))
 })
 `
 
@@ -139,7 +140,9 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (j
       expect(line['peer']).to.equal(3)
       expect(line['oursRuns']).to.have.length(3)
       expect(line['ratio']).to.be.closeTo(3 / (line['ours'] as number), 1e-3 * (3 / (line['ours'] as number)))
+      expect(line['peerCpu']).to.equal(6)
       expect(line['peerPeakRssMb']).to.equal(104)
+      expect([line['threads'], line['peerThreads']]).to.deep.equal([1, 1])
       expect(line['peerWait']).to.equal('PASSIVE')
       expect(line['agree']).to.equal(false)
       expect(line['disagreement']).to.match(/^W_enc\[0\]: -?[\d.e-]+, the peer has 0 /)
