@@ -6,6 +6,7 @@ import type { HookPoint, Observer } from './hooks.js'
 import { didYouMean } from './nearest.js'
 import type { Tokens } from './tokens/tokens.js'
 import * as decompose from './decompose.js'
+import { headResults } from './decompose-parts.js'
 import { sliceRange, type PositionSlice } from './positions.js'
 
 export class ActivationCache {
@@ -93,6 +94,16 @@ export class ActivationCache {
   /** Parts [C,B,P,D] as the norm behind them sees them. */
   applyLnToStack(stack: tf.Tensor, options?: decompose.PartsOptions): tf.Tensor {
     return decompose.applyLnToStack(this.#model, this, stack, options)
+  }
+  /** One activation of all layers below `layer` (−1: of all), [L,…] as `get`. The caller owns it. */
+  stackActivation(name: string, layer = -1, part?: string): tf.Tensor {
+    const { nLayers } = this.#model.config
+    const layers = Array.from({ length: layer < 0 ? nLayers + 1 + layer : layer }, (_, l) => l)
+    return tf.stack(layers.map((l) => this.get(name, l, part)))
+  }
+  /** Adds each layer's `attn.hook_result` [B,P,H,D], z · W_O of each head, where the run did not keep it. */
+  computeHeadResults(): void {
+    for (const [name, result] of headResults(this.#model, this)) this.#tensors.set(name, tf.keep(result))
   }
   /** What each part adds to tokens' logits, [C,B,P]. */
   logitAttrs(

@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from './cache.js'
 import type { DecomposedModel, InnerPartsOptions } from './decompose.js'
+import { linearPerHead } from './ops/linear.js'
 import { resolvePosition, sliceRange, type PositionSlice } from './positions.js'
 
 /** What the model adds up before its first block: `embed`, and `pos_embed` where positions are learned. */
@@ -112,4 +113,15 @@ export function accumulatedBias(model: DecomposedModel, attnLayers: number, mlpL
     ...Array.from({ length: mlpLayers }, (_, l) => `blocks.${l}.mlp.b_out`),
   ]
   return names.reduce<tf.Tensor>((sum, name) => sum.add(model.weight(name)), tf.zeros([model.config.dModel]))
+}
+
+/** `attn.hook_result` [B,P,H,D] of each layer that a cache has z of and no result yet, before a post-norm. */
+export function headResults(model: DecomposedModel, cache: ActivationCache): [name: string, result: tf.Tensor][] {
+  const layers = Array.from({ length: model.config.nLayers }, (_, l) => l)
+  return layers
+    .filter((l) => cache.has('z', l) && !cache.has('result', l))
+    .map((l) => [
+      `blocks.${l}.attn.hook_result`,
+      tf.tidy(() => linearPerHead(cache.get<tf.Tensor4D>('z', l), model.weight(`blocks.${l}.attn.W_O`) as tf.Tensor3D)),
+    ])
 }

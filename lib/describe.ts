@@ -1,9 +1,12 @@
 /** What can be told of a view: a line for the reader, facts for SAEs, provenance for results. */
 import * as tf from '@tensorflow/tfjs'
+import type { ModelConfig } from './architecture.js'
 import { backendInfo } from './backend.js'
+import type { HookPoint } from './hooks.js'
 import { libraryVersion, type Provenance } from './report/provenance.js'
+import { Table } from './report/table.js'
 import type { ModelFacts } from './splice.js'
-import { featureShape, type LoadedModel, type View } from './view.js'
+import { featureShape, shapeIn, type LoadedModel, type View } from './view.js'
 
 /** What decides whether an SAE fits the model. */
 export function modelFacts({ architecture, config, processing, name }: LoadedModel): ModelFacts {
@@ -54,4 +57,12 @@ export function viewSummary({ name, config, processing, weights }: LoadedModel, 
     ...(view.stopAt === undefined ? [] : [`stops at layer ${view.stopAt}`]),
   ]
   return `HookedModel ${parts.join(' · ')}`
+}
+
+/** Every hook point: its name, its axes, its shape with the model's sizes, and whether it is computed on request only. */
+export function hooksTable(config: ModelConfig, points: readonly HookPoint[]): Table {
+  // inside an SAE the letters are its own: D is d_in there
+  const inModel = ({ name, shape }: HookPoint) => (name.includes('.hook_sae_') ? '' : shapeIn(shape, config))
+  const rows = points.map((point) => [point.name, point.shape, inModel(point), point.onRequest ? 'on request' : ''])
+  return new Table(['hook point', 'axes', 'shape', 'computed'], rows)
 }

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { ForwardInput, ModelConfig } from './architecture.js'
 import { checkCapacity } from './backend.js'
 import { ActivationCache, Recorder } from './cache.js'
-import { modelFacts, viewProvenance, viewSummary } from './describe.js'
+import { hooksTable, modelFacts, viewProvenance, viewSummary } from './describe.js'
 import { ArgumentError } from './errors.js'
 import {
   generate,
@@ -74,6 +74,11 @@ export class HookedModel {
   /** What decides whether an SAE fits this model. */
   get facts(): ModelFacts {
     return modelFacts(this.#model)
+  }
+
+  /** Every hook point with its axes and its shape in this model. */
+  hooksTable(): ReturnType<typeof hooksTable> {
+    return hooksTable(this.config, this.hookPoints)
   }
 
   // ---- views
@@ -170,16 +175,12 @@ export class HookedModel {
    * padded on the left. Hooks and SAEs of the view are active, on the new position alone once the prompt is run.
    */
   generate(input: Input, options: GenerateOptions = {}): Promise<Generation> {
-    return generate(this, this.#step, this.#leftPadded(input, options), options)
+    return generate(this, this.#step, this.toTokens(input, { ...options, paddingSide: 'left' }), options)
   }
 
   /** The same step by step: `for await (const { text } of model.stream(prompt)) process.stdout.write(text[0])`. */
   stream(input: Input, options: GenerateOptions = {}): AsyncGenerator<GenerationStep, void, undefined> {
-    return streamTokens(this, this.#step, this.#leftPadded(input, options), options)
-  }
-
-  #leftPadded(input: Input, options: GenerateOptions): Tokens {
-    return this.toTokens(input, { ...options, paddingSide: 'left' })
+    return streamTokens(this, this.#step, this.toTokens(input, { ...options, paddingSide: 'left' }), options)
   }
 
   /** One forward pass over what is new. */
@@ -276,8 +277,6 @@ export class HookedModel {
   get #tokenContext(): TokenContext {
     return { tokenizer: this.tokenizer, nCtx: this.config.nCtx, dVocab: this.config.dVocab, name: this.name }
   }
-
-  // ---- the rest
 
   /** What a result needs so that it can be made again. */
   provenance(options: { prependBos?: boolean; seed?: number } = {}): Promise<Provenance> {

@@ -153,18 +153,26 @@ export function viewTaps(view: View, observers: readonly Observer[]): Taps {
 
 /** Lengths of an activation's last axes, batch and position left out: [H,K] for `[B,P,H,K]`. */
 export function featureShape(point: HookPoint, config: ModelConfig): number[] {
-  const sizes: Record<string, number> = {
-    D: config.dModel,
-    H: config.nHeads,
-    G: config.nKeyValueHeads ?? config.nHeads,
-    K: config.dHead,
-    M: config.dMlp,
-    V: config.dVocab,
-    1: 1,
-  }
-  return point.shape
-    .slice(1, -1)
-    .split(',')
-    .filter((axis) => axis !== 'B' && axis !== 'P')
-    .map((axis) => sizes[axis]!)
+  const sizes = axisSizes(config)
+  return axesOf(point.shape).flatMap((axis) => (axis === 'B' || axis === 'P' ? [] : [sizes[axis]!]))
 }
+
+/** A shape of axis letters with the model's sizes: `[B,P,12,64]` for `[B,P,H,K]`. */
+export function shapeIn(shape: string, config: ModelConfig): string {
+  const sizes = axisSizes(config)
+  return `[${axesOf(shape)
+    .map((axis) => sizes[axis] ?? axis)
+    .join(',')}]`
+}
+
+const axesOf = (shape: string): string[] => shape.slice(1, -1).split(',')
+
+const axisSizes = (config: ModelConfig): Record<string, number> => ({
+  D: config.dModel,
+  H: config.nHeads,
+  G: config.nKeyValueHeads ?? config.nHeads,
+  K: config.dHead,
+  M: config.dMlp,
+  V: config.dVocab,
+  1: 1,
+})

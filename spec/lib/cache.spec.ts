@@ -5,6 +5,7 @@ import { expect } from 'chai'
 import { positionAxis } from '../../lib/cache.js'
 import type { HookedModel } from '../../lib/model.js'
 import type { PositionSlice } from '../../lib/positions.js'
+import { expectClose, tolerances } from '../support/close.js'
 import { refusalOf } from '../support/refusal.js'
 import { tinyModel } from '../support/tiny-gpt2.js'
 
@@ -55,6 +56,26 @@ describe('lib/cache', () => {
       expect(cache.has(...args), name).to.equal(true)
     }
     expect([cache.has('z', 2), cache.has('result', 0), cache.has('q', -3)]).to.deep.equal([false, false, false])
+  })
+
+  it('stacks one activation of all layers, or of those below one', () => {
+    using cache = model.runWithCache(prompts)
+    const [all, first] = [cache.stackActivation('z'), cache.stackActivation('scale', 1, 'ln2')]
+    expect([all.shape, first.shape]).to.deep.equal([
+      [2, 2, 5, 3, 4],
+      [1, 2, 5, 1],
+    ])
+    expect([...all.dataSync()]).to.deep.equal([...cache.get('z', 0).dataSync(), ...cache.get('z', 1).dataSync()])
+    tf.dispose([all, first])
+  })
+
+  it('computes what heads wrote, as the run does when it is asked for', () => {
+    const names = ['blocks.0.attn.hook_result', 'blocks.1.attn.hook_result']
+    using asked = model.runWithCache(prompts, { names })
+    using cache = model.runWithCache(prompts)
+    cache.computeHeadResults()
+    cache.computeHeadResults() // those that are there stay
+    for (const name of names) expectClose(cache.get(name), asked.get(name), tolerances.tiny, name)
   })
 
   it('names the nearest entry for one that is not there', async () => {
