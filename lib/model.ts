@@ -20,7 +20,8 @@ import { meanLoss, tokenLosses } from './ops/loss.js'
 import { bindPlugins, checkPlugins, type Analysis, type Methods } from './plugins.js'
 import type { Provenance } from './report/provenance.js'
 import type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions } from './run-options.js'
-import type { Attachable, ModelFacts } from './splice.js'
+import { selfCheck, type SelfCheck } from './self-check.js'
+import type { Attachable } from './splice.js'
 import type { Tokenizer } from './tokens/tokenizer.js'
 import * as strings from './tokens/strings.js'
 import { toTokens, type TokenContext, type TokenOptions, type Tokens } from './tokens/tokens.js'
@@ -71,11 +72,6 @@ export class HookedModel {
     return this.#model.architecture.weight(this.#model.weights, this.config, name) as T
   }
 
-  /** What decides whether an SAE fits this model. */
-  get facts(): ModelFacts {
-    return modelFacts(this.#model)
-  }
-
   /** Every hook point with its axes and its shape in this model. */
   hooksTable(): ReturnType<typeof hooksTable> {
     return hooksTable(this.config, this.hookPoints)
@@ -101,7 +97,7 @@ export class HookedModel {
     const { force = false, ...splice } = options
     let view = this.#view
     for (const sae of [saes].flat() as Attachable[]) {
-      sae.checkFits(this.facts, force)
+      sae.checkFits(modelFacts(this.#model), force)
       view = views.attach(this.#model, view, sae, splice)
     }
     return this.#derive(view)
@@ -281,6 +277,11 @@ export class HookedModel {
   /** What a result needs so that it can be made again. */
   provenance(options: { prependBos?: boolean; seed?: number } = {}): Promise<Provenance> {
     return viewProvenance(this.#model, this.#view, options)
+  }
+
+  /** Compares the model with logits recorded in its folder. @throws FileError where there are none */
+  async selfCheck(): Promise<SelfCheck> {
+    return selfCheck(this, await this.#model.recorded())
   }
 
   dispose(): void {

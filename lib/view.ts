@@ -11,6 +11,7 @@ import {
   type Taps,
   type Observer,
 } from './hooks.js'
+import type { Recorded } from './self-check.js'
 import type { Attachable, Splice, SpliceOptions } from './splice.js'
 import type { Tokenizer } from './tokens/tokenizer.js'
 import type { Tokens } from './tokens/tokens.js'
@@ -27,6 +28,8 @@ export interface LoadedModel {
   readonly processing: ProcessingFlags
   /** sha256 of the weight files, for provenance. */
   readonly files: () => Promise<Readonly<Record<string, string>>>
+  /** Logits that the model's folder carries, to check it by. */
+  readonly recorded: () => Promise<Recorded | undefined>
 }
 
 export interface Attached {

@@ -5,6 +5,7 @@ import { ConfigReader } from '../lib/config-reader.js'
 import { ArgumentError, ConfigError } from '../lib/errors.js'
 import { HookedModel } from '../lib/model.js'
 import { didYouMean } from '../lib/nearest.js'
+import { readRecorded } from '../lib/self-check.js'
 import { downloadBars } from '../lib/report/download-bars.js'
 import { checkTokenizer } from '../lib/tokens/tokenizer.js'
 import { openCheckpoint } from '../lib/weights/checkpoint.js'
@@ -124,6 +125,7 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
       tokenizer,
       processing,
       files,
+      recorded: () => readRecorded(source),
     })
   } finally {
     await checkpoint.close()
