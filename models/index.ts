@@ -3,6 +3,7 @@ import type { Architecture, ModelConfig, TensorReader } from '../lib/architectur
 import { checkCapacity, useBackend } from '../lib/backend.js'
 import { ConfigReader } from '../lib/config-reader.js'
 import { ArgumentError, ConfigError } from '../lib/errors.js'
+import type { HookPoint } from '../lib/hooks.js'
 import { HookedModel } from '../lib/model.js'
 import { didYouMean } from '../lib/nearest.js'
 import { readRecorded } from '../lib/self-check.js'
@@ -21,6 +22,7 @@ import {
   type ProcessingFlags,
 } from '../lib/weights/process.js'
 import { readJson, type Source } from '../lib/weights/source.js'
+import { refactorAttention } from '../lib/weights/refactor.js'
 import { Weights } from '../lib/weights/weights.js'
 import { gpt2 } from './gpt2.js'
 import { gptNeo } from './gpt-neo.js'
@@ -101,6 +103,7 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
   const config = { ...stored, ...changesOf(stored, options, located.nCtx) }
   const tokenizer = await located.tokenizer(json)
   if (tokenizer) checkTokenizer(tokenizer, config.dVocab, name)
+  if (flags.refactorFactoredAttnMatrices) checkRefactoring(architecture.hookPoints(config), name)
   const checkpoint = await openCheckpoint(source)
   try {
     checkLayers(whole.nLayers, checkpoint.infos.size)
@@ -114,7 +117,9 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
       options.progress?.({ status: 'load', name: located.name, loaded, total, progress: (100 * loaded) / total }),
     )
     if (options.ungroupGroupedQueryAttention) ungroupHeads(weights, stored.nLayers, stored)
-    const processed = new Weights(processWeights(weights, anatomy, processing))
+    processWeights(weights, anatomy, processing)
+    if (processing.refactorFactoredAttnMatrices) refactorAttention(weights, stored.nLayers, config)
+    const processed = new Weights(weights)
     const files = hashesOf(source, checkpoint.files)
     options.progress?.({ status: 'ready', name: located.name })
     return new HookedModel({
@@ -174,13 +179,25 @@ function architectureOf(config: ConfigReader): Architecture {
 
 function processingFlags(process: boolean | Partial<ProcessingFlags>): ProcessingFlags {
   if (typeof process === 'boolean') return process ? allProcessing : noProcessing
-  const unknown = Object.keys(process).find((flag) => !Object.hasOwn(allProcessing, flag))
-  if (unknown !== undefined) {
-    throw new ArgumentError(
-      `loadModel: there is no processing flag '${unknown}'.${didYouMean(unknown, Object.keys(allProcessing))}`,
-    )
+  const known = [...Object.keys(allProcessing), 'refactorFactoredAttnMatrices']
+  for (const [flag, value] of Object.entries(process ?? {})) {
+    if (!known.includes(flag)) {
+      throw new ArgumentError(`loadModel: there is no processing flag '${flag}'.${didYouMean(flag, known)}`)
+    }
+    if (typeof value !== 'boolean') {
+      throw new ArgumentError(`loadModel: the flag ${flag} is ${JSON.stringify(value)}. It must be true or false.`)
+    }
   }
-  return { ...allProcessing, ...process }
+  const flags = { ...allProcessing, ...process }
+  return flags.refactorFactoredAttnMatrices ? { ...flags, foldValueBiases: true } : flags
+}
+
+/** @throws ArgumentError where heads cannot be refactored */
+function checkRefactoring(points: readonly HookPoint[], name: string): void {
+  if (!points.some((point) => point.name.endsWith('.attn.hook_rot_q'))) return
+  throw new ArgumentError(
+    `loadModel: refactorFactoredAttnMatrices turns the dimensions of queries and keys, and ${name} has rotary positions, which act on them. Leave the flag out.`,
+  )
 }
 
 /** sha256 of the weight files, computed when a result first asks for them. */

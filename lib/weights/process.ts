@@ -15,6 +15,11 @@ export interface ProcessingFlags {
   readonly centerUnembed: boolean
   /** b_V moved into b_O: attention patterns sum to 1. */
   readonly foldValueBiases: boolean
+  /**
+   * Each head's matrices made singular value decompositions (refactor.ts), value biases folded with them.
+   * @default false, also where all processing is asked for, as in TransformerLens
+   */
+  readonly refactorFactoredAttnMatrices?: boolean
 }
 
 export const allProcessing: ProcessingFlags = {
@@ -148,6 +153,7 @@ export function layerNormDependsOn(flag: keyof ProcessingFlags, hookName: string
   if (flag === 'foldValueBiases') return /^attn\.hook_(v|z|result)$/.test(point)
   if (flag === 'centerWritingWeights') return /^hook_|^attn\.hook_result$/.test(point)
   if (flag === 'foldLn') return point === 'unembed.hook_in'
+  if (flag === 'refactorFactoredAttnMatrices') return /^attn\.hook_[qkvz]$/.test(point)
   return point === 'unembed.hook_out' // centerUnembed
 }
 
