@@ -15,7 +15,7 @@ import { rmsNorm } from './ops/rms-norm.js'
 import { rotaryTables } from './ops/rotary.js'
 import { transposed, type Wanted } from './weights/collect.js'
 import { packedValues } from './weights/packed.js'
-import type { Anatomy } from './weights/process.js'
+import type { Anatomy, NamedTensors } from './weights/process.js'
 import type { Weights } from './weights/weights.js'
 
 // Points in firing order. The split inputs have a head axis, and so have ln1's points when one of them is asked for.
@@ -70,7 +70,7 @@ export function decoderForward(w: Weights, c: DecoderConfig, input: ForwardInput
   const positions = tokens.shape[1]
   const bias = causalMask(positions, { mask, past: past?.length })
   const rotary = rotaryTables(positions, { ...c.rotary, dimensions: c.dHead, mask, past: past?.length })
-  let resid = from?.resid ?? at('hook_embed', tf.gather(w.get('embed.W_E'), tokens) as tf.Tensor3D) // [B,P,D]
+  let resid = from?.resid ?? at('hook_embed', embedded(w, tokens)) // [B,P,D]
   for (let l = from?.layer ?? 0; l < Math.min(c.nLayers, stopAt); l++) {
     const before = resid
     const join: AttentionFrame['join'] = past && ((k, v) => past.join(l, k, v))
@@ -79,8 +79,15 @@ export function decoderForward(w: Weights, c: DecoderConfig, input: ForwardInput
   }
   if (stopAt <= c.nLayers) return resid
   const final = rmsNorm(resid, c.eps, at.under('ln_final'), w.maybe('ln_final.w'))
-  const logits = linear(at('unembed.hook_in', final), w.matrix('unembed.W_U'), w.get('unembed.b_U')) as tf.Tensor3D
+  const logits = linear(at('unembed.hook_in', final), w.unembedding, w.get('unembed.b_U')) as tf.Tensor3D
   return at('unembed.hook_out', logits) // [B,P,V]
+}
+
+/** Rows of the embedding, times its factor where there is one: [B,P,D]. */
+export function embedded(w: Weights, tokens: tf.Tensor2D): tf.Tensor3D {
+  const rows = tf.gather(w.get('embed.W_E'), tokens) as tf.Tensor3D
+  const scale = w.maybe('embed.scale')
+  return scale ? rows.mul(scale) : rows
 }
 
 /** The points of attention and MLP stand in ops/grouped-attention.ts and ops/gated-mlp.ts. */
@@ -118,7 +125,8 @@ export function layerMlp(w: Weights, c: DecoderConfig, l: number): GatedMlp {
 /** What processing rewrites. `valueBiases`: there are b_QKV and b_O. */
 export function decoderAnatomy(c: DecoderConfig, has: { readonly valueBiases: boolean }): Anatomy {
   const layers = Array.from({ length: c.nLayers }, (_, l) => `blocks.${l}`)
-  const unembed = { W: 'unembed.W_U', b: 'unembed.b_U' }
+  const W = c.tied ? 'unembed.scale' : 'unembed.W_U'
+  const unembed = { W, b: 'unembed.b_U', ...(c.tied && { tiedTo: 'embed.W_E' }) }
   return {
     normalization: 'RMS',
     norms: [
@@ -152,22 +160,28 @@ export const EMBEDDING = 'model.embed_tokens.weight'
 
 /**
  * All tensors of a checkpoint whose blocks hold these. One at a time, so that a config that claims a billion layers
- * fails at the first tensor that is not there. `make`: what is made of the embedding and of the last norm.
+ * fails at the first tensor that is not there. `norm`: what is made of the last norm.
  */
 export function* decoderTensors(
   c: DecoderConfig,
   blockTensors: readonly Wanted[],
-  make: { readonly embed?: Wanted[3]; readonly norm?: Wanted[3] } = {},
+  norm?: Wanted[3],
 ): Generator<Wanted> {
   // the largest first: what making them takes beside themselves is free again when the rest comes
-  yield [c.tied ? EMBEDDING : 'lm_head.weight', 'unembed.W_U', [c.dVocab, c.dModel], transposed]
-  yield [EMBEDDING, 'embed.W_E', [c.dVocab, c.dModel], make.embed]
+  if (!c.tied) yield ['lm_head.weight', 'unembed.W_U', [c.dVocab, c.dModel], transposed]
+  yield [EMBEDDING, 'embed.W_E', [c.dVocab, c.dModel]]
   for (let l = 0; l < c.nLayers; l++) {
     for (const [theirs, ours, ...rest] of blockTensors) {
       yield [`model.layers.${l}.${theirs}`, `blocks.${l}.${ours}`, ...rest]
     }
   }
-  yield ['model.norm.weight', 'ln_final.w', [c.dModel], make.norm]
+  yield ['model.norm.weight', 'ln_final.w', [c.dModel], norm]
+}
+
+/** What no checkpoint stores: a bias of zeros for the unembedding, and the scale of a tied one. */
+export function completeDecoder(weights: NamedTensors, c: DecoderConfig): NamedTensors {
+  if (c.tied) weights.set('unembed.scale', tf.ones([c.dModel, 1]))
+  return weights.set('unembed.b_U', tf.zeros([c.dVocab]))
 }
 
 /** Names in a checkpoint that nothing is computed from: buffers of old releases, and the head where it is tied. */

@@ -9,6 +9,7 @@ import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/decoder-con
 import {
   blockMatrices,
   decoderAnatomy,
+  completeDecoder,
   decoderBallast,
   decoderForward,
   decoderPoints,
@@ -16,7 +17,7 @@ import {
   EMBEDDING,
 } from '../lib/decoder.js'
 import { activationNames, type ActivationName } from '../lib/ops/activations.js'
-import { collectTensors, onePlus, scaledBy, type Wanted } from '../lib/weights/collect.js'
+import { collectTensors, onePlus, type Wanted } from '../lib/weights/collect.js'
 import { roundedTo } from '../lib/weights/dtypes.js'
 import { packedWeight, packQueries } from '../lib/weights/packed.js'
 import { rmsNormDependsOn, type NamedTensors } from '../lib/weights/process.js'
@@ -46,10 +47,9 @@ const blockTensors = (c: GemmaConfig): Wanted[] => [
   ...blockMatrices(c),
 ]
 
-/** The factor is rounded to the checkpoint's number type, in which the model was trained; the unembedding has none. */
-function wantedTensors({ infos }: TensorReader, c: GemmaConfig): Generator<Wanted> {
-  const factor = roundedTo(infos.get(EMBEDDING)?.dtype ?? 'F32', Math.sqrt(c.dModel))
-  return decoderTensors(c, blockTensors(c), { embed: scaledBy(factor), norm: onePlus })
+/** √D in the checkpoint's number type, in which the model was trained; the unembedding has no such factor. */
+function embeddingScale({ infos }: TensorReader, c: GemmaConfig): number {
+  return roundedTo(infos.get(EMBEDDING)?.dtype ?? 'F32', Math.sqrt(c.dModel))
 }
 
 async function fromHuggingFace(
@@ -57,9 +57,10 @@ async function fromHuggingFace(
   c: GemmaConfig,
   progress?: (done: number, total: number) => void,
 ): Promise<NamedTensors> {
-  const weights = await collectTensors(reader, wantedTensors(reader, c), decoderBallast(c), progress)
+  const weights = await collectTensors(reader, decoderTensors(c, blockTensors(c), onePlus), decoderBallast(c), progress)
   packQueries(weights, c.nLayers)
-  return weights.set('unembed.b_U', tf.zeros([c.dVocab]))
+  weights.set('embed.scale', tf.scalar(embeddingScale(reader, c)))
+  return completeDecoder(weights, c)
 }
 
 export const gemma: Architecture<GemmaConfig> = {

@@ -11,10 +11,12 @@ import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/decoder-con
 import {
   blockMatrices,
   decoderAnatomy,
+  completeDecoder,
   decoderBallast,
   decoderPoints,
   decoderTensors,
   EMBEDDING,
+  embedded,
   layerAttention,
   layerMlp,
 } from '../lib/decoder.js'
@@ -27,7 +29,7 @@ import { groupedAttention, type AttentionFrame } from '../lib/ops/grouped-attent
 import { linear } from '../lib/ops/linear.js'
 import { rmsNorm } from '../lib/ops/rms-norm.js'
 import { rotaryTables } from '../lib/ops/rotary.js'
-import { collectTensors, onePlus, scaledBy, type Wanted } from '../lib/weights/collect.js'
+import { collectTensors, onePlus, type Wanted } from '../lib/weights/collect.js'
 import { roundedTo } from '../lib/weights/dtypes.js'
 import { packedWeight, packQueries } from '../lib/weights/packed.js'
 import { rmsNormDependsOn, type NamedTensors } from '../lib/weights/process.js'
@@ -117,7 +119,7 @@ function forward(w: Weights, c: Gemma2Config, input: ForwardInput, at: At): tf.T
   const global = causalMask(positions, { mask, past: past?.length })
   const local = causalMask(positions, { mask, past: past?.length, window: c.window })
   const rotary = rotaryTables(positions, { ...c.rotary, dimensions: c.dHead, mask, past: past?.length })
-  let resid = from?.resid ?? at('hook_embed', tf.gather(w.get('embed.W_E'), tokens) as tf.Tensor3D) // [B,P,D]
+  let resid = from?.resid ?? at('hook_embed', embedded(w, tokens)) // [B,P,D]
   for (let l = from?.layer ?? 0; l < Math.min(c.nLayers, stopAt); l++) {
     const before = resid
     const bias = c.local[l] ? local : global
@@ -127,7 +129,7 @@ function forward(w: Weights, c: Gemma2Config, input: ForwardInput, at: At): tf.T
   }
   if (stopAt <= c.nLayers) return resid
   const final = rmsNorm(resid, c.eps, at.under('ln_final'), w.maybe('ln_final.w'))
-  const product = linear(at('unembed.hook_in', final), w.matrix('unembed.W_U'), w.get('unembed.b_U')) as tf.Tensor3D
+  const product = linear(at('unembed.hook_in', final), w.unembedding, w.get('unembed.b_U')) as tf.Tensor3D
   const logits = at('unembed.hook_out', product) // [B,P,V]
   return c.finalSoftCap === undefined ? logits : softCap(logits, c.finalSoftCap)
 }
@@ -156,10 +158,9 @@ const blockTensors = (c: Gemma2Config): Wanted[] => [
   ...blockMatrices(c),
 ]
 
-/** The factor is rounded to the checkpoint's number type, in which the model was trained; the unembedding has none. */
-function wantedTensors({ infos }: TensorReader, c: Gemma2Config): Generator<Wanted> {
-  const factor = roundedTo(infos.get(EMBEDDING)?.dtype ?? 'F32', Math.sqrt(c.dModel))
-  return decoderTensors(c, blockTensors(c), { embed: scaledBy(factor), norm: onePlus })
+/** √D in the checkpoint's number type, in which the model was trained; the unembedding has no such factor. */
+function embeddingScale({ infos }: TensorReader, c: Gemma2Config): number {
+  return roundedTo(infos.get(EMBEDDING)?.dtype ?? 'F32', Math.sqrt(c.dModel))
 }
 
 async function fromHuggingFace(
@@ -167,9 +168,10 @@ async function fromHuggingFace(
   c: Gemma2Config,
   progress?: (done: number, total: number) => void,
 ): Promise<NamedTensors> {
-  const weights = await collectTensors(reader, wantedTensors(reader, c), decoderBallast(c), progress)
+  const weights = await collectTensors(reader, decoderTensors(c, blockTensors(c), onePlus), decoderBallast(c), progress)
   packQueries(weights, c.nLayers)
-  return weights.set('unembed.b_U', tf.zeros([c.dVocab]))
+  weights.set('embed.scale', tf.scalar(embeddingScale(reader, c)))
+  return completeDecoder(weights, c)
 }
 
 export const gemma2: Architecture<Gemma2Config> = {

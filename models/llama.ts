@@ -2,13 +2,13 @@
  * Llama (Touvron et al. 2023, arXiv:2302.13971; Llama 3 herd of models, arXiv:2407.21783), of which SmolLM and TinyLlama
  * are. The forward pass and its hook points: lib/decoder.ts.
  */
-import * as tf from '@tensorflow/tfjs'
 import type { Architecture, TensorReader } from '../lib/architecture.js'
 import { ConfigReader } from '../lib/config-reader.js'
 import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/decoder-config.js'
 import {
   blockMatrices,
   decoderAnatomy,
+  completeDecoder,
   decoderBallast,
   decoderForward,
   decoderPoints,
@@ -42,7 +42,7 @@ async function fromHuggingFace(
 ): Promise<NamedTensors> {
   const weights = await collectTensors(reader, decoderTensors(c, blockTensors(c)), decoderBallast(c), progress)
   packQueries(weights, c.nLayers)
-  return weights.set('unembed.b_U', tf.zeros([c.dVocab]))
+  return completeDecoder(weights, c)
 }
 
 export const llama: Architecture<LlamaConfig> = {

@@ -9,6 +9,7 @@ import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/decoder-con
 import {
   blockMatrices,
   decoderAnatomy,
+  completeDecoder,
   decoderBallast,
   decoderForward,
   decoderPoints,
@@ -47,7 +48,7 @@ async function fromHuggingFace(
   packQueries(weights, c.nLayers)
   // none is stored: it takes what the value biases are folded to
   for (let l = 0; l < c.nLayers; l++) weights.set(`blocks.${l}.attn.b_O`, tf.zeros([c.dModel]))
-  return weights.set('unembed.b_U', tf.zeros([c.dVocab]))
+  return completeDecoder(weights, c)
 }
 
 export const qwen2: Architecture<Qwen2Config> = {

@@ -19,12 +19,6 @@ export const transposed = (stored: tf.Tensor): tf.Tensor => stored.transpose()
 /** The weight of a norm that multiplies by 1 + what is stored. */
 export const onePlus = (stored: tf.Tensor): tf.Tensor => stored.add(1)
 
-/** What is stored, times a number. */
-export const scaledBy =
-  (factor: number) =>
-  (stored: tf.Tensor): tf.Tensor =>
-    stored.mul(factor)
-
 /**
  * The wanted tensors as float32; the caller owns them. Names are asked for one by one, up to the first that is missing.
  * @param ignore names of known ballast, such as stored masks
@@ -50,7 +44,7 @@ export async function collectTensors(
       checkFinite(values, theirs, 'the checkpoint')
       const floats = values instanceof Float32Array ? values : Float32Array.from(values)
       const stored = () => tf.tensor(floats, [...shape])
-      tensors.set(ours, rearrange ? tf.tidy(() => rearrange(stored())) : stored())
+      tensors.set(ours, rearrange ? tf.tidy(() => rearrange(stored())) : uploaded(stored()))
       progress?.(tensors.size, wanted.length)
     }
     return tensors
@@ -58,6 +52,21 @@ export async function collectTensors(
     for (const tensor of tensors.values()) tensor.dispose()
     throw error
   }
+}
+
+/**
+ * The tensor, used once: the native backend holds on to the JavaScript array until a kernel first needs the tensor, which
+ * would keep a second copy of the weight until the first run.
+ */
+function uploaded(tensor: tf.Tensor): tf.Tensor {
+  tf.tidy(
+    () =>
+      void tensor.slice(
+        tensor.shape.map(() => 0),
+        tensor.shape.map(() => 1),
+      ),
+  )
+  return tensor
 }
 
 function checkShape(reader: TensorReader, [name, , shape]: Wanted): void {

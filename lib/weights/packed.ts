@@ -22,6 +22,8 @@ const derived = /^(blocks\.\d+)\.attn\.(_?)([Wb])_([QKVO])$/
  * the model has not are zeros. Others as stored. The caller owns it.
  */
 export function packedWeight(w: Weights, sizes: AttentionSizes, name: string): tf.Tensor {
+  if (name === 'unembed.W_U') return w.tiedUnembedding?.matrix() ?? w.get(name).clone()
+  if (name === 'embed.W_E' && w.has('embed.scale')) return w.get(name).mul(w.get('embed.scale'))
   const [, block, ungrouped, kind, letter] = derived.exec(name) ?? []
   if (block === undefined || name.endsWith('b_O')) return stored(w, name)
   const { dModel, dHead, nHeads, nKeyValueHeads = nHeads } = sizes

@@ -62,7 +62,8 @@ export interface Anatomy {
     W_O: string
     b_O: string
   }[]
-  readonly unembed: { W: string; b: string }
+  /** `tiedTo`: the embedding [V,D] that the unembedding is; W then holds its scale [D,1]. */
+  readonly unembed: { W: string; b: string; tiedTo?: string }
   /** The logits are soft-capped: centring the unembedding would change what is predicted. */
   readonly softCapped?: boolean
 }
@@ -125,7 +126,13 @@ export function centerWritingWeights(weights: NamedTensors, anatomy: Anatomy): v
 
 /** Takes the mean over the vocabulary out of W_U and b_U: a softmax ignores it (a soft-cap does not). */
 export function centerUnembed(weights: NamedTensors, anatomy: Anatomy): void {
-  replace(weights, anatomy.unembed.W, (matrix) => matrix.sub(matrix.mean(-1, true)))
+  if (anatomy.unembed.tiedTo === undefined)
+    replace(weights, anatomy.unembed.W, (matrix) => matrix.sub(matrix.mean(-1, true)))
+  else
+    weights.set(
+      'unembed.mean',
+      tf.tidy(() => need(weights, anatomy.unembed.tiedTo!).mean(0).reshape([-1, 1])),
+    )
   replace(weights, anatomy.unembed.b, (bias) => bias.sub(bias.mean()))
 }
 

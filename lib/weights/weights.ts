@@ -2,11 +2,13 @@
 import * as tf from '@tensorflow/tfjs'
 import { ConfigError } from '../errors.js'
 import { didYouMean } from '../nearest.js'
-import { Matrix } from '../ops/linear.js'
+import { Matrix, type LinearMap } from '../ops/linear.js'
+import { TiedUnembedding } from '../ops/tied-unembedding.js'
 
 /**
  * Named weights of one model. Names are TransformerLens's, except that what is multiplied together is stored together:
- * `attn.W_QKV` [D,3·H·K] and `attn.W_O` [H·K,D] stand for W_Q, W_K, W_V [H,D,K] and W_O [H,K,D].
+ * `attn.W_QKV` [D,3·H·K] and `attn.W_O` [H·K,D] stand for W_Q, W_K, W_V [H,D,K] and W_O [H,K,D]. A tied unembedding is
+ * not stored: `unembed.scale` [D,1], and `unembed.mean` [D,1] where it is centred, say what is made of the embedding.
  */
 export class Weights {
   readonly #tensors: Map<string, tf.Tensor>
@@ -43,6 +45,17 @@ export class Weights {
     let matrix = this.#matrices.get(name)
     if (!matrix) this.#matrices.set(name, (matrix = new Matrix(this.get<tf.Tensor2D>(name))))
     return matrix
+  }
+
+  /** The unembedding, stored or tied. */
+  get unembedding(): LinearMap {
+    return this.tiedUnembedding ?? this.matrix('unembed.W_U')
+  }
+
+  /** The unembedding where it is not stored, being the embedding with a scale of its own. */
+  get tiedUnembedding(): TiedUnembedding | undefined {
+    if (!this.has('unembed.scale')) return undefined
+    return new TiedUnembedding(this.get('embed.W_E'), this.get('unembed.scale'), this.maybe('unembed.mean'))
   }
 
   /** Numbers held, tied weights counted once. */

@@ -69,7 +69,8 @@ describe('table', () => {
     const module = new URL('../../../lib/report/table.ts', import.meta.url).href
     const script = `const { Table } = await import('${module}'); console.log(String(new Table(['a'], [[1]], { title: 'T' })))`
     const run = (colours: Record<string, string>) => {
-      const { NO_COLOR: _no, FORCE_COLOR: _force, ...env } = process.env
+      // CI too: its logs show colours, which ansis knows
+      const { NO_COLOR: _no, FORCE_COLOR: _force, CI: _ci, ...env } = process.env
       const args = ['--import', 'tsx', '--input-type=module', '-e', script]
       return execFileSync(process.execPath, args, { env: { ...env, ...colours }, encoding: 'utf8' })
     }

@@ -1,0 +1,49 @@
+/** An unembedding that is the embedding: one matrix in memory where there would be two. */
+import * as tf from '@tensorflow/tfjs'
+import type { LinearMap } from './linear.js'
+
+/**
+ * W_U [D,V] = (scale ∘ (W_E − mean))ᵀ without being made: a large vocabulary's W_U is gigabytes.
+ */
+export class TiedUnembedding implements LinearMap {
+  readonly #embedding: tf.Tensor2D
+  readonly #scale: tf.Tensor2D
+  readonly #mean: tf.Tensor2D | undefined
+
+  /** `embedding` [V,D]; `scale` [D,1], the weight of a folded norm; `mean` [D,1] of centred columns. All stay their owner's. */
+  constructor(embedding: tf.Tensor2D, scale: tf.Tensor2D, mean?: tf.Tensor2D) {
+    this.#embedding = embedding
+    this.#scale = scale
+    this.#mean = mean
+  }
+
+  get shape(): [number, number] {
+    const [vocabulary, width] = this.#embedding.shape
+    return [width, vocabulary]
+  }
+
+  times(rows: tf.Tensor2D): tf.Tensor2D {
+    return tf.tidy(() => {
+      const scaled = rows.mul<tf.Tensor2D>(this.#scale.reshape([1, -1]))
+      // the large matrix first: as a transposed right-hand side the native backend would copy it
+      const logits = tf.matMul(this.#embedding, scaled.transpose<tf.Tensor2D>()).transpose<tf.Tensor2D>()
+      return this.#mean ? logits.sub<tf.Tensor2D>(tf.matMul(scaled, this.#mean)) : logits
+    })
+  }
+
+  back(dy: tf.Tensor2D): tf.Tensor2D {
+    return tf.tidy(() => {
+      const whole = tf.matMul(dy, this.#embedding)
+      const centred = this.#mean ? whole.sub(tf.matMul(dy.sum<tf.Tensor2D>(1, true), this.#mean, false, true)) : whole
+      return centred.mul(this.#scale.reshape([1, -1]))
+    })
+  }
+
+  /** W_U itself [D,V]. The caller owns it. */
+  matrix(): tf.Tensor2D {
+    return tf.tidy(() => {
+      const centred = this.#mean ? this.#embedding.sub(this.#mean.reshape([1, -1])) : this.#embedding
+      return centred.transpose().mul<tf.Tensor2D>(this.#scale)
+    })
+  }
+}
