@@ -78,6 +78,8 @@ export interface LoadOptions extends Omit<HubSourceOptions, 'progress'> {
    * hook_k, hook_v and their inputs then have H heads, and one head can be changed alone. Outputs stay. @default false
    */
   readonly ungroupGroupedQueryAttention?: boolean
+  /** Number type in memory. tfjs computes in float32 alone: other types of a checkpoint are widened. @default 'float32' */
+  readonly dtype?: 'float32'
   /** Load only so many blocks, from the first on (TransformerLens's first_n_layers). @default all */
   readonly firstNLayers?: number
   /** Told of downloads and of the tensors that are read. @default bars on stderr for downloads */
@@ -93,6 +95,7 @@ export interface LoadOptions extends Omit<HubSourceOptions, 'progress'> {
  */
 export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {}): Promise<HookedModel> {
   const flags = processingFlags(options.process ?? true)
+  checkDtype(options.dtype ?? 'float32')
   const tell = options.progress ?? downloadBars()
   const located = await locate(name, knownModel(name), shortNames, { ...options, progress: tell })
   const { source } = located
@@ -190,6 +193,13 @@ function processingFlags(process: boolean | Partial<ProcessingFlags>): Processin
   }
   const flags = { ...allProcessing, ...process }
   return flags.refactorFactoredAttnMatrices ? { ...flags, foldValueBiases: true } : flags
+}
+
+function checkDtype(dtype: string): void {
+  if (dtype === 'float32') return
+  throw new ArgumentError(
+    `loadModel: dtype is '${dtype}'. It must be 'float32': tfjs computes in no other number type.`,
+  )
 }
 
 /** @throws ArgumentError where heads cannot be refactored */

@@ -95,6 +95,13 @@ describe('models/index', () => {
       })
     }
 
+    it('a number type that tfjs does not compute in', async () => {
+      const dtype = 'bfloat16' as 'float32'
+      expect(await refusalOf(() => loadModel('pocket', { dtype }))).to.equal(
+        "ArgumentError: loadModel: dtype is 'bfloat16'. It must be 'float32': tfjs computes in no other number type.",
+      )
+    })
+
     it('a folder that is a file, or holds no config.json', async () => {
       expect(await refusalOf(() => loadModel(path.join(pocketFolder, 'config.json')))).to.match(/^FileError: /)
       expect(await refusalOfFiles({ 'other.txt': '' })).to.match(/^FileError: .*config\.json/)
