@@ -8,17 +8,11 @@ import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from
 import { ConfigReader } from '../lib/config-reader.js'
 import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
-import {
-  attentionScores,
-  attentionSoftmax,
-  causalMask,
-  joinHeads,
-  mixValues,
-  splitHeads,
-} from '../lib/ops/attention.js'
+import { attentionOut, queriesKeysValues } from '../lib/layer-norm-heads.js'
+import { attentionScores, attentionSoftmax, causalMask, mixValues } from '../lib/ops/attention.js'
 import { activations, solu } from '../lib/ops/activations.js'
 import { layerNorm } from '../lib/ops/layer-norm.js'
-import { linear, linearPerHead } from '../lib/ops/linear.js'
+import { linear } from '../lib/ops/linear.js'
 import { learnedPositions } from '../lib/ops/positions.js'
 import { collectTensors, type Wanted } from '../lib/weights/collect.js'
 import { packedValues, packedWeight, packQueries } from '../lib/weights/packed.js'
@@ -155,8 +149,7 @@ function block(w: Weights, c: NeelConfig, l: number, x: tf.Tensor3D, frame: Fram
 
 function attention(w: Weights, c: NeelConfig, l: number, x: tf.Tensor3D, frame: Frame, atBlock: At): tf.Tensor3D {
   const at = atBlock.under('attn')
-  const split = splitInputs.some((name) => atBlock.wants(name))
-  const heads = split ? queriesFromSplitInputs(w, c, l, x, atBlock) : queries(w, c, l, x, atBlock)
+  const heads = queriesKeysValues(w, c, l, x, atBlock)
   const q = at('hook_q', heads[0]!) // [B,P,H,K]
   const newK = at('hook_k', heads[1]!)
   const newV = at('hook_v', heads[2]!)
@@ -164,37 +157,7 @@ function attention(w: Weights, c: NeelConfig, l: number, x: tf.Tensor3D, frame: 
   const scores = at('hook_attn_scores', attentionScores(q, k, 1 / Math.sqrt(c.dHead)).add<tf.Tensor4D>(frame.bias)) // [B,H,P,P]
   const pattern = at('hook_pattern', attentionSoftmax(scores, frame.padded)) // [B,H,P,P]
   const z = at('hook_z', mixValues(pattern, v)) // [B,P,H,K]
-  const b_O = w.get(`blocks.${l}.attn.b_O`)
-  if (at.wants('hook_result')) {
-    const W_O = w.get(`blocks.${l}.attn.W_O`).reshape<tf.Tensor3D>([c.nHeads, c.dHead, c.dModel])
-    return at('hook_result', linearPerHead(z, W_O)).sum<tf.Tensor3D>(2).add(b_O) // [B,P,H,D] summed over heads
-  }
-  return linear(joinHeads(z), w.matrix(`blocks.${l}.attn.W_O`), b_O) as tf.Tensor3D // [B,P,D]
-}
-
-/** q, k and v [B,P,H,K] from one normed input. */
-function queries(w: Weights, c: NeelConfig, l: number, x: tf.Tensor3D, at: At): tf.Tensor4D[] {
-  const ln = `blocks.${l}.ln1`
-  const normed = layerNorm(x, c.eps, at.under('ln1'), w.maybe(`${ln}.w`), w.maybe(`${ln}.b`))
-  const qkv = linear(normed, w.matrix(`blocks.${l}.attn.W_QKV`), w.get(`blocks.${l}.attn.b_QKV`))
-  return tf.split(qkv, 3, -1).map((part) => splitHeads(part, c.nHeads))
-}
-
-const splitInputs = ['hook_attn_in', 'hook_q_input', 'hook_k_input', 'hook_v_input']
-
-/** The same where each head may be given an input of its own: three norms and a product for each head. */
-function queriesFromSplitInputs(w: Weights, c: NeelConfig, l: number, x: tf.Tensor3D, at: At): tf.Tensor4D[] {
-  const ln = `blocks.${l}.ln1`
-  const perHead = at('hook_attn_in', x.expandDims<tf.Tensor4D>(2).tile<tf.Tensor4D>([1, 1, c.nHeads, 1])) // [B,P,H,D]
-  const letters = ['q', 'k', 'v']
-  const inputs = letters.map((letter) => at(`hook_${letter}_input`, perHead)) // all three fire before the first norm
-  return inputs.map((input, i) => {
-    const letter = letters[i]!
-    const normed = layerNorm(input, c.eps, at.under('ln1'), w.maybe(`${ln}.w`), w.maybe(`${ln}.b`))
-    const W = packedWeight(w, c, `blocks.${l}.attn.W_${letter.toUpperCase()}`) as tf.Tensor3D
-    const b = packedWeight(w, c, `blocks.${l}.attn.b_${letter.toUpperCase()}`) as tf.Tensor2D
-    return linearPerHead(normed, W, b)
-  })
+  return attentionOut(w, c, l, z, at) // [B,P,D]
 }
 
 function mlp(w: Weights, c: NeelConfig, l: number, x: tf.Tensor3D, atBlock: At): tf.Tensor3D {
