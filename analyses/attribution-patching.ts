@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from '../lib/cache.js'
 import { HookError } from '../lib/errors.js'
-import type { HookName, HookPoint } from '../lib/hooks.js'
+import { axesOf, type HookName, type HookPoint } from '../lib/hooks.js'
 import { describeMetric, metricPositions, type Metric, type MetricFunction } from '../lib/metrics.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import { pickPositions } from '../lib/ops/pick.js'
@@ -130,4 +130,4 @@ const unitNames: Readonly<Record<string, string>> = {
   '[B,P,V]': 'token',
 }
 
-const lastAxis = (point: HookPoint): string => point.shape.slice(1, -1).split(',').at(-1)!
+const lastAxis = (point: HookPoint): string => axesOf(point.shape).at(-1)!

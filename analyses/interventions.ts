@@ -5,11 +5,11 @@
 import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from '../lib/cache.js'
 import { ArgumentError } from '../lib/errors.js'
-import { layerOf, type HookFunction, type HookPoint } from '../lib/hooks.js'
+import { axesOf, layerOf, type HookFunction, type HookPoint } from '../lib/hooks.js'
 import { checkMetric, describeMetric, metricPositions, type Metric, type MetricFunction } from '../lib/metrics.js'
 import type { HookedModel, Input, RunOptions } from '../lib/model.js'
 import type { JsonObject } from '../lib/report/json.js'
-import { progress } from '../lib/report/progress.js'
+import { progressOf } from '../lib/report/progress.js'
 import { Result } from '../lib/report/result.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
 import { positionAxis, promptAxis } from './labels.js'
@@ -57,7 +57,7 @@ export async function intervene(
   using starts = new Starts(view, tokens, sites)
   const baseline = await measure(view, tokens, metric)
   const values = new Float32Array(runs.length * baseline.length)
-  const report = options.onProgress ?? defaultProgress(kind, runs.length)
+  const report = options.onProgress ?? progressOf(kind, runs.length)
   for (const [i, run] of runs.entries()) {
     const after = await measure(withHook(view, run, replacements), tokens, metric, starts.before(run.site.name))
     after.forEach((value, b) => (values[i * baseline.length + b] = value - baseline[b]!))
@@ -166,7 +166,7 @@ function selectionMask(
   positions: readonly number[] | undefined,
   unit: number | undefined,
 ): tf.Tensor {
-  const axes = point.shape.slice(1, -1).split(',')
+  const axes = axesOf(point.shape)
   const unitAxis = axes.findIndex((axis) => axis === 'H' || axis === 'S' || axis === 'M')
   const along = (axis: number, length: number) => axes.map((_, i) => (i === axis ? length : 1))
   let mask = tf.ones(axes.map(() => 1))
@@ -184,9 +184,4 @@ function selectionMask(
         .reshape(along(unitAxis, shape[unitAxis]!)),
     )
   return mask.toBool()
-}
-
-function defaultProgress(label: string, total: number): (done: number) => void {
-  const bar = progress(label, total)
-  return (done) => (done === total ? (bar.tick(), bar.done()) : bar.tick())
 }

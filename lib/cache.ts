@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { HookError } from './errors.js'
 import { actName } from './hook-names.js'
-import type { HookPoint, Observer } from './hooks.js'
+import { axesOf, type HookPoint, type Observer } from './hooks.js'
 import { didYouMean } from './nearest.js'
 import type { Tokens } from './tokens/tokens.js'
 import * as decompose from './decompose.js'
@@ -168,5 +168,5 @@ export class Recorder implements Observer {
 
 /** The axis of positions: the first P, which for scores and pattern [B,H,P,P] is the query's. */
 export function positionAxis(point: HookPoint): number {
-  return point.shape.slice(1, -1).split(',').indexOf('P')
+  return axesOf(point.shape).indexOf('P')
 }

@@ -146,7 +146,7 @@ function lastLogits(
 ): tf.Tensor2D {
   const done = past?.length ?? 0
   const fresh = rows.map((row) => row.slice(done))
-  const mask = prompts.mask?.map((row, b) => [...row, ...new Array<number>(rows[b]!.length - row.length).fill(1)])
+  const mask = grownMask(prompts, rows[0]!.length)
   const recorder = new Recorder(names, view.hookPoints)
   try {
     const last = tf.tidy(() => {
@@ -160,6 +160,11 @@ function lastLogits(
   } finally {
     recorder.dispose()
   }
+}
+
+/** The prompts' mask at a later length: what was generated is real. */
+function grownMask({ mask }: Tokens, length: number): Tokens['mask'] {
+  return mask?.map((row) => [...row, ...new Array<number>(length - row.length).fill(1)])
 }
 
 /** Runs a generation to its end. */
@@ -209,7 +214,7 @@ function joined(
     if (parts) tensors.set(point.name, tf.concat(parts, positionAxis(point)))
   }
   const run = rows.map((row) => row.slice(0, -1))
-  const mask = prompts.mask?.map((row, b) => [...row, ...new Array<number>(run[b]!.length - row.length).fill(1)])
+  const mask = grownMask(prompts, run[0]!.length)
   return new ActivationCache(view, tensors, new Tokens(run, mask, 'left'))
 }
 

@@ -37,6 +37,9 @@ export interface HookPoint {
   readonly onRequest?: boolean
 }
 
+/** The axis letters of a shape: B, P, H, K for `[B,P,H,K]`. */
+export const axesOf = (shape: string): string[] => shape.slice(1, -1).split(',')
+
 /** What a hook function is told beside the activation. */
 export interface HookContext {
   readonly name: string

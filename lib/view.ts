@@ -3,6 +3,7 @@ import type * as tf from '@tensorflow/tfjs'
 import type { Architecture, ModelConfig } from './architecture.js'
 import { ArgumentError, HookError, ShapeError } from './errors.js'
 import {
+  axesOf,
   chosenNames,
   layerOf,
   type HookFunction,
@@ -167,8 +168,6 @@ export function shapeIn(shape: string, config: ModelConfig): string {
     .map((axis) => sizes[axis] ?? axis)
     .join(',')}]`
 }
-
-const axesOf = (shape: string): string[] => shape.slice(1, -1).split(',')
 
 const axisSizes = (config: ModelConfig): Record<string, number> => ({
   D: config.dModel,

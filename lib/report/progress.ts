@@ -50,6 +50,16 @@ function barLine(name: string, count: number, total: number, elapsed: number): s
   return `${name} ${'█'.repeat(filled)}${'░'.repeat(24 - filled)} ${count}/${total}${left}`
 }
 
+/** What an analysis calls after each of its runs. Where the number of runs is known, the bar is there before the first. */
+export function progressOf(label: string, runs?: number): (done: number, total: number) => void {
+  let bar = runs === undefined ? undefined : progress(label, runs)
+  return (done, total) => {
+    bar ??= progress(label, total)
+    bar.tick()
+    if (done === total) bar.done()
+  }
+}
+
 /** 0.4 s, 12 s, 3 min 5 s, 2 h 10 min. */
 export function duration(milliseconds: number): string {
   const seconds = milliseconds / 1000

@@ -6,7 +6,7 @@ import { directLogitAttribution } from '../../../analyses/direct-logit-attributi
 import type { IoiPrompt } from '../../../analyses/ioi-prompts.js'
 import { logitDiff } from '../../metrics.js'
 import type { HookedModel } from '../../model.js'
-import { progress } from '../../report/progress.js'
+import { progressOf } from '../../report/progress.js'
 import type { Provenance } from '../../report/provenance.js'
 import { Result } from '../../report/result.js'
 import type { Attachable } from '../../splice.js'
@@ -55,11 +55,15 @@ export async function studyIoi(
     components,
     logitDiff: await logitDifferences(model, prompts, components, seed),
     componentsWithSaes: await directLogitAttribution(view, clean, { answer, wrong, latents: 10 }),
-    heads: await activationPatching(model, corrupt, { ...patch, target: 'heads', onProgress: shown('patching heads') }),
+    heads: await activationPatching(model, corrupt, {
+      ...patch,
+      target: 'heads',
+      onProgress: progressOf('patching heads'),
+    }),
     residual: await activationPatching(model, corrupt, {
       ...patch,
       target: 'resid_pre',
-      onProgress: shown('patching the residual stream'),
+      onProgress: progressOf('patching the residual stream'),
     }),
     latents,
     provenance: await view.provenance({ prependBos: true, seed }),
@@ -108,7 +112,7 @@ async function studyLatents(
     metric,
     position,
     target: { latents: firing.latents },
-    onProgress: shown(label),
+    onProgress: progressOf(label),
   })
   const estimated = attributionOf(attribution, firing.latents)
   const pairs = firing.active.flatMap((row, i) =>
@@ -153,13 +157,4 @@ function attributionOf(attribution: Result, latents: readonly number[]): Result 
     values: Float32Array.from(latents.flatMap((latent) => prompts.labels.map((_, b) => attribution.at(b, latent)))),
     axes: [{ name: 'latent', labels: latents.map((latent) => `latent ${latent}`) }, prompts],
   })
-}
-
-function shown(label: string): (done: number, total: number) => void {
-  let bar: ReturnType<typeof progress> | undefined
-  return (done, total) => {
-    bar ??= progress(label, total)
-    bar.tick()
-    if (done === total) bar.done()
-  }
 }
