@@ -1,6 +1,7 @@
 /** What a model file provides, so that the rest of the library needs to know no architecture. */
 import type * as tf from '@tensorflow/tfjs'
 import type { At, HookPoint } from './hooks.js'
+import type { Columns } from './unembed.js'
 import type { Anatomy, NamedTensors, ProcessingFlags } from './weights/process.js'
 import type { HostTensor, TensorInfo } from './weights/safetensors.js'
 import type { Weights } from './weights/weights.js'
@@ -48,6 +49,8 @@ export interface ForwardInput {
   readonly from?: { readonly layer: number; readonly resid: tf.Tensor3D }
   /** Run only this many blocks and return the residual stream [B,P,D]. */
   readonly stopAt?: number
+  /** Give the logits of these tokens only, [B,P,C]. */
+  readonly columns?: Columns | undefined
 }
 
 /** Tensors of a checkpoint, read one at a time. */
@@ -63,7 +66,10 @@ export interface Architecture<C extends ModelConfig = ModelConfig> {
   readConfig(json: Record<string, unknown>): C
   /** Every hook point in firing order, those on request included. */
   hookPoints(config: C): HookPoint[]
-  /** Logits [B,P,V], or the residual stream [B,P,D] when stopped. Runs inside the caller's tidy. */
+  /**
+   * Logits [B,P,V], or the residual stream [B,P,D] when stopped. Runs inside the caller's tidy. What attention and MLP
+   * write (`hook_attn_out`, `hook_mlp_out`) is a function to `at`, so that a run may be given it.
+   */
   forward(weights: Weights, config: C, input: ForwardInput, at: At): tf.Tensor3D
   /** The checkpoint's tensors under our names, each name its own tensor, every shape checked. */
   fromHuggingFace(

@@ -10,9 +10,9 @@ import { activations } from './ops/activations.js'
 import { causalMask } from './ops/attention.js'
 import { gatedMlp, type GatedMlp } from './ops/gated-mlp.js'
 import { groupedAttention, type AttentionFrame, type GroupedAttention } from './ops/grouped-attention.js'
-import { linear } from './ops/linear.js'
 import { rmsNorm } from './ops/rms-norm.js'
 import { rotaryTables } from './ops/rotary.js'
+import { unembed } from './unembed.js'
 import { transposed, type Wanted } from './weights/collect.js'
 import { packedValues } from './weights/packed.js'
 import type { Anatomy, NamedTensors } from './weights/process.js'
@@ -66,7 +66,7 @@ export function decoderPoints(c: DecoderConfig, blockPoints: readonly HookPoint[
 
 /** Logits [B,P,V], or the residual stream [B,P,D] when stopped. */
 export function decoderForward(w: Weights, c: DecoderConfig, input: ForwardInput, at: At): tf.Tensor3D {
-  const { tokens, mask, past, from, stopAt = Infinity } = input
+  const { tokens, mask, past, from, stopAt = Infinity, columns } = input
   const positions = tokens.shape[1]
   const bias = causalMask(positions, { mask, past: past?.length })
   const rotary = rotaryTables(positions, { ...c.rotary, dimensions: c.dHead, mask, past: past?.length })
@@ -79,8 +79,7 @@ export function decoderForward(w: Weights, c: DecoderConfig, input: ForwardInput
   }
   if (stopAt <= c.nLayers) return resid
   const final = rmsNorm(resid, c.eps, at.under('ln_final'), w.maybe('ln_final.w'))
-  const logits = linear(at('unembed.hook_in', final), w.unembedding, w.get('unembed.b_U')) as tf.Tensor3D
-  return at('unembed.hook_out', logits) // [B,P,V]
+  return unembed(w, final, columns, at) // [B,P,V]
 }
 
 /** Rows of the embedding, times its factor where there is one: [B,P,D]. */
@@ -93,12 +92,16 @@ export function embedded(w: Weights, tokens: tf.Tensor2D): tf.Tensor3D {
 /** The points of attention and MLP stand in ops/grouped-attention.ts and ops/gated-mlp.ts. */
 function block(w: Weights, c: DecoderConfig, l: number, x: tf.Tensor3D, frame: AttentionFrame, at: At): tf.Tensor3D {
   const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attnOut = at('hook_attn_out', groupedAttention(residPre, layerAttention(w, c, l), frame, at))
+  const attnOut = at('hook_attn_out', () => groupedAttention(residPre, layerAttention(w, c, l), frame, at))
   const residMid = at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut))
   const mlpIn = at('hook_mlp_in', residMid)
-  const normed = rmsNorm(mlpIn, c.eps, at.under('ln2'), w.maybe(`blocks.${l}.ln2.w`))
-  const mlpOut = at('hook_mlp_out', gatedMlp(normed, layerMlp(w, c, l), at.under('mlp')))
+  const mlpOut = at('hook_mlp_out', () => mlp(w, c, l, mlpIn, at))
   return at('hook_resid_post', residMid.add<tf.Tensor3D>(mlpOut))
+}
+
+function mlp(w: Weights, c: DecoderConfig, l: number, x: tf.Tensor3D, at: At): tf.Tensor3D {
+  const normed = rmsNorm(x, c.eps, at.under('ln2'), w.maybe(`blocks.${l}.ln2.w`))
+  return gatedMlp(normed, layerMlp(w, c, l), at.under('mlp'))
 }
 
 export function layerAttention(w: Weights, c: DecoderConfig, l: number): GroupedAttention {

@@ -57,9 +57,12 @@ export type HookFunction = (activation: any, context: HookContext) => tf.Tensor 
 /** Chooses hook points: one name, several, a pattern, or a predicate. Patterns see the points on request too. */
 export type NameFilter = HookName | readonly HookName[] | RegExp | ((name: string) => boolean)
 
-/** A run's hook point function: `at(name, x)` is x, or what takes its place. */
+/**
+ * A run's hook point function: `at(name, x)` is x, or what takes its place. Where x is costly it may be a function that
+ * computes it, which is not called when the run was given the value.
+ */
 export interface At {
-  <T extends tf.Tensor>(name: string, x: T): T
+  <T extends tf.Tensor>(name: string, x: T | (() => T)): T
   /** True when somebody reads or replaces this point: whether a costly point has to be computed. */
   wants(name: string): boolean
   /** True when a hook function may replace the value at this point. */
@@ -76,6 +79,8 @@ export interface Observer {
 
 /** Everything that acts on one forward pass. At a point: hook functions in their order, then observers, then the SAE. */
 export interface Taps {
+  /** Values known beforehand, which are not computed where the model lets a point be given; hooks still act on them. */
+  readonly given?: ReadonlyMap<string, tf.Tensor>
   readonly hooks: ReadonlyMap<string, readonly HookFunction[]>
   readonly splices: ReadonlyMap<string, Splice>
   readonly observers: readonly Observer[]
@@ -85,7 +90,7 @@ export const noTaps: Taps = { hooks: new Map(), splices: new Map(), observers: [
 
 /** Composes the taps of one run into its `at`. */
 export function makeAt(taps: Taps, prefix = ''): At {
-  const at = <T extends tf.Tensor>(name: string, x: T): T => pass(taps, prefix + name, x)
+  const at = <T extends tf.Tensor>(name: string, x: T | (() => T)): T => pass(taps, prefix + name, x)
   return Object.assign(at, {
     wants: (name: string) => isWanted(taps, prefix + name),
     replaces: (name: string) => taps.hooks.has(prefix + name),
@@ -100,8 +105,8 @@ function isWanted(taps: Taps, name: string): boolean {
   return taps.hooks.has(name) || taps.splices.has(name) || taps.observers.some((o) => o.names.has(name))
 }
 
-function pass<T extends tf.Tensor>(taps: Taps, name: string, x: T): T {
-  let value = x
+function pass<T extends tf.Tensor>(taps: Taps, name: string, x: T | (() => T)): T {
+  let value = typeof x === 'function' ? ((taps.given?.get(name) as T | undefined) ?? x()) : x
   for (const hook of taps.hooks.get(name) ?? []) value = replaced(name, value, hook)
   for (const observer of taps.observers) if (observer.names.has(name)) value = observer.see(name, value)
   const splice = taps.splices.get(name)

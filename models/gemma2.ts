@@ -26,9 +26,9 @@ import { activationNames, softCap } from '../lib/ops/activations.js'
 import { causalMask } from '../lib/ops/attention.js'
 import { gatedMlp } from '../lib/ops/gated-mlp.js'
 import { groupedAttention, type AttentionFrame } from '../lib/ops/grouped-attention.js'
-import { linear } from '../lib/ops/linear.js'
 import { rmsNorm } from '../lib/ops/rms-norm.js'
 import { rotaryTables } from '../lib/ops/rotary.js'
+import { unembed } from '../lib/unembed.js'
 import { collectTensors, onePlus, type Wanted } from '../lib/weights/collect.js'
 import { roundedTo } from '../lib/weights/dtypes.js'
 import { packedWeight, packQueries } from '../lib/weights/packed.js'
@@ -114,7 +114,7 @@ const blockPoints: HookPoint[] = [
 ]
 
 function forward(w: Weights, c: Gemma2Config, input: ForwardInput, at: At): tf.Tensor3D {
-  const { tokens, mask, past, from, stopAt = Infinity } = input
+  const { tokens, mask, past, from, stopAt = Infinity, columns } = input
   const positions = tokens.shape[1]
   const global = causalMask(positions, { mask, past: past?.length })
   const local = causalMask(positions, { mask, past: past?.length, window: c.window })
@@ -129,8 +129,7 @@ function forward(w: Weights, c: Gemma2Config, input: ForwardInput, at: At): tf.T
   }
   if (stopAt <= c.nLayers) return resid
   const final = rmsNorm(resid, c.eps, at.under('ln_final'), w.maybe('ln_final.w'))
-  const product = linear(at('unembed.hook_in', final), w.unembedding, w.get('unembed.b_U')) as tf.Tensor3D
-  const logits = at('unembed.hook_out', product) // [B,P,V]
+  const logits = unembed(w, final, columns, at) // [B,P,V]
   return c.finalSoftCap === undefined ? logits : softCap(logits, c.finalSoftCap)
 }
 
@@ -139,14 +138,18 @@ function block(w: Weights, c: Gemma2Config, l: number, x: tf.Tensor3D, frame: At
   const residPre = at('hook_resid_pre', x) // [B,P,D]
   const scale = 1 / Math.sqrt(c.queryScalar)
   const layer = { ...layerAttention(w, c, l), scale, softCap: c.scoresSoftCap }
-  const mixed = groupedAttention(residPre, layer, frame, at)
-  const attnOut = at('hook_attn_out', rmsNorm(mixed, c.eps, at.under('ln1_post'), w.get(`blocks.${l}.ln1_post.w`)))
+  const attention = () => groupedAttention(residPre, layer, frame, at)
+  const postNorm = (x: tf.Tensor3D, name: string) => rmsNorm(x, c.eps, at.under(name), w.get(`blocks.${l}.${name}.w`))
+  const attnOut = at('hook_attn_out', () => postNorm(attention(), 'ln1_post'))
   const residMid = at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut))
   const mlpIn = at('hook_mlp_in', residMid)
-  const normed = rmsNorm(mlpIn, c.eps, at.under('ln2'), w.maybe(`blocks.${l}.ln2.w`))
-  const computed = gatedMlp(normed, layerMlp(w, c, l), at.under('mlp'))
-  const mlpOut = at('hook_mlp_out', rmsNorm(computed, c.eps, at.under('ln2_post'), w.get(`blocks.${l}.ln2_post.w`)))
+  const mlpOut = at('hook_mlp_out', () => postNorm(mlp(w, c, l, mlpIn, at), 'ln2_post'))
   return at('hook_resid_post', residMid.add<tf.Tensor3D>(mlpOut))
+}
+
+function mlp(w: Weights, c: Gemma2Config, l: number, x: tf.Tensor3D, at: At): tf.Tensor3D {
+  const normed = rmsNorm(x, c.eps, at.under('ln2'), w.maybe(`blocks.${l}.ln2.w`))
+  return gatedMlp(normed, layerMlp(w, c, l), at.under('mlp'))
 }
 
 // Hugging Face name → ours. The second norm of attention and MLP is never folded: nothing linear reads it alone.

@@ -14,6 +14,7 @@ import { geluNew } from '../lib/ops/gelu.js'
 import { layerNorm } from '../lib/ops/layer-norm.js'
 import { linear } from '../lib/ops/linear.js'
 import { learnedPositions } from '../lib/ops/positions.js'
+import { unembed } from '../lib/unembed.js'
 import { collectTensors, transposed, type Wanted } from '../lib/weights/collect.js'
 import { packedValues, packedWeight, packQueries } from '../lib/weights/packed.js'
 import { layerNormDependsOn, type Anatomy, type NamedTensors } from '../lib/weights/process.js'
@@ -120,7 +121,7 @@ interface Frame {
 }
 
 function forward(w: Weights, c: GptNeoConfig, input: ForwardInput, at: At): tf.Tensor3D {
-  const { tokens, mask, past, from, stopAt = Infinity } = input
+  const { tokens, mask, past, from, stopAt = Infinity, columns } = input
   const seen = { mask, past: past?.length }
   const bias = {
     global: causalMask(tokens.shape[1], seen),
@@ -134,8 +135,7 @@ function forward(w: Weights, c: GptNeoConfig, input: ForwardInput, at: At): tf.T
   }
   if (stopAt <= c.nLayers) return resid
   const final = layerNorm(resid, c.eps, at.under('ln_final'), w.maybe('ln_final.w'), w.maybe('ln_final.b'))
-  const logits = linear(at('unembed.hook_in', final), w.matrix('unembed.W_U'), w.get('unembed.b_U')) as tf.Tensor3D
-  return at('unembed.hook_out', logits) // [B,P,V]
+  return unembed(w, final, columns, at) // [B,P,V]
 }
 
 function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf.Tensor3D {
@@ -146,10 +146,10 @@ function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf
 
 function block(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
   const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attnOut = at('hook_attn_out', attention(w, c, l, residPre, frame, at))
+  const attnOut = at('hook_attn_out', () => attention(w, c, l, residPre, frame, at))
   const residMid = at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut))
   const mlpIn = at('hook_mlp_in', residMid)
-  const mlpOut = at('hook_mlp_out', mlp(w, c, l, mlpIn, at))
+  const mlpOut = at('hook_mlp_out', () => mlp(w, c, l, mlpIn, at))
   return at('hook_resid_post', residMid.add<tf.Tensor3D>(mlpOut))
 }
 

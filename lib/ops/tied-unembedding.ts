@@ -39,6 +39,15 @@ export class TiedUnembedding implements LinearMap {
     })
   }
 
+  /** Columns of W_U, [D,C], of these tokens (int32). The caller owns them. */
+  columns(tokens: tf.Tensor1D): tf.Tensor2D {
+    return tf.tidy(() => {
+      const rows = tf.gather(this.#embedding, tokens)
+      const centred = this.#mean ? rows.sub(this.#mean.reshape([1, -1])) : rows
+      return centred.transpose().mul<tf.Tensor2D>(this.#scale)
+    })
+  }
+
   /** W_U itself [D,V]. The caller owns it. */
   matrix(): tf.Tensor2D {
     return tf.tidy(() => {
