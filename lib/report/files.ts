@@ -6,10 +6,13 @@ import { FileError } from '../errors.js'
 
 /**
  * Writes the file whole or not at all: to a temporary file beside it, renamed when complete. Folders are made; a file
- * of that name is replaced.
+ * of that name is replaced. Content in pieces is written piece by piece, never joined in memory.
  * @throws FileError when it cannot be written; nothing is left behind then.
  */
-export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array | Iterable<Uint8Array>,
+): Promise<void> {
   const temporary = join(dirname(path), `.${randomUUID()}.tmp`)
   try {
     await mkdir(dirname(path), { recursive: true })

@@ -41,17 +41,37 @@ export class SafetensorsFile {
    * when an integer does not fit in 32 bits.
    */
   async read(name: string): Promise<HostTensor> {
-    const tensor = this.#tensors.get(name)
-    if (tensor === undefined) {
-      const hint = didYouMean(name, this.#tensors.keys())
-      throw new FileError(`read ${this.#file.name}: no tensor '${name}' (it holds ${this.#tensors.size}).${hint}`)
+    return readTensor(this.#file, this.#placed(name))
+  }
+
+  /** Rows `begin` up to `end` of a tensor's first axis; nothing else of it is read. Throws FileError as `read`. */
+  async readRows(name: string, begin: number, end: number): Promise<HostTensor> {
+    const tensor = this.#placed(name)
+    const [rows = 0, ...rest] = tensor.shape
+    if (!(begin >= 0 && begin <= end && end <= rows)) {
+      throw new FileError(`read ${this.#file.name}: rows ${begin} to ${end} of '${name}'. It has ${rows}.`)
     }
-    return readTensor(this.#file, tensor)
+    const bytes = rows === 0 ? 0 : tensor.byteLength / rows
+    const part = { begin: tensor.begin + begin * bytes, byteLength: (end - begin) * bytes }
+    return readTensor(this.#file, { ...tensor, ...part, shape: [end - begin, ...rest] })
   }
 
   async close(): Promise<void> {
     await this.#file.close()
   }
+
+  #placed(name: string): PlacedTensor {
+    const tensor = this.#tensors.get(name)
+    if (tensor !== undefined) return tensor
+    const hint = didYouMean(name, this.#tensors.keys())
+    throw new FileError(`read ${this.#file.name}: no tensor '${name}' (it holds ${this.#tensors.size}).${hint}`)
+  }
+}
+
+/** A tensor to write: float32 or int32 values in row-major order. */
+export interface EncodableTensor {
+  readonly shape: readonly number[]
+  readonly values: Float32Array | Int32Array
 }
 
 /**
@@ -59,26 +79,35 @@ export class SafetensorsFile {
  * shape does not match its values, ArgumentError for the reserved name `__metadata__`.
  */
 export function encodeSafetensors(
-  tensors: Record<string, { readonly shape: readonly number[]; readonly values: Float32Array | Int32Array }>,
+  tensors: Record<string, EncodableTensor>,
   metadata?: Record<string, string>,
 ): Uint8Array<ArrayBuffer> {
+  const parts = safetensorsParts(Object.entries(tensors), metadata)
+  const file = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    file.set(part, at)
+    at += part.length
+  }
+  return file
+}
+
+/** The same bytes as a list of pieces: the head, then each tensor's values where they lie, not copied. */
+export function safetensorsParts(
+  tensors: Iterable<readonly [name: string, EncodableTensor]>,
+  metadata?: Record<string, string>,
+): Uint8Array[] {
   let end = 0
-  const entries = Object.entries(tensors).map(([name, { shape, values }]) => {
+  const bodies: Uint8Array[] = []
+  const entries = [...tensors].map(([name, { shape, values }]) => {
     checkEncodable(name, shape, values)
     const begin = end
     end += values.byteLength
+    bodies.push(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
     const dtype = values instanceof Float32Array ? 'F32' : 'I32'
     return [name, { dtype, shape, data_offsets: [begin, end] }] as const
   })
-  const head = encodeHeader(metadata === undefined ? entries : [['__metadata__', metadata], ...entries])
-  const file = new Uint8Array(head.length + end)
-  file.set(head)
-  let at = head.length
-  for (const { values } of Object.values(tensors)) {
-    file.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at)
-    at += values.byteLength
-  }
-  return file
+  return [encodeHeader(metadata === undefined ? entries : [['__metadata__', metadata], ...entries]), ...bodies]
 }
 
 function checkEncodable(name: string, shape: readonly number[], values: Float32Array | Int32Array): void {
