@@ -1,5 +1,5 @@
 /**
- * The cache that is shared with Python's huggingface_hub: `models--org--name/` with blobs/ (files by their hash),
+ * The cache that is shared with Python's huggingface_hub: `models--org--name/` or `datasets--org--name/` with blobs/ (files by their hash),
  * snapshots/<commit>/ (links to them by name), refs/<revision> (its commit) and .no_exist/<commit>/ (known absences).
  * Everything appears in it at once, by renaming.
  */
@@ -16,13 +16,15 @@ export function isCommit(text: string): boolean {
   return /^[0-9a-f]{40}$/.test(text)
 }
 
-/** One model repository in the cache. */
+export type RepositoryKind = 'model' | 'dataset'
+
+/** One repository in the cache. */
 export class HubCache {
   /** The repository's folder. */
   readonly folder: string
 
-  constructor(cacheDir: string, repoId: string) {
-    this.folder = path.join(cacheDir, getRepoFolderName({ type: 'model', name: repoId }))
+  constructor(cacheDir: string, repoId: string, kind: RepositoryKind) {
+    this.folder = path.join(cacheDir, getRepoFolderName({ type: kind, name: repoId }))
   }
 
   snapshot(commit: string): string {

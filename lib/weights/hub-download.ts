@@ -2,7 +2,7 @@
 import { FileError } from '../errors.js'
 import { blobSize, inCache, type HubCache } from './hub-cache.js'
 import { PartFile } from './hub-part.js'
-import { pause, reasonOf, request, type HubConnection } from './hub-request.js'
+import { pause, reasonOf, repositoryAddress, request, type HubConnection } from './hub-request.js'
 import { brief } from './untrusted.js'
 
 /** How often in a row a download may break off without a new byte. */
@@ -51,7 +51,7 @@ export async function fetchToCache(
 /** Size and hash of a file: the hub says them itself, before it redirects to where the bytes lie. */
 async function describe(hub: HubConnection, commit: string, file: string): Promise<RemoteFile> {
   const name = `${hub.repoId}/${file}`
-  const start = `${hub.settings.endpoint}/${hub.repoId}/resolve/${commit}/${encodeParts(file)}`
+  const start = `${repositoryAddress(hub)}/resolve/${commit}/${encodeParts(file)}`
   let url = start
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const answer = await request(hub, url, { method: 'HEAD', redirect: 'manual', headers: plain }, `fetch ${name}`)

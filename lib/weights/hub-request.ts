@@ -1,6 +1,7 @@
 /** Requests to the Hugging Face hub: with the token, tried again when the hub stumbles, refusals in plain words. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FileError } from '../errors.js'
+import type { RepositoryKind } from './hub-cache.js'
 import type { HubSettings } from './hub-env.js'
 import { brief } from './untrusted.js'
 
@@ -12,12 +13,20 @@ export class Unreachable extends Error {}
 
 export interface HubConnection {
   readonly settings: HubSettings
+  readonly kind: RepositoryKind
   readonly repoId: string
   readonly revision: string
   readonly fetch: typeof fetch
   /** Milliseconds before a second try; twice as many before each further one. */
   readonly retryDelay: number
 }
+
+/** A repository's page, under which its files lie. */
+export function repositoryAddress({ settings, kind, repoId }: HubConnection): string {
+  return `${settings.endpoint}/${kind === 'dataset' ? 'datasets/' : ''}${repoId}`
+}
+
+const kindNames: Record<RepositoryKind, string> = { model: 'model', dataset: 'data set' }
 
 /**
  * An answer with a status below 400, redirects followed or not as `init` says.
@@ -81,11 +90,12 @@ function refusal(hub: HubConnection, answer: Response, doing: string): FileError
   if (status !== 401 && status !== 403) {
     return new FileError(`${what}. Check the name, or HF_ENDPOINT if it is set.`)
   }
+  const kind = kindNames[hub.kind]
   const token = hub.settings.accessToken
-    ? 'The token that was sent gives no access: check it, and that its owner may read this model'
-    : 'If the name is right, the model is private or gated: set HF_TOKEN or pass accessToken'
-  const page = `${hub.settings.endpoint}/${hub.repoId}`
-  return new FileError(`${what}. ${token}. The terms of a gated model are accepted at ${page}.`)
+    ? 'The token that was sent gives no access: check it, and that its owner may read this ' + kind
+    : `If the name is right, the ${kind} is private or gated: set HF_TOKEN or pass accessToken`
+  const terms = `The terms of a gated ${kind} are accepted at ${repositoryAddress(hub)}`
+  return new FileError(`${what}. ${token}. ${terms}.`)
 }
 
 function notFound(hub: HubConnection, code: string | null, doing: string): FileError {
@@ -96,5 +106,7 @@ function notFound(hub: HubConnection, code: string | null, doing: string): FileE
   if (code === 'RevisionNotFound') {
     return new FileError(`${doing}: '${repoId}' has no revision '${revision}'. Name a branch, a tag or a commit.`)
   }
-  return new FileError(`${doing}: there is no model '${repoId}' at ${hub.settings.endpoint}. Check its name.`)
+  return new FileError(
+    `${doing}: there is no ${kindNames[hub.kind]} '${repoId}' at ${hub.settings.endpoint}. Check its name.`,
+  )
 }

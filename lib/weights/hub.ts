@@ -1,16 +1,18 @@
-/** A model repository of the Hugging Face hub as a source: files are fetched when they are asked for, and kept. */
-import { modelInfo } from '@huggingface/hub'
+/** A repository of the Hugging Face hub as a source: files are fetched when they are asked for, and kept. */
 import { ArgumentError, FileError } from '../errors.js'
 import { didYouMean } from '../nearest.js'
-import { HubCache, isCommit } from './hub-cache.js'
+import { HubCache, isCommit, type RepositoryKind } from './hub-cache.js'
 import { fetchToCache } from './hub-download.js'
 import { hubSettings, type HubOptions } from './hub-env.js'
 import { downloadEvents, type DownloadEvent } from './hub-progress.js'
 import { request, Unreachable, type HubConnection } from './hub-request.js'
+import { isJsonObject } from './json-file.js'
 import { folderSource, type RandomAccessFile, type Source } from './source.js'
 import { brief, fewNames, pathTrick } from './untrusted.js'
 
 export interface HubSourceOptions extends HubOptions {
+  /** @default 'model' */
+  readonly kind?: RepositoryKind
   /** A branch, a tag or a commit. @default 'main' */
   readonly revision?: string
   /** Told of each file that is downloaded. */
@@ -22,18 +24,18 @@ export interface HubSourceOptions extends HubOptions {
 }
 
 /**
- * The files of a model repository: `gpt2`, `org/name`. A branch or tag is looked up first, with one request; when the
+ * The files of a repository: `gpt2`, `org/name`. A branch or tag is looked up first, with one request; when the
  * hub cannot be reached the cached commit is taken. A commit (40 digits) whose files are cached takes no request.
  * @throws ArgumentError for what is no repository id, revision or endpoint; FileError when there is no such repository
  *   or revision, it may not be read, or neither hub nor cache has it
  */
 export async function hubSource(repoId: string, options: HubSourceOptions = {}): Promise<Source> {
-  const { revision = 'main', retryDelay = 500 } = options
+  const { kind = 'model', revision = 'main', retryDelay = 500 } = options
   checkRepoId(repoId)
   checkRevision(revision)
   const settings = await hubSettings(options)
-  const hub = { settings, repoId, revision, fetch: options.fetch ?? fetch, retryDelay }
-  const cache = new HubCache(settings.cacheDir, repoId)
+  const hub = { settings, kind, repoId, revision, fetch: options.fetch ?? fetch, retryDelay }
+  const cache = new HubCache(settings.cacheDir, repoId, kind)
   const found = await resolve(hub, cache)
   return new HubSource(hub, cache, found, options.progress)
 }
@@ -81,26 +83,29 @@ async function resolve(hub: HubConnection, cache: HubCache): Promise<Found> {
 
 /** Asks the hub for the commit of the revision and the files it has. */
 async function lookUp(hub: HubConnection): Promise<{ commit: string; files: readonly string[] }> {
-  const { repoId, revision, settings } = hub
+  const { kind, repoId, revision, settings } = hub
   const doing = `open ${repoId}`
-  const info = await modelInfo({
-    name: repoId,
-    revision,
-    hubUrl: settings.endpoint,
-    additionalFields: ['sha', 'filePaths'],
-    fetch: (url, init) => request(hub, String(url), init ?? {}, doing),
-  }).catch((error: unknown) => {
-    if (error instanceof FileError || error instanceof Unreachable) throw error
-    throw noHub(hub, error)
-  })
-  if (!isCommit(info.sha) || !info.filePaths.every((file) => typeof file === 'string')) throw noHub(hub)
-  for (const file of info.filePaths) {
+  const address = `${settings.endpoint}/api/${kind}s/${repoId}/revision/${encodeURIComponent(revision)}`
+  const answer = await request(hub, `${address}?expand=sha&expand=siblings`, {}, doing)
+  const { commit, files } = await readInfo(hub, answer)
+  for (const file of files) {
     const trick = pathTrick(file)
     if (trick !== undefined) {
       throw new FileError(`${doing}: it lists a file '${brief(file)}' (${trick}). Plain names are needed.`)
     }
   }
-  return { commit: info.sha, files: info.filePaths }
+  return { commit, files }
+}
+
+/** @throws FileError for an answer that no hub gives */
+async function readInfo(hub: HubConnection, answer: Response): Promise<{ commit: string; files: string[] }> {
+  const info: unknown = await answer.json().catch((error: unknown) => {
+    throw noHub(hub, error)
+  })
+  if (!isJsonObject(info) || !isCommit(String(info['sha'])) || !Array.isArray(info['siblings'])) throw noHub(hub)
+  const files = info['siblings'].map((each: unknown) => (isJsonObject(each) ? each['rfilename'] : undefined))
+  if (!files.every((file) => typeof file === 'string')) throw noHub(hub)
+  return { commit: String(info['sha']), files }
 }
 
 class HubSource implements Source {
@@ -122,6 +127,10 @@ class HubSource implements Source {
 
   get id(): string {
     return this.#hub.repoId + (this.#offline === undefined ? '' : ' (offline copy)')
+  }
+
+  get commit(): string {
+    return this.#commit
   }
 
   async list(): Promise<string[]> {

@@ -22,6 +22,8 @@ const MAX_LISTED = 100_000
 export interface Source {
   /** What the user named, for messages and provenance. */
   readonly id: string
+  /** What fixes every byte: the commit of a repository on the hub; undefined for a folder, whose files may change. */
+  readonly commit?: string
   /** All file names, sorted; hidden ones (`.git`, `.cache`) are left out. */
   list(): Promise<string[]>
   has(file: string): Promise<boolean>

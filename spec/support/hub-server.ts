@@ -41,7 +41,7 @@ export interface Repository {
   readonly commit: string
 }
 
-const large = /\.(safetensors|bin|pth|npz|onnx)$/
+const large = /\.(safetensors|bin|pth|npz|onnx|parquet)$/
 const digest = (kind: 'sha1' | 'sha256', ...parts: (string | Buffer)[]) =>
   parts.reduce((hash, part) => hash.update(part), createHash(kind)).digest('hex')
 
@@ -60,7 +60,7 @@ export function repositoryOf(folder: string, extra: Readonly<Record<string, stri
 export class HubServer {
   readonly requests: SeenRequest[] = []
   readonly faults: Fault[] = []
-  /** `org/name` → revision → repository. */
+  /** `org/name`, or `datasets/org/name`, → revision → repository. */
   readonly repositories = new Map<string, Map<string, Repository>>()
   /** Former name → name of today. */
   readonly renamed = new Map<string, string>()
@@ -107,9 +107,9 @@ export class HubServer {
     if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`) {
       return refuse(response, 401, 'RepoNotFound', 'Invalid username or password.')
     }
-    const info = /^\/api\/models\/(.+)\/revision\/(.+)$/.exec(pathname)
-    if (info) return this.#info(response, info[1]!, decodeURIComponent(info[2]!))
-    const file = /^\/(?:api\/resolve-cache\/models\/)?(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(pathname)
+    const info = /^\/api\/(?:models\/|(datasets\/))(.+)\/revision\/(.+)$/.exec(pathname)
+    if (info) return this.#info(response, (info[1] ?? '') + info[2]!, decodeURIComponent(info[3]!))
+    const file = /^\/(?:api\/resolve-cache\/(?:models\/)?)?(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(pathname)
     if (!file) return refuse(response, 404)
     const names = [file[1]!, decodeURIComponent(file[2]!), decodeURIComponent(file[3]!)] as const
     return this.#file(request, response, pathname, ...names)
@@ -129,7 +129,7 @@ export class HubServer {
   }
 
   #info(response: ServerResponse, name: string, revision: string): void {
-    const address = `/api/models/${name}/revision/${encodeURIComponent(revision)}`
+    const address = `/api/${name.startsWith('datasets/') ? '' : 'models/'}${name}/revision/${encodeURIComponent(revision)}`
     const found = this.#find(response, name, revision, address)
     if (!found) return
     const siblings = [...found.files.keys()].map((rfilename) => ({ rfilename }))
@@ -157,7 +157,8 @@ export class HubServer {
       response.setHeader('x-linked-size', content.length + wrong)
       response.writeHead(302, { location: `${addressOf(this.#storage)}/storage/${sha256}` }).end()
     } else if (!pathname.startsWith('/api/')) {
-      response.writeHead(307, { location: `/api/resolve-cache/models${pathname}` }).end()
+      const kind = name.startsWith('datasets/') ? '' : '/models'
+      response.writeHead(307, { location: `/api/resolve-cache${kind}${pathname}` }).end()
     } else {
       response.setHeader('etag', `"${digest('sha1', `blob ${content.length}\0`, content)}"`)
       await this.#send(request, response, content)
