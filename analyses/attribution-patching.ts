@@ -37,7 +37,7 @@ export async function attributionPatching(
   prompts: Input,
   options: AttributionOptions,
 ): Promise<Result> {
-  const hook = options.hook ?? `${saeAt('attributionPatching', view).hookName}.hook_sae_acts_post`
+  const hook = options.hook ?? `${saeAt('attributionPatching', view).site}.hook_sae_acts_post`
   const tokens = view.toTokens(prompts, options)
   checkPoint(view, hook)
   const positions =

@@ -6,7 +6,8 @@ import { ArgumentError, MismatchError } from '../lib/errors.js'
 import { metricPositions, type Answers } from '../lib/metrics.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import { Result } from '../lib/report/result.js'
-import type { Attachable } from '../lib/splice.js'
+import { plainPoint } from '../lib/splice.js'
+import type { AttachedSae } from '../lib/view.js'
 import type { TokenOptions } from '../lib/tokens/tokens.js'
 import { promptAxis } from './labels.js'
 import { LogitReader, type Row } from './logit-reader.js'
@@ -95,7 +96,7 @@ const needed =
 /** Walks the residual stream from its last SAE on (what an SAE of the stream reads is taken apart by its latents). */
 function componentRows(view: HookedModel, read: LogitReader, latents: number): Row[] {
   const { nLayers, nHeads } = view.config
-  const at = (hook: string) => view.saes.find((sae) => sae.hookName === hook)
+  const at = (hook: string) => writerAt(view, hook)
   const start = lastStreamSae(view)
   const stream: Row[] = start ? read.sae(start.sae, undefined, latents) : embeddings(view, read, latents)
   const heads: Row[] = []
@@ -126,15 +127,20 @@ function componentRows(view: HookedModel, read: LogitReader, latents: number): R
 const embeddings = (view: HookedModel, read: LogitReader, latents: number): Row[] =>
   ['embed', 'pos_embed'].flatMap((name): Row[] => {
     if (!view.hookNames.includes(`hook_${name}`)) return []
-    const sae = view.saes.find((s) => s.hookName === `hook_${name}`)
+    const sae = writerAt(view, `hook_${name}`)
     return sae ? read.sae(sae, undefined, latents) : [[name, read.vector(`hook_${name}`)]]
   })
 
+/** The SAE whose output goes on at a hook point: the last of those that sit there. */
+function writerAt(view: HookedModel, hook: string): AttachedSae | undefined {
+  return view.attached.filter(({ outputSite }) => plainPoint(outputSite) === hook).at(-1)
+}
+
 /** The last SAE on the residual stream itself, and the first layers whose attention and MLP write behind it. */
-function lastStreamSae(view: HookedModel): { sae: Attachable; attnFrom: number; mlpFrom: number } | undefined {
+function lastStreamSae(view: HookedModel): { sae: AttachedSae; attnFrom: number; mlpFrom: number } | undefined {
   const order = { pre: 0, mid: 1, post: 2 }
-  const found = view.saes.flatMap((sae) => {
-    const [, layer, place] = /^blocks\.(\d+)\.hook_resid_(pre|mid|post)$/.exec(sae.hookName) ?? []
+  const found = view.attached.flatMap((sae) => {
+    const [, layer, place] = /^blocks\.(\d+)\.hook_resid_(pre|mid|post)$/.exec(plainPoint(sae.outputSite)) ?? []
     return layer === undefined ? [] : [{ sae, layer: Number(layer), place: order[place as keyof typeof order] }]
   })
   const last = found.sort((a, b) => a.layer * 3 + a.place - b.layer * 3 - b.place).at(-1)

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from '../lib/cache.js'
 import type { HookedModel } from '../lib/model.js'
 import { pickPositions } from '../lib/ops/pick.js'
-import type { Attachable } from '../lib/splice.js'
+import type { AttachedSae } from '../lib/view.js'
 
 export type AnswerPair = readonly [answer: readonly number[], wrong: readonly number[] | undefined]
 
@@ -58,21 +58,20 @@ export class LogitReader {
   }
 
   /** An SAE's latents, bias and error. `through` is the matrix between its hook point and the residual stream. */
-  sae(sae: Attachable, through: string | undefined, latents: number): Row[] {
-    const hook = sae.hookName
-    const acts = `${hook}.hook_sae_acts_post`
+  sae({ sae, site, outputSite }: AttachedSae, through: string | undefined, latents: number): Row[] {
+    const acts = `${site}.hook_sae_acts_post`
     const attributions = tf.tidy(() => {
       const { directions, bias } = sae.writes()
       const inward = this.#inward(through) // [B,d_in]
       const each = this.#at(acts).mul(tf.matMul(inward, directions, false, true)) // [B,S]
       return { each: each.arraySync() as number[][], bias: Float32Array.from(inward.mul(bias).sum(-1).dataSync()) }
     })
-    const rows = latentRows(hook, attributions.each, latents)
-    rows.push([`${hook} b_dec`, attributions.bias])
-    const error = `${hook}.hook_sae_error`
+    const rows = latentRows(site, attributions.each, latents)
+    rows.push([`${site} b_dec`, attributions.bias])
+    const error = `${outputSite}.hook_sae_error`
     if (this.#cache.has(error))
       rows.push([
-        `${hook} error`,
+        `${site} error`,
         this.#read(() => this.#at(error).reshape([this.#positions.length, -1]).mul(this.#inward(through)).sum(-1)),
       ])
     return rows

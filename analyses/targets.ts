@@ -4,6 +4,7 @@ import { ArgumentError, HookError } from '../lib/errors.js'
 import { checkHookName, type HookName } from '../lib/hooks.js'
 import type { HookedModel } from '../lib/model.js'
 import { didYouMean } from '../lib/nearest.js'
+import type { AttachedSae } from '../lib/view.js'
 
 const layerPoints = ['resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out'] as const
 
@@ -71,9 +72,9 @@ function someHeads(verb: string, view: HookedModel, heads: readonly (readonly [n
 }
 
 function someLatents(verb: string, view: HookedModel, latents: readonly number[], hook: string | undefined): Sites {
-  const sae = saeAt(verb, view, hook)
+  const { sae, site } = saeAt(verb, view, hook)
   for (const latent of latents) sae.checkLatent(latent)
-  const name = `${sae.hookName}.hook_sae_acts_post`
+  const name = `${site}.hook_sae_acts_post`
   return {
     axes: [{ name: 'latent', labels: latents.map((latent) => `latent ${latent}`) }],
     sites: latents.map((unit) => ({ name, unit })),
@@ -81,10 +82,10 @@ function someLatents(verb: string, view: HookedModel, latents: readonly number[]
 }
 
 /** The view's SAE at a hook point; without one, its only SAE. @throws HookError */
-export function saeAt(verb: string, view: HookedModel, hook?: string) {
-  const hooks = view.saes.map((sae) => sae.hookName)
-  if (hook === undefined && view.saes.length === 1) return view.saes[0]!
-  const found = view.saes.find((sae) => sae.hookName === hook)
+export function saeAt(verb: string, view: HookedModel, hook?: string): AttachedSae {
+  const hooks = view.attached.map(({ site }) => site)
+  if (hook === undefined && view.attached.length === 1) return view.attached[0]!
+  const found = view.attached.find(({ site }) => site === hook)
   if (found) return found
   const have =
     hooks.length === 0 ? 'The view has no SAE: attach one with withSaes.' : `The view has SAEs at ${hooks.join(', ')}.`

@@ -39,7 +39,7 @@ export async function viewProvenance(
     model: model.name,
     modelFiles: await model.files(),
     processing: { ...model.processing },
-    ...(view.attached.length > 0 && { saes: view.attached.map(({ source }) => source.label) }),
+    ...(view.attached.length > 0 && { saes: view.attached.map(({ sae }) => sae.label) }),
     ...(view.hooks.length > 0 && { hooks: view.hooks.map(({ name }) => name) }),
     ...options,
   }
@@ -52,7 +52,7 @@ export function viewSummary({ name, config, processing, weights }: LoadedModel, 
   const parts = [
     `${name}: ${modelType}, ${nLayers} layers, ${nHeads} heads, d_model ${dModel}, vocabulary ${dVocab}, context ${nCtx}`,
     `${(weights.parameterCount / 1e6).toFixed(2)} M numbers, processing: ${done.join(', ') || 'none'}`,
-    ...view.attached.map(({ source }) => `SAE ${source.label} at ${source.hookName}`),
+    ...view.attached.map(({ sae, site }) => `SAE ${sae.label} at ${site}`),
     ...(view.hooks.length > 0 ? [`${view.hooks.length} hooks`] : []),
     ...(view.stopAt === undefined ? [] : [`stops at layer ${view.stopAt}`]),
   ]

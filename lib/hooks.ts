@@ -5,7 +5,6 @@
 import type * as tf from '@tensorflow/tfjs'
 import { ArgumentError, HookError, ShapeError } from './errors.js'
 import { didYouMean } from './nearest.js'
-import type { Splice } from './splice.js'
 
 type BlockPoint =
   | `hook_${'resid_pre' | 'resid_mid' | 'resid_post' | 'attn_out' | 'mlp_out' | 'mlp_in' | 'attn_in'}`
@@ -77,12 +76,15 @@ export interface Observer {
   see<T extends tf.Tensor>(name: string, x: T): T
 }
 
+/** Takes a value's place: an SAE at its hook point, whose own points are `at`'s. */
+export type SpliceFunction = (x: tf.Tensor, at: At) => tf.Tensor
+
 /** Everything that acts on one forward pass. At a point: hook functions in their order, then observers, then the SAE. */
 export interface Taps {
   /** Values known beforehand, which are not computed where the model lets a point be given; hooks still act on them. */
   readonly given?: ReadonlyMap<string, tf.Tensor>
   readonly hooks: ReadonlyMap<string, readonly HookFunction[]>
-  readonly splices: ReadonlyMap<string, Splice>
+  readonly splices: ReadonlyMap<string, SpliceFunction>
   readonly observers: readonly Observer[]
 }
 
@@ -110,7 +112,7 @@ function pass<T extends tf.Tensor>(taps: Taps, name: string, x: T | (() => T)): 
   for (const hook of taps.hooks.get(name) ?? []) value = replaced(name, value, hook)
   for (const observer of taps.observers) if (observer.names.has(name)) value = observer.see(name, value)
   const splice = taps.splices.get(name)
-  return splice ? (splice.apply(value, makeAt(taps, `${name}.`)) as T) : value
+  return splice ? (splice(value, makeAt(taps, `${name}.`)) as T) : value
 }
 
 function replaced<T extends tf.Tensor>(name: string, x: T, hook: HookFunction): T {

@@ -1,7 +1,6 @@
 /** HookedModel: an immutable view of a model, with the few verbs that run it. */
 import * as tf from '@tensorflow/tfjs'
 import type { ForwardInput, ModelConfig } from './architecture.js'
-import { checkCapacity } from './backend.js'
 import { ActivationCache, Recorder } from './cache.js'
 import { hooksTable, modelFacts, viewProvenance, viewSummary } from './describe.js'
 import { ArgumentError } from './errors.js'
@@ -57,7 +56,11 @@ export class HookedModel {
   }
   /** SAEs of this view, in the order they were attached. */
   get saes(): readonly Attachable[] {
-    return this.#view.attached.map((a) => a.source)
+    return this.#view.attached.map((a) => a.sae)
+  }
+  /** The same with the hook points they sit at and write to, which differ from their own where several share one. */
+  get attached(): readonly views.AttachedSae[] {
+    return this.#view.attached
   }
   /** Every hook point of this view in firing order, those on request and inside SAEs included. */
   get hookPoints(): readonly HookPoint[] {
@@ -98,7 +101,7 @@ export class HookedModel {
     let view = this.#view
     for (const sae of [saes].flat() as Attachable[]) {
       sae.checkFits(modelFacts(this.#model), force)
-      view = views.attach(this.#model, view, sae, splice)
+      view = views.attach(view, sae, splice)
     }
     return this.#derive(view)
   }
@@ -229,17 +232,15 @@ export class HookedModel {
   }
 
   #forward(tokens: Tokens, observers: readonly Observer[], early?: number, from?: RunOptions['from']): tf.Tensor3D {
-    checkCapacity(
-      4 * tokens.batch * tokens.positions * this.config.dVocab,
-      `logits of ${tokens.batch} × ${tokens.positions} tokens`,
-    )
+    views.checkLogitsFit(tokens, this.config.dVocab)
     const stopAt = early ?? this.#view.stopAt
     return tf.tidy(() => this.#pass({ tokens: tokens.tensor(), mask: tokens.mask, stopAt, from }, observers))
   }
 
   #pass(input: ForwardInput, observers: readonly Observer[]): tf.Tensor3D {
     const { architecture, config, weights } = this.#model
-    return architecture.forward(weights, config, input, makeAt(views.viewTaps(this.#view, observers)))
+    using taps = views.viewTaps(this.#view, observers)
+    return architecture.forward(weights, config, input, makeAt(taps))
   }
 
   // ---- tokens

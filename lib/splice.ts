@@ -23,9 +23,27 @@ export interface Splice {
   readonly hookName: string
   /** Hook points under the site, names relative to it (`hook_sae_acts_post`). */
   readonly points: readonly HookPoint[]
-  /** x is the value at the site; the result goes on in its place. */
+  /** What it makes of x, the value at the site: it goes on in x's place, unless there is an `output`. */
   apply(x: tf.Tensor, at: At): tf.Tensor
+  /** Of a transcoder. */
+  readonly output?: SpliceOutput
 }
+
+/** Another, later hook point that a splice writes at. What it reads goes on unchanged. */
+export interface SpliceOutput {
+  readonly hookName: string
+  readonly points: readonly HookPoint[]
+  /** What of x is needed to write; the run keeps it until then. */
+  read(x: tf.Tensor, at: At): tf.Tensor[]
+  /** y is the value at the output's point; the result goes on in its place. */
+  write(y: tf.Tensor, read: readonly tf.Tensor[], at: At): tf.Tensor
+}
+
+/** The point of a splice that sees what goes on in the value's place, relative to where it writes. */
+export const outputPoint = 'hook_sae_output'
+
+/** The hook point of the model that a site hangs under, where SAEs sit at each other's output. */
+export const plainPoint = (site: string): string => site.replace(/(\.hook_sae_output)+$/, '')
 
 /** The facts about a model that decide whether something fits it. */
 export interface ModelFacts {
@@ -45,13 +63,15 @@ export interface Attachable {
   /** Where it came from, for messages and provenance. */
   readonly label: string
   readonly hookName: string
+  /** Where it writes, when that is another point than it reads. */
+  readonly hookNameOut?: string
   /** @throws MismatchError or HookError when it does not belong to this model; `force` accepts other weight processing. */
   checkFits(model: ModelFacts, force: boolean): void
   splice(options: SpliceOptions): Splice
   /** @throws ArgumentError when there is no latent of this number. */
   checkLatent(latent: number): void
   /**
-   * What one unit of each latent writes at the hook point [S,D], and what is written whatever fires [D]. The caller
+   * What one unit of each latent writes at the hook point (where there is one, at `hookNameOut`) [S,D], and what is written whatever fires [D]. The caller
    * owns both.
    * @throws MismatchError where that depends on the input (an SAE that puts the input's own norm back)
    */

@@ -1,6 +1,7 @@
 /** What makes one view of a model different from another: plain values, shared by nobody, never changed. */
-import type * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs'
 import type { Architecture, ModelConfig } from './architecture.js'
+import { checkCapacity } from './backend.js'
 import { ArgumentError, HookError, ShapeError } from './errors.js'
 import {
   axesOf,
@@ -11,9 +12,10 @@ import {
   type NameFilter,
   type Taps,
   type Observer,
+  type SpliceFunction,
 } from './hooks.js'
 import type { Recorded } from './self-check.js'
-import type { Attachable, Splice, SpliceOptions } from './splice.js'
+import { outputPoint, type Attachable, type Splice, type SpliceOptions, type SpliceOutput } from './splice.js'
 import type { Tokenizer } from './tokens/tokenizer.js'
 import type { Tokens } from './tokens/tokens.js'
 import type { ProcessingFlags } from './weights/process.js'
@@ -33,9 +35,17 @@ export interface LoadedModel {
   readonly recorded: () => Promise<Recorded | undefined>
 }
 
-export interface Attached {
-  readonly source: Attachable
+/** An SAE of a view. */
+export interface AttachedSae {
+  readonly sae: Attachable
+  /** The hook point it sits at: its own, or the output of what was attached there before. */
+  readonly site: string
+  /** Where it writes: the site, but for a transcoder. */
+  readonly outputSite: string
   readonly options: SpliceOptions
+}
+
+interface Attached extends AttachedSae {
   readonly splice: Splice
 }
 
@@ -48,14 +58,19 @@ export interface View {
 
 export const plainView: View = { hooks: [], attached: [] }
 
-/** The model's own hook points, each followed by those of the SAE at it. */
+/** The model's own hook points, each followed by those of the SAEs at it. */
 export function viewPoints(model: LoadedModel, view: View): HookPoint[] {
   const own = model.architecture.hookPoints(model.config)
-  if (view.attached.length === 0) return own
-  return own.flatMap((point) => {
-    const splice = view.attached.find((a) => a.splice.hookName === point.name)?.splice
-    return splice ? [point, ...splice.points.map((p) => ({ ...p, name: `${point.name}.${p.name}` }))] : [point]
-  })
+  return view.attached.length === 0 ? own : own.flatMap((point) => withInner(point, view))
+}
+
+/** A point and those below it, also of an SAE that sits at another's output. */
+function withInner(point: HookPoint, view: View): HookPoint[] {
+  const inner = view.attached.flatMap(({ splice, site, outputSite }) => [
+    ...(site === point.name ? splice.points : []),
+    ...(outputSite === point.name ? (splice.output?.points ?? []) : []),
+  ])
+  return [point, ...inner.flatMap((p) => withInner({ ...p, name: `${point.name}.${p.name}` }, view))]
 }
 
 /** Hooks to add: by name, or as [filter, function] pairs. */
@@ -75,15 +90,23 @@ export function addHooks(model: LoadedModel, view: View, hooks: Hooks): View {
   return { ...view, hooks: [...view.hooks, ...added] }
 }
 
-/** @throws HookError when the model has no such point or an SAE sits there already, MismatchError when it does not fit. */
-export function attach(model: LoadedModel, view: View, source: Attachable, options: SpliceOptions): View {
-  const taken = view.attached.find((a) => a.splice.hookName === source.hookName)
-  if (taken) {
-    throw new HookError(
-      `withSaes: '${source.hookName}' has an SAE already ('${taken.source.label}'). One hook point takes one SAE: attach the other to the model's plain view.`,
-    )
-  }
-  return { ...view, attached: [...view.attached, { source, options, splice: source.splice(options) }] }
+/** The view with one more SAE, behind those that sit at its hook point already. @throws HookError, ArgumentError */
+export function attach(view: View, sae: Attachable, options: SpliceOptions): View {
+  const splice = sae.splice(options)
+  const site = freeSite(view, sae.hookName, sae.label)
+  const outputSite = splice.output ? freeSite(view, splice.output.hookName, sae.label) : site
+  return { ...view, attached: [...view.attached, { sae, options, splice, site, outputSite }] }
+}
+
+/** Where the next SAE at a hook point goes: to the output of the one before, so that each reads what the last put out. */
+function freeSite(view: View, hookName: string, label: string): string {
+  const writer = view.attached.find(({ outputSite }) => outputSite === hookName)
+  if (writer) return freeSite(view, `${hookName}.${outputPoint}`, label)
+  const reader = view.attached.find(({ site }) => site === hookName)
+  if (!reader) return hookName
+  throw new HookError(
+    `withSaes: '${hookName}' is read by the transcoder '${reader.sae.label}' already. Attach '${label}' before it, or to a view of its own.`,
+  )
 }
 
 /** Blocks to run for `stopAt`, which may count from the end. @throws ArgumentError outside −L … L. */
@@ -147,12 +170,47 @@ export function checkStart(
   }
 }
 
-/** The taps of one run over a view. */
-export function viewTaps(view: View, observers: readonly Observer[]): Taps {
+/** @throws BackendError where the backend cannot hold the logits of these prompts. */
+export function checkLogitsFit({ batch, positions }: Tokens, dVocab: number): void {
+  checkCapacity(4 * batch * positions * dVocab, `logits of ${batch} × ${positions} tokens`)
+}
+
+/** The taps of one run over a view; dispose them behind the run. */
+export function viewTaps(view: View, observers: readonly Observer[]): Taps & Disposable {
   const hooks = new Map<string, HookFunction[]>()
   for (const { name, hook } of view.hooks) hooks.set(name, [...(hooks.get(name) ?? []), hook])
-  const splices = new Map(view.attached.map(({ splice }) => [splice.hookName, splice]))
-  return { hooks, splices, observers }
+  const splices = new Map<string, SpliceFunction>()
+  const held: tf.Tensor[] = []
+  for (const { splice, site, outputSite } of view.attached) {
+    if (splice.output) for (const [at, apply] of across(splice.output, site, outputSite, held)) splices.set(at, apply)
+    else splices.set(site, splice.apply)
+  }
+  return { hooks, splices, observers, [Symbol.dispose]: () => tf.dispose(held) }
+}
+
+/** The two ends of a transcoder. What it read is kept until the end of the run: a tidy lies between the two. */
+function across(
+  output: SpliceOutput,
+  site: string,
+  outputSite: string,
+  held: tf.Tensor[],
+): [site: string, SpliceFunction][] {
+  let last: tf.Tensor[] = []
+  const read: SpliceFunction = (x, at) => {
+    last = output.read(x, at).map((tensor) => tf.keep(tensor))
+    held.push(...last)
+    return x
+  }
+  const write: SpliceFunction = (y, at) => {
+    if (last.length > 0) return output.write(y, last, at)
+    throw new ArgumentError(
+      `run: the transcoder at '${outputSite}' reads '${site}', which this run skips. Start it at an earlier layer.`,
+    )
+  }
+  return [
+    [site, read],
+    [outputSite, write],
+  ]
 }
 
 /** Lengths of an activation's last axes, batch and position left out: [H,K] for `[B,P,H,K]`. */

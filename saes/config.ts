@@ -1,18 +1,26 @@
 /** What an SAE's cfg.json says, in one shape for every version of SAELens that wrote it. */
 import { ConfigReader } from '../lib/config-reader.js'
 import { ConfigError } from '../lib/errors.js'
+import { brief } from '../lib/weights/untrusted.js'
 import type { ProcessingFlags } from '../lib/weights/process.js'
 
 export type Normalization = 'none' | 'expected_average_only_in' | 'constant_norm_rescale' | 'layer_norm'
 
 /** Plain data: it is also what a saved tf.LayersModel holds. */
 export interface SaeConfig {
-  /** The kind of SAE: `standard` has a ReLU. */
+  /** The kind of SAE, as SAELens calls it: `standard`, `jumprelu`, `skip_transcoder`, … */
   readonly architecture: string
+  /** Of a standard SAE whose activation is not a ReLU. */
+  readonly activation?: 'tanh-relu' | 'topk'
+  /** How many latents fire on a token, where the activation keeps the k largest. */
+  readonly k?: number
   readonly dIn: number
   readonly dSae: number
   /** The hook point it was trained on. */
   readonly hookName: string
+  /** Of a transcoder: the hook point it writes at, and how many numbers. */
+  readonly hookNameOut?: string
+  readonly dOut?: number
   /** Subtract b_dec from the input before encoding. */
   readonly applyBDecToInput: boolean
   readonly normalization: Normalization
@@ -26,6 +34,8 @@ export interface SaeConfig {
   readonly prependBos?: boolean
   readonly contextSize?: number
   readonly neuronpediaId?: string
+  /** What its cfg.json says of the training, as it says it: kept for saving it again. */
+  readonly metadata?: Readonly<Record<string, unknown>>
 }
 
 const normalizations = ['none', 'expected_average_only_in', 'constant_norm_rescale', 'layer_norm'] as const
@@ -56,7 +66,8 @@ export function readSaeConfig(json: unknown, where: string): SaeConfig {
     ...(metadata.has('prepend_bos') && { prependBos: metadata.flag('prepend_bos') }),
     ...(metadata.has('context_size') && { contextSize: metadata.size('context_size') }),
     ...(metadata.has('neuronpedia_id') && { neuronpediaId: metadata.text('neuronpedia_id') }),
-    ...activationOf(read),
+    ...activationOf(read, where),
+    ...outputOf(read, metadata),
   }
 }
 
@@ -90,10 +101,39 @@ function processingOf(metadata: ConfigReader): Partial<ProcessingFlags> {
   )
 }
 
-/** A `standard` SAE may name another activation than ReLU; it then is another kind. */
-function activationOf(read: ConfigReader): { architecture?: string } {
-  const activation = read.has('activation_fn_str') ? read.text('activation_fn_str') : read.text('activation_fn', 'relu')
-  return activation === 'relu' || read.text('architecture', 'standard') !== 'standard'
-    ? {}
-    : { architecture: `standard with ${activation}` }
+/** SAELens's own default, for configs that name no k. */
+const DEFAULT_K = 100
+
+/**
+ * Kinds are told apart by `architecture`; up to SAELens 5 `activation_fn_str` beside it may name what follows the
+ * encoder. @throws ConfigError for an activation the kind does not have: it is never taken for a ReLU.
+ */
+function activationOf(read: ConfigReader, where: string): Pick<SaeConfig, 'activation' | 'k'> {
+  const architecture = read.text('architecture', 'standard')
+  const keepsK = architecture.endsWith('topk')
+  const name = ['activation_fn_str', 'activation_fn'].find((key) => read.has(key))
+  const activation = name === undefined ? (keepsK ? 'topk' : 'relu') : read.text(name)
+  const known = architecture === 'standard' ? ['relu', 'tanh-relu', 'topk'] : keepsK ? ['topk', 'relu'] : ['relu']
+  if (!known.includes(activation)) {
+    throw new ConfigError(
+      `${where}: ${name} is '${brief(activation)}', which a ${brief(architecture)} SAE does not have. Supported: ${known.join(', ')}.`,
+    )
+  }
+  return {
+    ...(architecture === 'standard' && activation !== 'relu' && { activation: activation as 'tanh-relu' | 'topk' }),
+    ...((keepsK || activation === 'topk') && { k: latentsKept(read, where) }),
+  }
+}
+
+function latentsKept(read: ConfigReader, where: string): number {
+  const source = !read.has('k') && read.has('activation_fn_kwargs') ? read.record('activation_fn_kwargs') : read
+  const k = source.has('k') ? source.size('k') : DEFAULT_K
+  const dSae = read.size('d_sae')
+  if (k <= dSae) return k
+  throw new ConfigError(`${where}: k is ${k}, but there are ${dSae} latents. k must be at most that.`)
+}
+
+function outputOf(read: ConfigReader, metadata: ConfigReader): Pick<SaeConfig, 'hookNameOut' | 'dOut'> {
+  if (!read.text('architecture', 'standard').endsWith('transcoder')) return {}
+  return { hookNameOut: (read.has('hook_name_out') ? read : metadata).text('hook_name_out'), dOut: read.size('d_out') }
 }

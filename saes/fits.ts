@@ -11,15 +11,29 @@ import type { SaeConfig } from './config.js'
  * @throws HookError, MismatchError
  */
 export function checkFits(cfg: SaeConfig, label: string, model: ModelFacts, force: boolean): void {
-  checkHookName('withSaes', cfg.hookName, model.hookPoints, model.name)
-  const features = model.featureShape(cfg.hookName)
-  const width = features.reduce((product, n) => product * n, 1)
-  if (features.length > 1 !== cfg.flattenHeads || width !== cfg.dIn) {
-    throw new MismatchError(
-      `withSaes: the SAE '${label}' takes ${cfg.dIn} numbers, but ${cfg.hookName} of ${model.name} gives [B,P,${features}]. Use an SAE trained on this model.`,
-    )
-  }
+  checkWidth(cfg.hookName, cfg.dIn, cfg.flattenHeads, `takes ${cfg.dIn} numbers`, label, model)
+  if (cfg.hookNameOut !== undefined) checkOutput(cfg.hookName, cfg.hookNameOut, cfg.dOut!, label, model)
   if (!force) checkProcessing(cfg, label, model)
+}
+
+function checkWidth(hook: string, numbers: number, flat: boolean, does: string, label: string, model: ModelFacts) {
+  checkHookName('withSaes', hook, model.hookPoints, model.name)
+  const features = model.featureShape(hook)
+  const width = features.reduce((product, n) => product * n, 1)
+  if (features.length > 1 === flat && width === numbers) return
+  throw new MismatchError(
+    `withSaes: the SAE '${label}' ${does}, but ${hook} of ${model.name} gives [B,P,${features}]. Use an SAE trained on this model.`,
+  )
+}
+
+/** What a transcoder writes must fit, and come behind what it reads. */
+function checkOutput(hook: string, output: string, numbers: number, label: string, model: ModelFacts): void {
+  checkWidth(output, numbers, false, `writes ${numbers} numbers`, label, model)
+  const place = (name: string) => model.hookPoints.findIndex((point) => point.name === name)
+  if (place(output) > place(hook)) return
+  throw new MismatchError(
+    `withSaes: the transcoder '${label}' reads ${hook} and writes ${output}, which ${model.name} computes first. It must write behind where it reads.`,
+  )
 }
 
 function checkProcessing({ processing, hookName }: SaeConfig, label: string, model: ModelFacts): void {

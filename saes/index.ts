@@ -8,15 +8,35 @@ import { didYouMean } from '../lib/nearest.js'
 import { folderSource, type Source } from '../lib/weights/source.js'
 import { readSaeLensFolder, type SaeFiles } from './formats/saelens.js'
 import type { Sae, SaeArgs } from './sae.js'
+import { BatchTopKSae } from './batchtopk.js'
+import { GatedSae } from './gated.js'
+import { JumpReluSae } from './jumprelu.js'
 import { StandardSae } from './standard.js'
+import { TopKSae } from './topk.js'
+import { JumpReluTranscoder, SkipTranscoder, Transcoder } from './transcoder.js'
 
 export { foldActivationNorm, foldWDecNorm } from './fold.js'
 export { readSaeConfig, type Normalization, type SaeConfig } from './config.js'
 export { Sae, type Pass, type SaeArgs } from './sae.js'
+export { BatchTopKSae, withThreshold } from './batchtopk.js'
+export { GatedSae } from './gated.js'
+export { JumpReluSae } from './jumprelu.js'
 export { StandardSae } from './standard.js'
+export { TopKSae } from './topk.js'
+export { JumpReluTranscoder, SkipTranscoder, Transcoder } from './transcoder.js'
 
 /** Kinds by the `architecture` of their config. */
-const kinds: Readonly<Record<string, new (args: SaeArgs) => Sae>> = { standard: StandardSae }
+const kinds: Readonly<Record<string, new (args: SaeArgs) => Sae>> = {
+  standard: StandardSae,
+  gated: GatedSae,
+  jumprelu: JumpReluSae,
+  topk: TopKSae,
+  batchtopk: BatchTopKSae,
+  matryoshka_batchtopk: BatchTopKSae,
+  transcoder: Transcoder,
+  jumprelu_transcoder: JumpReluTranscoder,
+  skip_transcoder: SkipTranscoder,
+}
 
 /** Releases that come with the package: folders of SAEs for the embedded model. */
 const embedded: Readonly<Record<string, readonly string[]>> = {

@@ -4,19 +4,17 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError, MismatchError, ShapeError } from '../lib/errors.js'
-import { silent, type At, type HookPoint } from '../lib/hooks.js'
-import { linear, Matrix } from '../lib/ops/linear.js'
-import { detached, stopGradient, straightThrough } from '../lib/ops/stop-gradient.js'
+import type { At } from '../lib/hooks.js'
+import { stopGradient } from '../lib/ops/stop-gradient.js'
 import type { Attachable, ModelFacts, Splice, SpliceOptions } from '../lib/splice.js'
 import type { SaeConfig } from './config.js'
 import { checkFits } from './fits.js'
-import { normalizeInput } from './normalization.js'
+import { normalizeInput, type Normalized } from './normalization.js'
+import { frozenPass, latentsPass, trainablePass, type Pass } from './pass.js'
+import { checkSpliceOptions, innerPoints, inPlaceOf, isEdited, outputPoints } from './sae-points.js'
+import { SaeWeights } from './sae-weights.js'
 
-/** One pass through an SAE: who listens, and how it multiplies (frozen and fast, or trainable). */
-export interface Pass {
-  readonly at: At
-  multiply(x: tf.Tensor, matrix: 'W_enc' | 'W_dec'): tf.Tensor
-}
+export type { Pass } from './pass.js'
 
 export interface SaeArgs {
   readonly cfg: SaeConfig
@@ -28,31 +26,25 @@ export interface SaeArgs {
   readonly trainable?: boolean
 }
 
-const points: HookPoint[] = [
-  { name: 'hook_sae_input', shape: '[B,P,D]' },
-  { name: 'hook_sae_acts_pre', shape: '[B,P,S]' },
-  { name: 'hook_sae_acts_post', shape: '[B,P,S]' },
-  { name: 'hook_sae_recons', shape: '[B,P,D]' },
-]
-const errorPoint = 'hook_sae_error'
-const outputPoint = 'hook_sae_output'
-
 export abstract class Sae extends tf.layers.Layer implements Attachable {
   readonly cfg: SaeConfig
   readonly label: string
   /** log10 of how often each latent fires, where the SAE's folder tells. */
   logSparsity: Float32Array | undefined
-  readonly #variables = new Map<string, tf.LayerVariable>()
-  readonly #matrices = new Map<string, Matrix>()
+  readonly #weights: SaeWeights
 
   constructor({ cfg, label = cfg.hookName, name, trainable = true }: SaeArgs) {
     super({ name, trainable } as never)
     this.cfg = cfg
     this.label = label
+    this.#weights = new SaeWeights(label)
   }
 
   get hookName(): string {
     return this.cfg.hookName
+  }
+  get hookNameOut(): string | undefined {
+    return this.cfg.hookNameOut
   }
 
   /** Latents [...,S] of a centred, normalized input [...,D]; fires hook_sae_acts_pre and hook_sae_acts_post. */
@@ -61,13 +53,18 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   /** Names and shapes of the weights of this kind beside W_enc, W_dec and b_dec. */
   protected abstract otherWeights(): Record<string, number[]>
 
+  /** Whether a latent's activation hangs on the other latents, so that none can be computed alone. */
+  get latentsCompete(): boolean {
+    return false
+  }
+
   // ---- weights
 
   /** Names and shapes of all weights: W_enc [D,S], W_dec [S,D], b_dec [D] and what the kind adds. */
   weightShapes(): Record<string, number[]> {
-    const { dIn, dSae, hasScalingFactor } = this.cfg
+    const { dIn, dSae, dOut = dIn, hasScalingFactor } = this.cfg
     const scaling: Record<string, number[]> = hasScalingFactor ? { scaling_factor: [dSae] } : {}
-    return { W_enc: [dIn, dSae], ...this.otherWeights(), W_dec: [dSae, dIn], b_dec: [dIn], ...scaling }
+    return { W_enc: [dIn, dSae], ...this.otherWeights(), W_dec: [dSae, dOut], b_dec: [dOut], ...scaling }
   }
 
   override build(): void {
@@ -76,7 +73,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
       const variable = this.addWeight(name, shape, 'float32', tf.initializers.zeros())
       // As `apply` would name it when it builds the layer: a saved model finds its weights by this name.
       ;(variable as { originalName: string }).originalName = `${this.name}/${name}`
-      this.#variables.set(name, variable)
+      this.#weights.set(name, variable)
     }
     this.built = true
   }
@@ -84,33 +81,14 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   /** Sets the weights by name; the tensors stay the caller's. @throws ShapeError, ArgumentError */
   load(tensors: Readonly<Record<string, tf.Tensor>>): this {
     this.build()
-    for (const [name, variable] of this.#variables) {
-      const tensor = tensors[name]
-      if (!tensor)
-        throw new ArgumentError(
-          `load: the SAE '${this.label}' has a weight '${name}', which is not among ${Object.keys(tensors).join(', ')}.`,
-        )
-      if (tensor.shape.join() !== variable.shape.join()) {
-        throw new ShapeError(
-          `load: ${name} of the SAE '${this.label}' has shape [${tensor.shape}]. Its config asks for [${variable.shape}].`,
-        )
-      }
-      variable.write(tensor)
-    }
+    this.#weights.load(tensors)
     return this
   }
 
   /** A weight by name, such as `W_dec` [S,D]. Belongs to the SAE. @throws ArgumentError for a name it does not have. */
   weight<T extends tf.Tensor = tf.Tensor>(name: string): T {
     this.build()
-    const variable = this.#variables.get(name)
-    if (this.#variables.size === 0)
-      throw new ArgumentError(`weight: the SAE '${this.label}' was disposed. Load it again.`)
-    if (!variable)
-      throw new ArgumentError(
-        `weight: the SAE '${this.label}' has no '${name}'. It has ${[...this.#variables.keys()].join(', ')}.`,
-      )
-    return variable.read() as T
+    return this.#weights.get<T>(name)
   }
   get W_enc(): tf.Tensor2D {
     return this.weight('W_enc')
@@ -124,11 +102,21 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   // ---- computing
 
-  /** Latents [...,S] of an input [...,D] (or [...,H,K] where heads are flattened). The caller owns the result. */
-  encode(x: tf.Tensor): tf.Tensor {
+  /**
+   * Latents [...,S] of an input [...,D] (or [...,H,K] where heads are flattened). The caller owns the result.
+   * @param options.latents only these, in this order [...,latents]: only their columns of W_enc are multiplied, but in
+   *   a top-k SAE, where latents compete
+   * @throws ArgumentError when there is no latent of a number
+   */
+  encode(x: tf.Tensor, { latents }: { readonly latents?: readonly number[] } = {}): tf.Tensor {
+    this.build()
+    latents?.forEach((latent) => this.checkLatent(latent))
     return tf.tidy(() => {
       const { value } = normalizeInput(this.#flatten(x), this.cfg.normalization)
-      return this.activations(this.#centre(value), this.#frozen(silent))
+      const input = this.#centre(value)
+      if (latents && !this.latentsCompete) return this.activations(input, latentsPass(this.#weights, latents))
+      const all = this.activations(input, frozenPass(this.#weights))
+      return latents ? tf.gather(all, tf.tensor1d([...latents], 'int32'), all.rank - 1) : all
     })
   }
 
@@ -143,33 +131,45 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
         `decode: the SAE '${this.label}' (${flattenHeads ? 'heads flattened' : normalization}) needs the input as well. Call decode(acts, input).`,
       )
     }
+    this.build()
     return tf.tidy(() => {
-      const recons = this.#reconstruct(acts, this.#frozen(silent))
-      if (!input) return recons
-      return normalizeInput(this.#flatten(input), normalization).undo(recons).reshape(input.shape)
+      const recons = this.#reconstruct(acts, frozenPass(this.#weights))
+      return input ? this.finish(recons, input, normalizeInput(this.#flatten(input), normalization).undo) : recons
     })
   }
 
   /** tf.layers' call: the reconstruction, in the input's shape. Differentiable in input and weights. */
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
     const x = Array.isArray(inputs) ? inputs[0]! : inputs
-    const multiply: Pass['multiply'] = (rows, name) => {
-      const W = this.weight<tf.Tensor2D>(name)
-      const flat = rows.reshape<tf.Tensor2D>([-1, W.shape[0]])
-      return tf.matMul(flat, W).reshape([...rows.shape.slice(0, -1), W.shape[1]])
-    }
-    return tf.tidy(() => this.#through(x, { at: silent, multiply }))
+    this.build()
+    return tf.tidy(() => this.#through(x, trainablePass(this.#weights)))
   }
 
   override computeOutputShape(inputShape: tf.Shape | tf.Shape[]): tf.Shape | tf.Shape[] {
     return inputShape
   }
 
+  /** What the SAE makes of x with frozen weights, as a model runs it. */
+  protected through(x: tf.Tensor, at?: At): tf.Tensor {
+    this.build()
+    return this.#through(x, frozenPass(this.#weights, at))
+  }
+
   #through(x: tf.Tensor, pass: Pass): tf.Tensor {
     const input = pass.at('hook_sae_input', this.#flatten(x))
     const { value, undo } = normalizeInput(input, this.cfg.normalization)
     const acts = this.activations(this.#centre(value), pass)
-    return undo(pass.at('hook_sae_recons', this.#reconstruct(acts, pass))).reshape(x.shape)
+    return this.finish(pass.at('hook_sae_recons', this.#reconstruct(acts, pass)), x, undo, pass)
+  }
+
+  /** hook_sae_acts_pre: input · W_enc + b_enc [...,S]. */
+  protected preActivations(input: tf.Tensor, pass: Pass): tf.Tensor {
+    return pass.at('hook_sae_acts_pre', pass.multiply(input, 'W_enc').add(pass.perLatent('b_enc')))
+  }
+
+  /** From the reconstruction of the normalized input to what goes on; without a pass, to what latents alone give. */
+  protected finish(recons: tf.Tensor, x: tf.Tensor, undo: Normalized['undo'], _pass?: Pass): tf.Tensor {
+    return undo(recons).reshape(x.shape)
   }
 
   #centre(x: tf.Tensor): tf.Tensor {
@@ -195,16 +195,6 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
     return x.reshape(shape)
   }
 
-  #frozen(at: At): Pass {
-    return { at, multiply: (x, name) => linear(x, this.#matrix(name)) }
-  }
-
-  #matrix(name: string): Matrix {
-    let matrix = this.#matrices.get(name)
-    if (!matrix) this.#matrices.set(name, (matrix = new Matrix(this.weight(name))))
-    return matrix
-  }
-
   // ---- attaching
 
   /** @throws HookError, MismatchError when it was not made for this model; see fits.ts. */
@@ -213,38 +203,16 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   }
 
   splice(options: SpliceOptions = {}): Splice {
-    const { errorTerm = false, errorGradient = 'detach' } = options
-    if (errorGradient !== 'detach' && errorGradient !== 'passThrough') {
-      throw new ArgumentError(
-        `withSaes: errorGradient is '${String(errorGradient)}'. It must be 'detach' or 'passThrough'.`,
-      )
-    }
-    if (errorGradient === 'passThrough' && !errorTerm) {
-      throw new ArgumentError(
-        "withSaes: errorGradient 'passThrough' is about the error term. Set errorTerm: true as well.",
-      )
-    }
+    checkSpliceOptions(options)
     const shape = this.cfg.flattenHeads ? '[B,P,H,K]' : '[B,P,D]'
-    const outputs: HookPoint[] = [...(errorTerm ? [{ name: errorPoint, shape }] : []), { name: outputPoint, shape }]
-    const apply = (x: tf.Tensor, at: At) => {
-      if (!errorTerm) return at(outputPoint, this.#through(x, this.#frozen(at)))
-      return at(outputPoint, this.#withError(x, at, errorGradient === 'passThrough'))
-    }
-    return { hookName: this.hookName, points: [...points, ...outputs], apply: (x, at) => tf.tidy(() => apply(x, at)) }
+    const points = [...innerPoints, ...outputPoints(options.errorTerm ?? false, shape)]
+    return { hookName: this.hookName, points, apply: (x, at) => tf.tidy(() => this.#apply(x, at, options)) }
   }
 
-  /**
-   * Reconstruction plus error, the error of the clean reconstruction: hooks inside the SAE change what comes out, and
-   * the error does not undo it.
-   */
-  #withError(x: tf.Tensor, at: At, passThrough: boolean): tf.Tensor {
-    const reconstruction = this.#through(passThrough ? stopGradient(x) : x, this.#frozen(at))
-    const edited = points.some((p) => at.replaces(p.name))
-    const error = edited
-      ? detached(() => x.sub(this.#through(x, this.#frozen(silent))), x)
-      : detached(() => x.sub(reconstruction), x, reconstruction)
-    const output = reconstruction.add(at(errorPoint, error))
-    return passThrough ? straightThrough(output, x) : output
+  #apply(x: tf.Tensor, at: At, options: SpliceOptions): tf.Tensor {
+    const input = options.errorGradient === 'passThrough' ? stopGradient(x) : x
+    const clean = isEdited(at) ? () => this.through(x) : undefined
+    return inPlaceOf(x, this.through(input, at), clean, at, options)
   }
 
   /** What one unit of each latent writes, [S,D], and the bias, [D]. The caller owns both. @throws MismatchError */
@@ -282,12 +250,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   /** Frees weights and kept transposes, also of an SAE that no tf.LayersModel holds. */
   override dispose(): { refCountAfterDispose: number; numDisposedVariables: number } {
-    const before = this.#variables.size
-    for (const matrix of this.#matrices.values()) matrix.dispose()
-    for (const variable of this.#variables.values()) variable.dispose()
-    this.#matrices.clear()
-    this.#variables.clear()
-    return { refCountAfterDispose: 0, numDisposedVariables: before }
+    return { refCountAfterDispose: 0, numDisposedVariables: this.#weights.dispose() }
   }
   [Symbol.dispose](): void {
     this.dispose()

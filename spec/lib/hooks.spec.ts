@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { chosenNames, layerOf, makeAt, noTaps, silent, type HookFunction, type NameFilter } from '../../lib/hooks.js'
-import type { Observer, Taps } from '../../lib/hooks.js'
+import type { Observer, SpliceFunction, Taps } from '../../lib/hooks.js'
 import { refusalOf } from '../support/refusal.js'
 
 const numbers = (x: tf.Tensor) => Array.from(x.dataSync())
@@ -77,13 +77,9 @@ describe('lib/hooks', () => {
           return x
         },
       }
-      const splice = {
-        hookName: 'p',
-        points: [],
-        apply: (x: tf.Tensor, at: (name: string, x: tf.Tensor) => tf.Tensor) => {
-          order.push(`splice ${numbers(x)}`)
-          return at('hook_inner', x.mul(10))
-        },
+      const splice: SpliceFunction = (x, at) => {
+        order.push(`splice ${numbers(x)}`)
+        return at('hook_inner', x.mul(10))
       }
       const inner: HookFunction = (x: tf.Tensor, { name }) => {
         order.push(`${name} ${numbers(x)}`)

@@ -81,11 +81,28 @@ describe('readSaeConfig', () => {
     expect(read({ model_from_pretrained_kwargs: null }).processing).to.deep.equal({})
   })
 
-  it('takes a standard SAE with another activation for another kind', () => {
-    expect(read({ activation_fn_str: 'relu' }).architecture).to.equal('standard')
-    expect(read({ activation_fn_str: 'topk' }).architecture).to.equal('standard with topk')
-    expect(read({ activation_fn: 'tanh-relu' }).architecture).to.equal('standard with tanh-relu')
-    expect(read({ architecture: 'topk', activation_fn_str: 'topk' }).architecture).to.equal('topk')
+  it('reads what follows the encoder, with the k it keeps', () => {
+    const { activation, k } = read({ activation_fn_str: 'relu' })
+    expect([activation, k]).to.deep.equal([undefined, undefined])
+    const kwargs = { activation_fn_kwargs: { k: 8 } }
+    expect(read({ activation_fn_str: 'topk', ...kwargs })).to.include({
+      architecture: 'standard',
+      activation: 'topk',
+      k: 8,
+    })
+    expect(read({ activation_fn: 'tanh-relu' })).to.include({ architecture: 'standard', activation: 'tanh-relu' })
+    const topk = read({ architecture: 'topk', activation_fn_str: 'topk', ...kwargs, k: 9 })
+    expect([topk.architecture, topk.activation, topk.k]).to.deep.equal(['topk', undefined, 9])
+    expect(read({ architecture: 'topk', d_sae: 200 }).k).to.equal(100)
+  })
+
+  it('reads where a transcoder writes, in the config or its metadata', () => {
+    const outputs = { hookNameOut: 'blocks.1.hook_mlp_out', dOut: 32 }
+    const hook = { hook_name_out: 'blocks.1.hook_mlp_out' }
+    expect(read({ architecture: 'transcoder', d_out: 32, ...hook })).to.include(outputs)
+    const metadata = { hook_name: cfg.hook_name, ...hook }
+    expect(read({ architecture: 'skip_transcoder', d_out: 32, metadata })).to.include(outputs)
+    expect(read({ d_out: 32, ...hook })).to.not.have.any.keys('hookNameOut', 'dOut')
   })
 
   const refusals: [what: string, json: unknown, message: string][] = [
@@ -104,6 +121,22 @@ describe('readSaeConfig', () => {
       'a flag as text',
       { ...cfg, apply_b_dec_to_input: 'yes' },
       'apply_b_dec_to_input is "yes". It must be true or false.',
+    ],
+    [
+      'an activation it does not have',
+      { ...cfg, activation_fn_str: 'gelu' },
+      "mine: activation_fn_str is 'gelu', which a standard SAE does not have. Supported: relu, tanh-relu, topk.",
+    ],
+    [
+      'an activation of another kind',
+      { ...cfg, architecture: 'gated', activation_fn_str: 'topk' },
+      "mine: activation_fn_str is 'topk', which a gated SAE does not have. Supported: relu.",
+    ],
+    ['more kept than there are', { ...cfg, architecture: 'topk', k: 97 }, 'mine: k is 97, but there are 96 latents.'],
+    [
+      'a transcoder that says not where it writes',
+      { ...cfg, architecture: 'transcoder', d_out: 48 },
+      "the field 'hook_name_out' is missing. It must be a string. Did you mean 'hook_name'?",
     ],
     ['a hook as number', { ...cfg, hook_name: 3 }, 'hook_name is 3. It must be a string.'],
     [

@@ -21,6 +21,8 @@ export interface SaeEntry {
   readonly hooks?: readonly string[]
   readonly hooks_with_error_term?: readonly string[]
   readonly mean_l0?: number
+  /** The library and version whose numbers these are. */
+  readonly expected_by?: string
 }
 
 /** What is read of the record's JSON. */

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { Sae } from '../../../saes/index.js'
 import { CheckList, notYet, type Plan, type Routes } from './check.js'
 import { roundingOf } from './compare.js'
+import { shaped } from './edit.js'
 import { takeNumber } from './model-runs.js'
 import type { RecordFolder } from './record.js'
 import { SaeRuns, type SaeEntry } from './sae-runs.js'
@@ -70,6 +71,7 @@ function saeRoutes(runs: SaeRuns, id: string): Routes {
   return [
     [at('input'), () => fromModel('hook_name')],
     [at('target'), () => fromModel('hook_name_out')],
+    [at('hook_sae_input'), async () => recordedInput(runs, id, (await pass()).get('hook_sae_input'))],
     [at('(hook_sae_\\w+)'), async (hook) => (await pass()).get(hook!).clone()],
     [at('output'), async () => (await pass()).logits.clone()],
     [at('encode'), async () => encoded(await runs.sae(id), await input())],
@@ -80,8 +82,27 @@ function saeRoutes(runs: SaeRuns, id: string): Routes {
     [at('log_sparsity'), async () => logSparsity(await runs.sae(id))],
     [at('folded_W_dec_norm/encode'), async () => encoded(await runs.folded(id), await input())],
     [at('folded_W_dec_norm/(\\w+)'), async (weight) => (await runs.folded(id)).weight(weight!).clone()],
-    [at('(.*)'), async () => (await runs.sae(id), notYet('passes over other shapes'))],
+    [at('(\\w+)/input'), async (shape) => ofShape(await atSae(runs, id), runs, `sae/${id}/${shape}/input`)],
+    [at('(\\w+)/encode'), async (shape) => encoded(await runs.sae(id), await runs.read(`sae/${id}/${shape}/input`))],
   ]
+}
+
+/** hook_sae_input, which SAELens 3 shows behind the subtraction of b_dec in JumpReLU SAEs; the other versions before. */
+async function recordedInput(runs: SaeRuns, id: string, input: tf.Tensor): Promise<tf.Tensor> {
+  const { expected_by: version = '' } = runs.expected.saes![id]!
+  const sae = await runs.sae(id)
+  const centred = version.startsWith('sae_lens 3.') && sae.cfg.architecture === 'jumprelu' && sae.cfg.applyBDecToInput
+  return centred ? input.sub(sae.b_dec) : input.clone()
+}
+
+/** What the model gives at the SAE's hook point. */
+async function atSae(runs: SaeRuns, id: string): Promise<tf.Tensor> {
+  return (await runs.cache()).get((await runs.sae(id)).hookName).clone()
+}
+
+/** The numbers in the shape they are recorded in. */
+function ofShape(x: tf.Tensor, runs: SaeRuns, name: string): tf.Tensor {
+  return shaped(x, [...runs.record.entry(name).shape!])
 }
 
 function settingsOf(runs: SaeRuns, id: string): Readonly<Record<string, unknown>> {
@@ -136,4 +157,8 @@ const settingNames: Readonly<Record<string, (sae: Sae) => unknown>> = {
   normalize_activations: ({ cfg }) => cfg.normalization,
   reshape_activations: ({ cfg }) => (cfg.flattenHeads ? 'hook_z' : 'none'),
   finetuning_scaling_factor: ({ cfg }) => cfg.hasScalingFactor,
+  activation_fn_str: ({ cfg }) => cfg.activation ?? (cfg.architecture === 'topk' ? 'topk' : 'relu'),
+  k: ({ cfg }) => cfg.k,
+  d_out: ({ cfg }) => cfg.dOut,
+  hook_name_out: ({ cfg }) => cfg.hookNameOut,
 }

@@ -1,0 +1,59 @@
+/** One pass through an SAE: who listens, and how it reads its weights. D d_in · S latents. */
+import * as tf from '@tensorflow/tfjs'
+import { silent, type At } from '../lib/hooks.js'
+import { linear, type LinearMap, type Matrix } from '../lib/ops/linear.js'
+import type { SaeWeights } from './sae-weights.js'
+
+type MatrixName = 'W_enc' | 'W_dec'
+
+export interface Pass {
+  readonly at: At
+  /** x [...,in] · matrix [in,out]. */
+  multiply(x: tf.Tensor, matrix: MatrixName): tf.Tensor
+  /** A weight of one number a latent [S], such as b_enc, or one for all []. */
+  perLatent(name: string): tf.Tensor
+  /** x [...,in] · W_skipᵀ, of a skip connection that is stored [out,in]. */
+  skip(x: tf.Tensor): tf.Tensor
+}
+
+/** For running models: frozen weights, fast backward passes. */
+export function frozenPass(weights: SaeWeights, at: At = silent): Pass {
+  return {
+    at,
+    multiply: (x, name) => linear(x, weights.matrix(name)),
+    perLatent: (name) => weights.get(name),
+    skip: (x) => linear(x, transposedMap(weights.matrix('W_skip'))),
+  }
+}
+
+/** A stored matrix, read the other way round. */
+function transposedMap(stored: Matrix): LinearMap {
+  const [outputs, inputs] = stored.shape
+  return { shape: [inputs, outputs], times: (rows) => stored.back(rows), back: (dy) => stored.times(dy) }
+}
+
+/** For tf.layers: plain ops, differentiable in the weights too. */
+export function trainablePass(weights: SaeWeights): Pass {
+  return {
+    at: silent,
+    multiply: (x, name) => product(x, weights.get(name)),
+    perLatent: (name) => weights.get(name),
+    skip: (x) => product(x, tf.transpose(weights.get<tf.Tensor2D>('W_skip'))),
+  }
+}
+
+function product(x: tf.Tensor, W: tf.Tensor2D): tf.Tensor {
+  const rows = x.reshape<tf.Tensor2D>([-1, W.shape[0]])
+  return tf.matMul(rows, W).reshape([...x.shape.slice(0, -1), W.shape[1]])
+}
+
+/** Some latents only: their columns of W_enc, and their numbers of every weight that has one a latent. */
+export function latentsPass(weights: SaeWeights, latents: readonly number[]): Pass {
+  const indices = tf.tensor1d([...latents], 'int32')
+  const some = (name: string) => weights.get(name)
+  return {
+    ...frozenPass(weights),
+    multiply: (x, name) => product(x, tf.gather(some(name) as tf.Tensor2D, indices, 1)),
+    perLatent: (name) => (some(name).rank === 0 ? some(name) : tf.gather(some(name), indices)),
+  }
+}

@@ -1,0 +1,59 @@
+/** Hook points inside an SAE, by the names SAELens gives them, and how a reconstruction takes a value's place. */
+import type * as tf from '@tensorflow/tfjs'
+import { ArgumentError } from '../lib/errors.js'
+import { silent, type At, type HookPoint } from '../lib/hooks.js'
+import { detached, straightThrough } from '../lib/ops/stop-gradient.js'
+import { outputPoint, type SpliceOptions } from '../lib/splice.js'
+
+/** From the input to the reconstruction. */
+export const innerPoints: readonly HookPoint[] = [
+  { name: 'hook_sae_input', shape: '[B,P,D]' },
+  { name: 'hook_sae_acts_pre', shape: '[B,P,S]' },
+  { name: 'hook_sae_acts_post', shape: '[B,P,S]' },
+  { name: 'hook_sae_recons', shape: '[B,P,D]' },
+]
+const errorPoint = 'hook_sae_error'
+
+/** Where the reconstruction takes the value's place. */
+export function outputPoints(errorTerm: boolean, shape: string): HookPoint[] {
+  return [...(errorTerm ? [{ name: errorPoint, shape }] : []), { name: outputPoint, shape }]
+}
+
+/** @throws ArgumentError for an unknown way of gradients, or one that asks for the error term. */
+export function checkSpliceOptions({ errorTerm = false, errorGradient = 'detach' }: SpliceOptions): void {
+  if (errorGradient !== 'detach' && errorGradient !== 'passThrough') {
+    throw new ArgumentError(
+      `withSaes: errorGradient is '${String(errorGradient)}'. It must be 'detach' or 'passThrough'.`,
+    )
+  }
+  if (errorGradient === 'passThrough' && !errorTerm) {
+    throw new ArgumentError(
+      "withSaes: errorGradient 'passThrough' is about the error term. Set errorTerm: true as well.",
+    )
+  }
+}
+
+/**
+ * What goes on in place of a value: the reconstruction, and with the error term `value − clean`. Clean is what the SAE
+ * makes without hooks: hooks inside it change what comes out, and the error does not undo it.
+ * @param clean undefined when nothing was edited, so that the reconstruction is the clean one
+ */
+export function inPlaceOf(
+  value: tf.Tensor,
+  reconstruction: tf.Tensor,
+  clean: (() => tf.Tensor) | undefined,
+  at: At,
+  { errorTerm = false, errorGradient = 'detach' }: SpliceOptions,
+): tf.Tensor {
+  if (!errorTerm) return at(outputPoint, reconstruction)
+  const error = clean
+    ? detached(() => value.sub(clean()), value)
+    : detached(() => value.sub(reconstruction), value, reconstruction)
+  const output = reconstruction.add(at(errorPoint, error))
+  return at(outputPoint, errorGradient === 'passThrough' ? straightThrough(output, value) : output)
+}
+
+/** Whether a hook may change what the SAE computes before its reconstruction. */
+export function isEdited(at: At): boolean {
+  return at !== silent && innerPoints.some((point) => at.replaces(point.name))
+}
