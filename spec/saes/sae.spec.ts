@@ -7,7 +7,8 @@ import { embeddedSaes, loadSae, type Sae } from '../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../support/close.js'
 import { ioi, type Ioi } from '../support/ioi.js'
 import { pocket } from '../support/pocket.js'
-import { embeddedSae, rowsOf } from '../support/saes.js'
+import { resolveTarget } from '../../analyses/targets.js'
+import { embeddedSae, randomSae, rowsOf } from '../support/saes.js'
 
 const sites = ['pocket-res/blocks.2.hook_resid_pre', 'pocket-z/blocks.2.hook_z', 'pocket-mlp/blocks.1.mlp.hook_post']
 
@@ -204,14 +205,60 @@ describe('Sae, spliced into a model', () => {
     }
   })
 
-  it('leaves a second SAE at one point out', async () => {
-    const [first, second] = [at(sites[0]!), await embeddedSae(sites[0]!)]
-    expect(() => model.withSaes([first, second])).to.throw(
-      HookError,
-      "withSaes: 'blocks.2.hook_resid_pre' has an SAE already ('pocket-res/blocks.2.hook_resid_pre'). One hook point takes one SAE",
-    )
-    expect(() => model.withSaes(first).withSaes(second)).to.throw(HookError, 'One hook point takes one SAE')
-    expect(model.withSaes(first).plain().withSaes(second).saes).to.deep.equal([second])
-    second.dispose()
+  describe('several at one hook point', () => {
+    const site = 'blocks.2.hook_resid_pre'
+    const second = `${site}.hook_sae_output`
+
+    it('read one after the other, each below the output of the last', async () => {
+      const [first, other] = [at(sites[0]!), await embeddedSae('pocket-res/blocks.1.hook_resid_pre')]
+      const elsewhere = randomSae({ ...other.cfg, hookName: site })
+      const view = model.withSaes([first, elsewhere])
+      expect(view.attached.map((sae) => sae.site)).to.deep.equal([site, second])
+      using cache = view.runWithCache(prompts.clean)
+      expectClose(cache.get(`${second}.hook_sae_input`), cache.get(second), 0)
+      const chained = tf.tidy(() => elsewhere.call(first.call(cache.get(site))))
+      expectClose(cache.get(`${second}.hook_sae_output`), chained, tolerances.noise)
+      const logits = model.withHooks({ [site]: () => chained }).run(prompts.clean)
+      expectClose(cache.logits, logits, tolerances.noise)
+      expect(cache.names.filter((name) => name.startsWith(site))).to.deep.equal(
+        view.hookNames.filter((name) => name.startsWith(site)),
+      )
+      tf.dispose([chained, logits])
+      for (const sae of [other, elsewhere]) sae.dispose()
+    })
+
+    it('all see the same with their error terms, whose changes add up', async () => {
+      const copy = await embeddedSae(sites[0]!)
+      const view = model.withSaes([at(sites[0]!), copy], { errorTerm: true })
+      withLogits(view, (logits) => expectClose(logits, plain, tolerances.noise))
+      using cache = view.runWithCache(prompts.clean)
+      const acts = (where: string) => cache.get(`${where}.hook_sae_acts_post`)
+      expectClose(acts(second), acts(site), tolerances.noise)
+      const ablated = [site, second].map((where) => [`${where}.hook_sae_acts_post`, zeroLatents] as const)
+      using cut = view.withHooks(ablated).runWithCache(prompts.clean, { names: second })
+      const recons = cache.get(`${site}.hook_sae_recons`)
+      const bias = at(sites[0]!).b_dec
+      const without = tf.tidy(() => cache.get(site).sub(recons).add(bias))
+      expectClose(cut.get(second), without, tolerances.noise)
+      without.dispose()
+      copy.dispose()
+    })
+
+    it('targets latents of either by the point it sits at', async () => {
+      const copy = await embeddedSae(sites[0]!)
+      const view = model.withSaes([at(sites[0]!), copy], { errorTerm: true })
+      for (const where of [site, second]) {
+        expect(resolveTarget('ablation', view, { latents: [3], hook: where }).sites).to.deep.equal([
+          { name: `${where}.hook_sae_acts_post`, unit: 3 },
+        ])
+      }
+      expect(() => resolveTarget('ablation', view, { latents: [3] })).to.throw(
+        HookError,
+        `ablation: no hook point is named. The view has SAEs at ${site}, ${second}.`,
+      )
+      copy.dispose()
+    })
   })
 })
+
+const zeroLatents = (acts: tf.Tensor) => tf.zerosLike(acts)
