@@ -1,13 +1,27 @@
 /** tfjs-lens: mechanistic interpretability on TensorFlow.js. The public door: exports only. */
 export { loadModel, type LoadEvent, type LoadOptions } from '../models/index.js'
 export {
+  BatchTopKSae,
   embeddedSaes,
   foldActivationNorm,
   foldWDecNorm,
+  GatedSae,
+  JumpReluSae,
+  JumpReluTranscoder,
   loadSae,
   Sae,
+  saeReleases,
+  saveSae,
+  SkipTranscoder,
   StandardSae,
+  TopKSae,
+  Transcoder,
+  withThreshold,
+  type LoadSaeOptions,
   type SaeConfig,
+  type SaeFacts,
+  type SaeRelease,
+  type SaveSaeOptions,
 } from '../saes/index.js'
 export * from '../analyses/index.js'
 export type { Architecture, ForwardInput, ModelConfig } from './architecture.js'
