@@ -1,12 +1,15 @@
 /** Sparse autoencoders: `loadSae`, the layers, and what can be done with them. The only file that names a kind. */
-import { access } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import * as tf from '@tensorflow/tfjs'
-import { useBackend } from '../lib/backend.js'
-import { ArgumentError, ConfigError, FileError } from '../lib/errors.js'
+import { checkCapacity, useBackend } from '../lib/backend.js'
+import { ConfigError, FileError } from '../lib/errors.js'
 import { didYouMean } from '../lib/nearest.js'
-import { folderSource, type Source } from '../lib/weights/source.js'
-import { readSaeLensFolder, type SaeFiles } from './formats/saelens.js'
+import { downloadBars } from '../lib/report/download-bars.js'
+import type { HubSourceOptions } from '../lib/weights/hub.js'
+import { brief, fewNames } from '../lib/weights/untrusted.js'
+import { foldActivationNorm } from './fold.js'
+import { readSae } from './formats/layouts.js'
+import { joinFacts, type SaeFacts, type SaeFiles } from './formats/sae-files.js'
+import { locateSae } from './locate.js'
 import type { Sae, SaeArgs } from './sae.js'
 import { BatchTopKSae } from './batchtopk.js'
 import { GatedSae } from './gated.js'
@@ -16,6 +19,9 @@ import { TopKSae } from './topk.js'
 import { JumpReluTranscoder, SkipTranscoder, Transcoder } from './transcoder.js'
 
 export { foldActivationNorm, foldWDecNorm } from './fold.js'
+export type { SaeFacts } from './formats/sae-files.js'
+export { embeddedSaes, saeReleases, type SaeRelease } from './releases.js'
+export { saveSae, type SaveSaeOptions } from './save.js'
 export { readSaeConfig, type Normalization, type SaeConfig } from './config.js'
 export { Sae, type Pass, type SaeArgs } from './sae.js'
 export { BatchTopKSae, withThreshold } from './batchtopk.js'
@@ -38,62 +44,35 @@ const kinds: Readonly<Record<string, new (args: SaeArgs) => Sae>> = {
   skip_transcoder: SkipTranscoder,
 }
 
-/** Releases that come with the package: folders of SAEs for the embedded model. */
-const embedded: Readonly<Record<string, readonly string[]>> = {
-  'pocket-res': [
-    'blocks.0.hook_resid_pre',
-    'blocks.1.hook_resid_pre',
-    'blocks.2.hook_resid_pre',
-    'blocks.3.hook_resid_pre',
-    'blocks.3.hook_resid_post',
-  ],
-  'pocket-z': ['blocks.0.hook_z', 'blocks.1.hook_z', 'blocks.2.hook_z', 'blocks.3.hook_z'],
-  'pocket-mlp': ['blocks.1.mlp.hook_post', 'blocks.3.mlp.hook_post'],
-}
-
-/** Names of the SAEs that need no download: `[release, id]` for `loadSae(release, id)`. */
-export function embeddedSaes(): [release: string, id: string][] {
-  return Object.entries(embedded).flatMap(([release, ids]) => ids.map((id): [string, string] => [release, id]))
-}
+export interface LoadSaeOptions extends HubSourceOptions, SaeFacts {}
 
 /**
- * Loads an SAE: `loadSae('pocket-res', 'blocks.2.hook_resid_pre')`, or a folder in SAELens's layout,
- * `loadSae('./my-sae')` or `loadSae('./release', 'id')`. Dispose it when done.
- * @throws ArgumentError for an unknown name, FileError and ConfigError for a folder that cannot be read as one.
+ * Loads an SAE by release and id, `loadSae('gpt2-small-res-jb', 'blocks.7.hook_resid_pre')`; from a folder,
+ * `loadSae('./my-sae')` or `loadSae('./release', 'id')`; from a file, `loadSae('./25.pt')`; or from a repository of the
+ * hub, `loadSae('org/repo', 'path/in/repo')`. Layouts: SAELens 1 to 6, Gemma Scope's params.npz, torch.save. What the
+ * files do not say, such as the hook point of a bare `.pt`, is given as an option and counts more than what they say.
+ * Files of the hub are kept in the cache that Python uses. Dispose the SAE when done.
+ * @throws ArgumentError for an unknown name or id, FileError and ConfigError for files that are not sound, cannot be had
+ *   or do not say enough
  */
-export async function loadSae(release: string, id?: string): Promise<Sae> {
-  const { source, label } = await locate(release, id)
-  const files = await readSaeLensFolder(source)
+export async function loadSae(name: string, options?: LoadSaeOptions): Promise<Sae>
+export async function loadSae(name: string, id?: string, options?: LoadSaeOptions): Promise<Sae>
+export async function loadSae(
+  name: string,
+  idOrOptions: string | LoadSaeOptions = {},
+  options: LoadSaeOptions = {},
+): Promise<Sae> {
+  const [id, given] = typeof idOrOptions === 'string' ? [idOrOptions, options] : [undefined, { ...idOrOptions, ...options }] // prettier-ignore
+  const { facts: known, ...located } = await locateSae(name, id, { ...given, progress: given.progress ?? downloadBars() }) // prettier-ignore
+  const files = await readSae(located.source, located.path, joinFacts(known, given))
   await useBackend()
-  return makeSae(files, label)
-}
-
-async function locate(release: string, id: string | undefined): Promise<{ source: Source; label: string }> {
-  const ids = Object.hasOwn(embedded, release) ? embedded[release] : undefined
-  if (ids) {
-    if (id === undefined || !ids.includes(id)) {
-      throw new ArgumentError(
-        `loadSae: the release '${release}' has no SAE '${String(id)}'. It has ${ids.join(', ')}.${didYouMean(id ?? '', ids)}`,
-      )
-    }
-    const folder = fileURLToPath(new URL(`./pocket/${release}/${id}/`, import.meta.url))
-    return { source: await folderSource(folder), label: `${release}/${id}` }
+  const sae = makeSae(files, located.label)
+  if (located.normScale === undefined || sae.cfg.normalization !== 'expected_average_only_in') return sae
+  try {
+    return foldActivationNorm(sae, located.normScale)
+  } finally {
+    sae.dispose()
   }
-  if (!(await exists(release))) {
-    throw new ArgumentError(
-      `loadSae: there is no release or folder '${release}'. Name a folder with cfg.json and sae_weights.safetensors, or one of ${Object.keys(embedded).join(', ')}.` +
-        didYouMean(release, Object.keys(embedded)),
-    )
-  }
-  const folder = id === undefined ? release : `${release}/${id}`
-  return { source: await folderSource(folder), label: folder }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 /** An SAE from what a folder holds. @throws ConfigError for a kind that is not supported, FileError for unfit tensors. */
@@ -101,11 +80,15 @@ function makeSae({ cfg, tensors, logSparsity }: SaeFiles, label: string): Sae {
   const Kind = Object.hasOwn(kinds, cfg.architecture) ? kinds[cfg.architecture] : undefined
   if (!Kind) {
     throw new ConfigError(
-      `loadSae: '${label}' is a '${cfg.architecture}' SAE, which is not supported. Supported: ${Object.keys(kinds).join(', ')}.${didYouMean(cfg.architecture, Object.keys(kinds))}`,
+      `loadSae: '${label}' is a '${brief(cfg.architecture)}' SAE, which is not supported. Supported: ${Object.keys(kinds).join(', ')}.${didYouMean(cfg.architecture, Object.keys(kinds))}`,
     )
   }
   const sae = new Kind({ cfg, label })
   checkTensors(sae, tensors)
+  checkCapacity(
+    [...tensors.values()].reduce((bytes, { values }) => bytes + 4 * values.length, 0),
+    `loadSae: ${label}`,
+  )
   sae.build() // outside tidy: its variables must live on
   tf.tidy(() => {
     sae.load(Object.fromEntries([...tensors].map(([name, t]) => [name, tf.tensor(floats(t.values), [...t.shape])])))
@@ -135,6 +118,6 @@ function checkTensors(sae: Sae, tensors: SaeFiles['tensors']): void {
   const extra = [...tensors.keys()].filter((name) => !(name in shapes))
   if (extra.length > 0)
     throw new FileError(
-      `loadSae: '${sae.label}' has tensors that a ${sae.cfg.architecture} SAE has no place for: ${extra.join(', ')}.`,
+      `loadSae: '${sae.label}' has tensors that a ${sae.cfg.architecture} SAE has no place for: ${fewNames(extra)}.`,
     )
 }

@@ -1,59 +1,59 @@
 /** SAELens's folder layout: cfg.json, sae_weights.safetensors and, from some versions, sparsity.safetensors. */
-import { checkFinite } from '../../lib/weights/collect.js'
-import { ConfigError, FileError } from '../../lib/errors.js'
+import type { JsonRecord } from '../../lib/config-reader.js'
+import { FileError } from '../../lib/errors.js'
+import { isJsonObject } from '../../lib/weights/json-file.js'
 import { SafetensorsFile, type HostTensor } from '../../lib/weights/safetensors.js'
 import { readJson, type Source } from '../../lib/weights/source.js'
-import { readSaeConfig, type SaeConfig } from '../config.js'
+import { checkNumbers, configOf, withScaling, type SaeFacts, type SaeFiles } from './sae-files.js'
 
-/** What a folder holds, as plain data. */
-export interface SaeFiles {
-  readonly cfg: SaeConfig
-  readonly tensors: ReadonlyMap<string, HostTensor>
-  /** log10 of how often each latent fires [S]. */
-  readonly logSparsity?: Float32Array
+export type { SaeFiles } from './sae-files.js'
+
+export const CONFIG = 'cfg.json'
+export const WEIGHTS = 'sae_weights.safetensors'
+export const SPARSITY = 'sparsity.safetensors'
+
+/** Keys of older configs that say how the SAE was trained and are not read otherwise. */
+const trainingKeys = ['dataset_path', 'sae_lens_training_version', 'seqpos_slice', 'exclude_special_tokens']
+
+/** The SAE in the folder `under` of a source, which is '' or ends in `/`. @throws FileError, ConfigError */
+export async function readSaeLensFolder(source: Source, under = '', facts: SaeFacts = {}): Promise<SaeFiles> {
+  const where = `${source.id}/${under}${CONFIG}`
+  const json = await readJson(source, under + CONFIG)
+  const cfg = configOf(json as JsonRecord, facts, where)
+  const files = withScaling(cfg, await readAll(source, under + WEIGHTS), where)
+  const metadata = metadataOf(json as JsonRecord)
+  const logSparsity = (await source.has(under + SPARSITY)) ? await readSparsity(source, under, cfg.dSae) : undefined
+  return {
+    ...files,
+    cfg: { ...files.cfg, ...(metadata && { metadata }) },
+    ...(logSparsity && { logSparsity }),
+  }
 }
 
-const WEIGHTS = 'sae_weights.safetensors'
-const SPARSITY = 'sparsity.safetensors'
-
-/** @throws FileError, ConfigError */
-export async function readSaeLensFolder(source: Source): Promise<SaeFiles> {
-  const where = `${source.id}/cfg.json`
-  const cfg = readSaeConfig(await readJson(source, 'cfg.json'), where)
-  const tensors = await readAll(source, WEIGHTS)
-  const scaling = tensors.get('scaling_factor')
-  // factors that are all one do nothing: SAELens drops them
-  const hasScalingFactor = scaling !== undefined && scaling.values.some((v) => v !== 1)
-  if (scaling && !hasScalingFactor) tensors.delete('scaling_factor')
-  if (!scaling && cfg.hasScalingFactor) {
-    throw new ConfigError(
-      `${where}: finetuning_scaling_factor is true, but ${WEIGHTS} has no tensor 'scaling_factor'. The folder is incomplete.`,
-    )
-  }
-  const logSparsity = (await source.has(SPARSITY)) ? await readSparsity(source, cfg.dSae) : undefined
-  return { cfg: { ...cfg, hasScalingFactor }, tensors, ...(logSparsity && { logSparsity }) }
+/** What the config says of the training, kept for saving the SAE again. */
+function metadataOf(json: JsonRecord): JsonRecord | undefined {
+  if (isJsonObject(json['metadata'])) return json['metadata']
+  const entries = trainingKeys.flatMap((key) => (json[key] === undefined ? [] : [[key, json[key]]]))
+  return entries.length > 0 ? (Object.fromEntries(entries) as JsonRecord) : undefined
 }
 
 async function readAll(source: Source, name: string): Promise<Map<string, HostTensor>> {
   const file = await SafetensorsFile.open(await source.open(name))
   try {
     const tensors = new Map<string, HostTensor>()
-    for (const key of file.infos.keys()) {
-      const tensor = await file.read(key)
-      checkFinite(tensor.values, key, `${source.id}/${name}`)
-      tensors.set(key, tensor)
-    }
+    for (const key of file.infos.keys()) tensors.set(key, await file.read(key))
+    checkNumbers(tensors, `${source.id}/${name}`)
     return tensors
   } finally {
     await file.close()
   }
 }
 
-async function readSparsity(source: Source, dSae: number): Promise<Float32Array> {
-  const sparsity = (await readAll(source, SPARSITY)).get('sparsity')
+async function readSparsity(source: Source, under: string, dSae: number): Promise<Float32Array> {
+  const sparsity = (await readAll(source, under + SPARSITY)).get('sparsity')
   if (!(sparsity?.values instanceof Float32Array) || sparsity.values.length !== dSae) {
     throw new FileError(
-      `${source.id}/${SPARSITY}: there is no tensor 'sparsity' of ${dSae} floats. It must hold one number a latent.`,
+      `${source.id}/${under}${SPARSITY}: there is no tensor 'sparsity' of ${dSae} floats. It must hold one number a latent.`,
     )
   }
   return sparsity.values

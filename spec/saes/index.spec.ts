@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import { allProcessing } from '../../lib/weights/process.js'
 import { encodeSafetensors } from '../../lib/weights/safetensors.js'
-import { embeddedSaes, loadSae, StandardSae } from '../../saes/index.js'
+import { embeddedSaes, JumpReluSae, loadSae, StandardSae } from '../../saes/index.js'
 import { expectClose, tolerances } from '../support/close.js'
 import { randomTensor, rowsOf } from '../support/saes.js'
 import { refusalOf } from '../support/refusal.js'
@@ -46,13 +47,19 @@ describe('loadSae', () => {
       'pocket-res/blocks.3.hook_resid_post',
       ...[0, 1, 2, 3].map((l) => `pocket-z/blocks.${l}.hook_z`),
       ...[1, 3].map((l) => `pocket-mlp/blocks.${l}.mlp.hook_post`),
+      'pocket-scope/layer_2/width_768/canonical',
     ])
     for (const [release, id] of embeddedSaes()) {
       using sae = await loadSae(release, id)
       expect(sae.label).to.equal(`${release}/${id}`)
-      expect(sae).to.be.instanceOf(StandardSae)
-      expect(sae.logSparsity).to.have.length(sae.cfg.dSae)
-      expect(Math.max(...sae.logSparsity!)).to.be.at.most(0)
+      expect(sae.cfg.processing).to.deep.equal(allProcessing)
+      if (release === 'pocket-scope') {
+        expect(sae).to.be.instanceOf(JumpReluSae)
+      } else {
+        expect(sae).to.be.instanceOf(StandardSae)
+        expect(sae.logSparsity).to.have.length(sae.cfg.dSae)
+        expect(Math.max(...sae.logSparsity!)).to.be.at.most(0)
+      }
       const norms = rowsOf(sae.W_dec).map((row) => Math.sqrt(row.reduce((sum, v) => sum + v * v, 0)))
       // rows of norm 1 before they were stored as float16, which has 11 bits
       expectClose(
@@ -104,11 +111,11 @@ describe('loadSae', () => {
 
   it('refuses an unknown release, naming the nearest', async () => {
     expect(await refusalOf(() => loadSae('pocket-ress', 'blocks.0.hook_resid_pre'))).to.equal(
-      "ArgumentError: loadSae: there is no release or folder 'pocket-ress'. Name a folder with cfg.json and sae_weights.safetensors, or one of pocket-res, pocket-z, pocket-mlp. Did you mean 'pocket-res'?",
+      "ArgumentError: loadSae: there is no release, folder or file 'pocket-ress'. Name a folder or file of an SAE, a repository 'org/name' of the Hugging Face hub, or one of saeReleases(), such as pocket-res or gpt2-small-res-jb. Did you mean 'pocket-res'?",
     )
     for (const name of ['toString', '__proto__', ''])
       expect(await refusalOf(() => loadSae(name)), name).to.match(
-        /^ArgumentError: loadSae: there is no release or folder/,
+        /^ArgumentError: loadSae: there is no release, folder or file/,
       )
   })
 
@@ -119,7 +126,9 @@ describe('loadSae', () => {
     expect(await refusalOf(() => loadSae('pocket-mlp'))).to.match(
       /^ArgumentError: loadSae: .*'pocket-mlp'.*blocks\.1\.mlp\.hook_post, blocks\.3\.mlp\.hook_post\./,
     )
-    expect(await refusalOf(() => loadSae(recorded, 'sae_lens_7/x'))).to.match(/^FileError: .*there is no folder/)
+    expect(await refusalOf(() => loadSae(recorded, 'sae_lens_6/gated_resid_per'))).to.match(
+      /^FileError: .* has no SAE 'sae_lens_6\/gated_resid_per'\. Did you mean 'sae_lens_6\/gated_resid_pre'\?/,
+    )
   })
 
   it('refuses kinds it does not compute, by their name', async () => {

@@ -43,7 +43,7 @@ describe('Sae, spliced into a model', () => {
   }
 
   it('changes nothing with its error term, and something without it, wherever it sits', () => {
-    expect(all).to.have.length(11)
+    expect(all).to.have.length(12)
     for (const sae of all) {
       withLogits(model.withSaes(sae, { errorTerm: true }), (logits) =>
         expectClose(logits, plain, tolerances.noise, sae.label),

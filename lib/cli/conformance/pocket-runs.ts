@@ -1,4 +1,5 @@
 /** The model, SAEs and caches of an embedded model's record, and the logit difference everything is measured by. */
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type * as tf from '@tensorflow/tfjs'
 import { loadModel } from '../../../models/index.js'
@@ -33,7 +34,12 @@ export class PocketRuns {
     return this.#shared.once('model', () => loadModel(path.join(this.#record.path, 'model')))
   }
   sae(id: string): Promise<Sae> {
-    return this.#shared.once(`sae ${id}`, () => loadSae(path.join(this.#record.path, 'saes', id)))
+    return this.#shared.once(`sae ${id}`, () => {
+      const folder = path.join(this.#record.path, 'saes', id)
+      // without a config the record alone says what the SAE reads
+      const hookName = existsSync(path.join(folder, 'cfg.json')) ? undefined : this.expected.saes?.[id]?.hook
+      return loadSae(folder, { hookName })
+    })
   }
   async withSae(id: string, errorTerm: boolean): Promise<HookedModel> {
     return (await this.model()).withSaes(await this.sae(id), { errorTerm })

@@ -39,6 +39,11 @@ export interface SaeExpected {
 /** A pass through an SAE on its own: what its hook points saw. */
 export type Pass = ActivationCache
 
+/** What the caller of `loadSae` must say: some layouts hold weights alone. */
+export function factsOf(loader: string, settings: SaeEntry['settings']): { hookName?: string } {
+  return /npz|of four tensors/.test(loader) ? { hookName: String(settings['hook_name']) } : {}
+}
+
 export class SaeRuns {
   readonly record: RecordFolder
   readonly expected: SaeExpected
@@ -82,8 +87,7 @@ export class SaeRuns {
   sae(id: string): Promise<Sae> {
     return this.shared.once(`sae ${id}`, async () => {
       const { files, loader, settings } = this.expected.saes?.[id] ?? notYet(`the SAE '${id}', which is not described`)
-      if (!loader.startsWith('sae_lens folder')) return notYet(`SAEs of the layout '${loader}'`)
-      const sae = await loadSae(path.join(this.record.path, files[0]!))
+      const sae = await loadSae(path.join(this.record.path, files[0]!), factsOf(loader, settings))
       if (!loader.includes('fold_activation_norm_scaling_factor')) return sae
       const folded = foldActivationNorm(sae, Number(settings['norm_scaling_factor']))
       sae.dispose()

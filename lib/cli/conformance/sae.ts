@@ -6,6 +6,7 @@ import { roundingOf } from './compare.js'
 import { shaped } from './edit.js'
 import { takeNumber } from './model-runs.js'
 import type { RecordFolder } from './record.js'
+import { addFileFacts, addMaliciousFact } from './sae-malicious.js'
 import { SaeRuns, type SaeEntry } from './sae-runs.js'
 import { addTransformerFacts, transformerRoutes } from './sae-transformer.js'
 
@@ -17,7 +18,6 @@ const later: Readonly<Record<string, string>> = {
   tsea: 'token-set enrichment',
   vis: 'dashboards',
   vis_02: 'dashboards of the older layout',
-  malicious: 'torch pickles',
 }
 
 export async function saePlan(record: RecordFolder): Promise<Plan> {
@@ -36,12 +36,14 @@ export async function saePlan(record: RecordFolder): Promise<Plan> {
     })
   })
   addTransformerFacts(own, runs)
+  addMaliciousFact(own, record)
   for (const [section, what] of Object.entries(later)) {
     if (record.expected[section] !== undefined) own.unsupported(`expected.json/${section}`, what)
   }
   const bySae = Object.entries(saes).flatMap(([id, entry]) => {
     const list = new CheckList(record, `${record.name}/${id}`)
     addSaeFacts(list, runs, id, entry)
+    addFileFacts(list, runs, id, entry)
     const computed = names.filter((name) => idOf(name) === id && !name.endsWith('/cotangent'))
     for (const name of computed) list.tensor(name, toleranceOf(runs, name), saeRoutes(runs, id))
     return list.checks

@@ -64,7 +64,7 @@ describe('readSaeLensFolder', () => {
   it('refuses a folder that lacks the scaling factor its config speaks of', async () => {
     const refusal = await refusalOf(() => readFolder({ ...cfg, finetuning_scaling_factor: true }, weights))
     expect(refusal).to.match(/^ConfigError: .*cfg\.json: finetuning_scaling_factor is true, but/)
-    expect(refusal).to.include("sae_weights.safetensors has no tensor 'scaling_factor'. The folder is incomplete.")
+    expect(refusal).to.include("the weights have no tensor 'scaling_factor'. The folder is incomplete.")
   })
 
   it('refuses a sparsity that is not one float a latent', async () => {

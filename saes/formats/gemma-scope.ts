@@ -1,0 +1,86 @@
+/** Gemma Scope's layout: layer_L/width_W/average_l0_N/params.npz. No config: repository and folder say the rest. */
+import { ConfigError, FileError } from '../../lib/errors.js'
+import { NpzFile } from '../../lib/weights/npz.js'
+import type { HostTensor } from '../../lib/weights/read-tensor.js'
+import type { Source } from '../../lib/weights/source.js'
+import { fewNames } from '../../lib/weights/untrusted.js'
+import { checkNumbers, configOf, sizesOf, withScaling, type SaeFacts, type SaeFiles } from './sae-files.js'
+
+export const PARAMS = 'params.npz'
+
+const arrays = ['W_enc', 'W_dec', 'b_enc', 'b_dec', 'threshold']
+
+/** Hook points by the last part of a repository's name. */
+const sites: Readonly<Record<string, (layer: string) => SaeFacts>> = {
+  res: (layer) => ({ hookName: `blocks.${layer}.hook_resid_post` }),
+  mlp: (layer) => ({ hookName: `blocks.${layer}.hook_mlp_out` }),
+  att: (layer) => ({ hookName: `blocks.${layer}.attn.hook_z` }),
+  transcoders: (layer) => ({
+    architecture: 'jumprelu_transcoder',
+    hookName: `blocks.${layer}.ln2.hook_normalized`,
+    hookNameOut: `blocks.${layer}.hook_mlp_out`,
+  }),
+}
+
+const unprocessed = { foldLn: false, centerWritingWeights: false, centerUnembed: false, foldValueBiases: false }
+
+/** What a path through a Gemma Scope repository tells, `…gemma-scope-2b-pt-res/layer_3/…`. */
+export function gemmaScopeFacts(path: string): SaeFacts {
+  const repository = /gemma-scope-(2b|9b|27b)-(pt|it)-(res|mlp|att|transcoders)(?![a-z])/.exec(path)
+  if (!repository) return {}
+  const [, size, tuning, site] = repository as unknown as [string, string, string, string]
+  const layer = /(?:^|\/)layer_(\d+)(?:\/|$)/.exec(path)?.[1]
+  const there = isEmbedding(path) ? { hookName: 'hook_embed' } : layer === undefined ? {} : sites[site]!(layer)
+  return { modelName: `gemma-2-${size}${tuning === 'it' ? '-it' : ''}`, processing: unprocessed, ...there }
+}
+
+const isEmbedding = (path: string) => /(?:^|\/)embedding\//.test(path)
+
+/** @throws FileError for a file that is damaged or of another kind, ConfigError when nothing tells the hook point. */
+export async function readGemmaScope(source: Source, file: string, facts: SaeFacts): Promise<SaeFiles> {
+  const where = `${source.id}/${file}`
+  const known = { prependBos: true, contextSize: 1024, ...gemmaScopeFacts(where), ...facts }
+  if (known.hookName === undefined) throw noHookName(where)
+  const tensors = await readArrays(source, file)
+  if (isEmbedding(where)) rescaleEmbedding(tensors)
+  const json = { architecture: 'jumprelu', apply_b_dec_to_input: false, ...sizesOf(tensors, where) }
+  return withScaling(configOf(json, known, where), tensors, where)
+}
+
+async function readArrays(source: Source, file: string): Promise<Map<string, HostTensor>> {
+  const npz = await NpzFile.open(await source.open(file))
+  try {
+    const names = new Map(npz.names.map((name) => [name.replace(/^w_/, 'W_'), name])) // early files say w_enc
+    const missing = arrays.filter((name) => !names.has(name))
+    if (missing.length > 0) {
+      throw new FileError(
+        `loadSae: ${source.id}/${file} holds ${fewNames(npz.names)}, and no ${missing.join(', ')}. A file of Gemma Scope holds ${arrays.join(', ')}.`,
+      )
+    }
+    const tensors = new Map<string, HostTensor>()
+    for (const [ours, theirs] of names) tensors.set(ours, await npz.read(theirs))
+    checkNumbers(tensors, `${source.id}/${file}`)
+    return tensors
+  } finally {
+    await npz.close()
+  }
+}
+
+/**
+ * SAEs of the embedding were trained on it as it is stored; hook_embed has it times √d_model. Both matrices are
+ * rescaled, b_dec is not: as SAELens does, so that the numbers are its.
+ */
+function rescaleEmbedding(tensors: ReadonlyMap<string, HostTensor>): void {
+  const root = Math.sqrt(tensors.get('W_enc')!.shape[0] ?? 1)
+  const [W_enc, W_dec] = [tensors.get('W_enc')!.values, tensors.get('W_dec')!.values]
+  for (let i = 0; i < W_enc.length; i++) W_enc[i]! /= root
+  for (let i = 0; i < W_dec.length; i++) W_dec[i]! *= root
+}
+
+function noHookName(where: string): ConfigError {
+  const layer = /(?:^|\/)layer_(\d+)\//.exec(where)?.[1] ?? '0'
+  const named = ['res', 'mlp', 'att'].map((site) => `'${sites[site]!(layer).hookName}' (${site})`)
+  return new ConfigError(
+    `loadSae: ${where} does not say which hook point the SAE reads, and its path names no Gemma Scope repository. Give the option hookName, such as ${named.join(', ')}.`,
+  )
+}

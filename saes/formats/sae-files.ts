@@ -1,0 +1,128 @@
+/** What every layout of SAE files is read as, and what is alike in reading them. */
+import type { JsonRecord } from '../../lib/config-reader.js'
+import { ArgumentError, ConfigError, FileError } from '../../lib/errors.js'
+import { didYouMean } from '../../lib/nearest.js'
+import { checkFinite } from '../../lib/weights/collect.js'
+import { isJsonObject } from '../../lib/weights/json-file.js'
+import type { ProcessingFlags } from '../../lib/weights/process.js'
+import type { HostTensor } from '../../lib/weights/safetensors.js'
+import { fewNames } from '../../lib/weights/untrusted.js'
+import { readSaeConfig, type Normalization, type SaeConfig } from '../config.js'
+
+/** What a folder or file holds, as plain data. */
+export interface SaeFiles {
+  readonly cfg: SaeConfig
+  readonly tensors: ReadonlyMap<string, HostTensor>
+  /** log10 of how often each latent fires [S]. */
+  readonly logSparsity?: Float32Array
+}
+
+/** What is known of an SAE beside its files; it counts more than what they say. */
+export interface SaeFacts {
+  /** The hook point it was trained on. */
+  readonly hookName?: string
+  /** Of a transcoder: the hook point it writes at. */
+  readonly hookNameOut?: string
+  readonly modelName?: string
+  readonly architecture?: string
+  /** Weight processing of the model it was trained on; a flag that is left out is taken from the file. */
+  readonly processing?: Partial<ProcessingFlags>
+  readonly applyBDecToInput?: boolean
+  readonly normalization?: Normalization
+  readonly prependBos?: boolean
+  /** In tokens. */
+  readonly contextSize?: number
+  readonly neuronpediaId?: string
+}
+
+const ofTraining = {
+  hookName: 'hook_name',
+  hookNameOut: 'hook_name_out',
+  modelName: 'model_name',
+  prependBos: 'prepend_bos',
+  contextSize: 'context_size',
+  neuronpediaId: 'neuronpedia_id',
+} as const
+const ofSae = {
+  architecture: 'architecture',
+  applyBDecToInput: 'apply_b_dec_to_input',
+  normalization: 'normalize_activations',
+} as const
+/** Weight processing as TransformerLens calls it. */
+export const processingNames = {
+  foldLn: 'fold_ln',
+  centerWritingWeights: 'center_writing_weights',
+  centerUnembed: 'center_unembed',
+  foldValueBiases: 'fold_value_biases',
+} as const
+
+/** What is known from a release together with what the user says, who counts more. @throws ArgumentError */
+export function joinFacts(known: SaeFacts, given: SaeFacts): SaeFacts {
+  const flags = Object.keys(processingNames)
+  const wrong = Object.keys(given.processing ?? {}).find((flag) => !flags.includes(flag))
+  if (wrong !== undefined) {
+    throw new ArgumentError(`loadSae: there is no processing flag '${wrong}'.${didYouMean(wrong, flags)}`)
+  }
+  const names = [...Object.keys(ofTraining), ...Object.keys(ofSae)] as (keyof SaeFacts)[]
+  const said = Object.fromEntries(names.flatMap((key) => (given[key] === undefined ? [] : [[key, given[key]]])))
+  const processing = { ...known.processing, ...given.processing }
+  return { ...known, ...said, ...(Object.keys(processing).length > 0 && { processing }) }
+}
+
+/** The config that a cfg.json, or what stands in for one, gives together with what is known. @throws ConfigError */
+export function configOf(json: JsonRecord, facts: SaeFacts, where: string): SaeConfig {
+  const inMetadata = isJsonObject(json['metadata'])
+  const training = inMetadata ? (json['metadata'] as JsonRecord) : json
+  const kwargs = training['model_from_pretrained_kwargs']
+  const told: JsonRecord = renamed(facts, ofTraining)
+  if (facts.processing) {
+    told['model_from_pretrained_kwargs'] = {
+      ...(isJsonObject(kwargs) ? kwargs : {}),
+      ...renamed(facts.processing, processingNames),
+    }
+  }
+  const { hook_point: old, ...rest } = { ...json, ...renamed(facts, ofSae) } as JsonRecord
+  const kept = old === undefined || facts.hookName !== undefined ? rest : { ...rest, hook_point: old }
+  return readSaeConfig(inMetadata ? { ...kept, metadata: { ...training, ...told } } : { ...kept, ...told }, where)
+}
+
+function renamed(from: object, names: Readonly<Record<string, string>>): JsonRecord {
+  const values = from as JsonRecord
+  return Object.fromEntries(
+    Object.entries(names).flatMap(([ours, theirs]) => (values[ours] === undefined ? [] : [[theirs, values[ours]]])),
+  )
+}
+
+/** The sizes that an encoder's matrix [D,S] tells. @throws FileError naming what is missing. */
+export function sizesOf(tensors: ReadonlyMap<string, Pick<HostTensor, 'shape'>>, where: string): JsonRecord {
+  const shape = tensors.get('W_enc')?.shape
+  const output = tensors.get('W_dec')?.shape
+  if (shape?.length !== 2 || output?.length !== 2) {
+    throw new FileError(
+      `loadSae: ${where} holds ${fewNames([...tensors.keys()])}. The matrices W_enc [d_in,d_sae] and W_dec [d_sae,d_in] are needed.`,
+    )
+  }
+  return { d_in: shape[0], d_sae: shape[1], d_out: output[1] }
+}
+
+/** @throws FileError for NaN and infinity */
+export function checkNumbers(tensors: ReadonlyMap<string, HostTensor>, where: string): void {
+  for (const [name, { values }] of tensors) checkFinite(values, name, where)
+}
+
+/**
+ * Factors on the latents before decoding, `scaling_factor` (`finetuning_scaling_factor` in later files): factors that
+ * are all one do nothing and are dropped, as SAELens does. The tensor decides, what the config says is often wrong.
+ * @throws ConfigError when the config speaks of factors that are not there
+ */
+export function withScaling(cfg: SaeConfig, all: ReadonlyMap<string, HostTensor>, where: string): SaeFiles {
+  const { scaling_factor: old, finetuning_scaling_factor: factors = old, ...others } = Object.fromEntries(all)
+  if (!factors && cfg.hasScalingFactor) {
+    throw new ConfigError(
+      `${where}: finetuning_scaling_factor is true, but the weights have no tensor 'scaling_factor'. The folder is incomplete.`,
+    )
+  }
+  const hasScalingFactor = factors?.values.some((v) => v !== 1) ?? false
+  const kept = hasScalingFactor ? { ...others, scaling_factor: factors! } : others
+  return { cfg: { ...cfg, hasScalingFactor }, tensors: new Map(Object.entries(kept)) }
+}

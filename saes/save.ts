@@ -1,0 +1,117 @@
+/** Saving an SAE as SAELens 6 reads it: cfg.json, sae_weights.safetensors and, where it is known, sparsity.safetensors. */
+import { stat, rm } from 'node:fs/promises'
+import path from 'node:path'
+import type { JsonRecord } from '../lib/config-reader.js'
+import { ArgumentError } from '../lib/errors.js'
+import { writeFileAtomic } from '../lib/report/files.js'
+import type { EncodableTensor } from '../lib/weights/safetensors.js'
+import { writeSafetensors } from '../lib/weights/write-safetensors.js'
+import type { SaeConfig } from './config.js'
+import { processingNames } from './formats/sae-files.js'
+import { CONFIG, SPARSITY, WEIGHTS } from './formats/saelens.js'
+import type { Sae } from './sae.js'
+
+/** The version whose keys are written; without one of 6 or later SAELens takes a config for an old one. */
+const VERSION = '6.5.3'
+
+export interface SaveSaeOptions {
+  /** Replace an SAE that lies in the folder. @default false */
+  readonly overwrite?: boolean
+}
+
+/**
+ * Writes an SAE to a folder, which is made if it is not there: `loadSae(folder)` gives the same weights bit for bit, and
+ * so does SAELens's `SAE.load_from_disk`. Each file is there whole or not at all, the config last.
+ * SAELens 6 has no standard SAE with `tanh-relu` and no scaling factors; those are written as SAELens 5 did.
+ * @throws ArgumentError when the folder holds an SAE already, FileError when it cannot be written
+ */
+export async function saveSae(sae: Sae, folder: string, options: SaveSaeOptions = {}): Promise<void> {
+  const { overwrite = false } = options
+  if (folder === '') throw new ArgumentError("saveSae: the folder is ''. Name a folder.")
+  const [config, weights, sparsity] = [CONFIG, WEIGHTS, SPARSITY].map((file) => path.join(folder, file)) as [
+    string,
+    string,
+    string,
+  ]
+  const there = await Promise.all([config, weights].map((file) => stat(file).catch(() => undefined)))
+  if (!overwrite && there.some(Boolean)) {
+    throw new ArgumentError(
+      `saveSae: '${folder}' holds an SAE already. Name another folder, or pass overwrite: true to replace it.`,
+    )
+  }
+  const tensors = await tensorsOf(sae)
+  await rm(config, { force: true }) // what is replaced must not be read with the new weights
+  await writeSafetensors(weights, tensors)
+  if (sae.logSparsity) {
+    const values = sae.logSparsity
+    await writeSafetensors(sparsity, new Map([['sparsity', { shape: [values.length], values }]]))
+  } else await rm(sparsity, { force: true })
+  await writeFileAtomic(config, JSON.stringify(configJson(sae.cfg)))
+}
+
+async function tensorsOf(sae: Sae): Promise<Map<string, EncodableTensor>> {
+  const tensors = new Map<string, EncodableTensor>()
+  for (const [name, shape] of Object.entries(sae.weightShapes())) {
+    tensors.set(name, { shape, values: (await sae.weight(name).data()) as Float32Array })
+  }
+  return tensors
+}
+
+/** cfg.json as SAELens 6 writes it; with the keys of SAELens 5 where 6 has no such SAE. */
+export function configJson(cfg: SaeConfig): JsonRecord {
+  const common = {
+    d_in: cfg.dIn,
+    d_sae: cfg.dSae,
+    dtype: 'float32',
+    device: 'cpu',
+    apply_b_dec_to_input: cfg.applyBDecToInput,
+    normalize_activations: cfg.normalization,
+    reshape_activations: cfg.flattenHeads ? 'hook_z' : 'none',
+    ...(cfg.k !== undefined && cfg.activation === undefined && { k: cfg.k }),
+    ...(cfg.dOut !== undefined && { d_out: cfg.dOut }),
+  }
+  const { architecture, activation, hasScalingFactor } = cfg
+  if (activation === undefined && !hasScalingFactor) return { ...common, metadata: metadataJson(cfg), architecture }
+  const { sae_lens_version: _, ...metadata } = metadataJson(cfg)
+  return {
+    ...common,
+    ...metadata,
+    architecture,
+    activation_fn_str: activation ?? 'relu',
+    activation_fn_kwargs: activation === 'topk' ? { k: cfg.k } : {},
+    finetuning_scaling_factor: hasScalingFactor,
+  }
+}
+
+/** What the SAE's own file said of the training, with what is known. */
+function metadataJson(cfg: SaeConfig): JsonRecord {
+  const kwargs = Object.entries(cfg.processing).map(([flag, value]) => [
+    processingNames[flag as keyof typeof processingNames],
+    value,
+  ])
+  const known = cfg.metadata ?? {}
+  const version = known['sae_lens_version']
+  return {
+    sae_lens_version: typeof version === 'string' && /^([6-9]|\d\d)/.test(version) ? version : VERSION,
+    sae_lens_training_version: null,
+    ...withoutVersion(known),
+    model_name: cfg.modelName ?? null,
+    hook_name: cfg.hookName,
+    hook_head_index: null,
+    context_size: cfg.contextSize ?? null,
+    prepend_bos: cfg.prependBos ?? true,
+    neuronpedia_id: cfg.neuronpediaId ?? null,
+    model_from_pretrained_kwargs: { ...keptKwargs(known), ...Object.fromEntries(kwargs) },
+    ...(cfg.hookNameOut !== undefined && { hook_name_out: cfg.hookNameOut }),
+  }
+}
+
+function withoutVersion({ sae_lens_version: _, ...rest }: JsonRecord): JsonRecord {
+  return rest
+}
+
+/** Arguments beside the processing flags. */
+function keptKwargs(known: JsonRecord): JsonRecord {
+  const kwargs = known['model_from_pretrained_kwargs']
+  return typeof kwargs === 'object' && kwargs !== null ? (kwargs as JsonRecord) : {}
+}
