@@ -43,6 +43,7 @@ export type { Gemma2Config } from './gemma2.js'
 export type { LlamaConfig } from './llama.js'
 export type { NeelConfig } from './neel.js'
 export type { Qwen2Config } from './qwen2.js'
+export { pocketText } from './pocket-text.js'
 
 /** Architectures by the `model_type` of their config.json. */
 const architectures: Readonly<Record<string, Architecture>> = {

@@ -1,0 +1,120 @@
+/** From what a user names to documents: a list, a file, a folder, or a data set of the Hugging Face hub. */
+import { stat } from 'node:fs/promises'
+import path from 'node:path'
+import { ArgumentError, FileError } from '../errors.js'
+import { downloadBars } from '../report/download-bars.js'
+import type { JsonObject } from '../report/json.js'
+import { hubSource, type HubSourceOptions } from '../weights/hub.js'
+import { folderSource, type RandomAccessFile, type Source } from '../weights/source.js'
+import { chooseFiles, fileKind, type FileChoice, type FileKind } from './data-files.js'
+import { fileDocuments, listDocuments, type Document, type Documents, type FileDocuments } from './documents.js'
+import { readJsonLines } from './json-lines.js'
+import { readParquet } from './parquet.js'
+import { readTextFile } from './text-file.js'
+
+/** Texts or lists of token ids; or a .parquet, .jsonl or .txt file; a folder of such; a data set `org/name` of the hub. */
+export type DataSource = string | readonly string[] | readonly (readonly number[])[]
+
+export interface SourceOptions extends FileChoice, Omit<HubSourceOptions, 'kind'> {
+  /** The column with texts or lists of ids. @default the first there is of tokens, input_ids, text, problem, content, story */
+  readonly column?: string
+  /** What stands between two documents of a .txt file, such as `<|endoftext|>`. @default each file is one document */
+  readonly separator?: string
+}
+
+export interface OpenDocuments {
+  readonly documents: Documents
+  /** Where they are from, for provenance: it changes when the data does. */
+  readonly about: JsonObject
+}
+
+/** @throws ArgumentError for what is no such source, FileError for one that is not there or has no data files */
+export async function openDocuments(source: DataSource, options: SourceOptions): Promise<OpenDocuments> {
+  if (typeof source !== 'string') return openList(source)
+  const { files, kind, from } = await locate(source, options)
+  const open = (name: string, skip: number) => readFile(from, name, kind, skip, options)
+  const { column, separator } = options
+  // of local files the name alone, so that the same data says the same on another machine
+  const name = from.commit === undefined ? path.basename(source) : source
+  const about = { source: name, ...(await contentOf(from, files)), column, separator }
+  return { documents: fileDocuments(files, open), about }
+}
+
+function openList(list: unknown): OpenDocuments {
+  const isDocument = (each: unknown) => typeof each === 'string' || Array.isArray(each)
+  if (!Array.isArray(list) || !list.every(isDocument)) {
+    throw new ArgumentError(
+      "loadData: the source is none. Give texts, lists of token ids, a file, a folder, or a data set 'org/name' of the hub.",
+    )
+  }
+  const documents = list as readonly Document[]
+  const characters = documents.reduce((sum, each) => sum + each.length, 0)
+  return { documents: listDocuments(documents), about: { source: 'list', documents: documents.length, characters } }
+}
+
+async function locate(
+  source: string,
+  options: SourceOptions,
+): Promise<{ from: Source; files: string[]; kind: FileKind }> {
+  const info = await stat(source).catch(() => undefined)
+  if (info?.isFile()) {
+    const kind = fileKind(source)
+    if (kind === undefined) {
+      throw new FileError(
+        `loadData: '${source}' is no .parquet, .jsonl or .txt file. Files are known by these endings.`,
+      )
+    }
+    return { from: await folderSource(path.dirname(source)), files: [path.basename(source)], kind }
+  }
+  const from = info ? await folderSource(source) : await onHub(source, options)
+  return { from, ...chooseFiles(await from.list(), options, from.id) }
+}
+
+function onHub(source: string, options: SourceOptions): Promise<Source> {
+  if (/^[^./~\\][^/\\]*\/[^/\\]+$/.test(source) && fileKind(source) === undefined) {
+    return hubSource(source, { ...options, kind: 'dataset', progress: options.progress ?? downloadBars() })
+  }
+  throw new FileError(
+    `loadData: there is no file or folder '${source}'. Name one, or a data set 'org/name' of the Hugging Face hub.`,
+  )
+}
+
+/** What fixes the content: the commit, or the sizes of local files. */
+async function contentOf(from: Source, files: readonly string[]): Promise<JsonObject> {
+  if (from.commit !== undefined) return { commit: from.commit, files }
+  const bytes = await Promise.all(files.map((file) => sizeOf(from, file)))
+  return { files, bytes }
+}
+
+async function sizeOf(from: Source, name: string): Promise<number> {
+  const file = await from.open(name)
+  await file.close()
+  return file.size
+}
+
+async function* readFile(
+  from: Source,
+  name: string,
+  kind: FileKind,
+  skip: number,
+  { column, separator }: SourceOptions,
+): FileDocuments {
+  const file = await from.open(name)
+  try {
+    return yield* documentsOf(file, kind, skip, column, separator)
+  } finally {
+    await file.close()
+  }
+}
+
+function documentsOf(
+  file: RandomAccessFile,
+  kind: FileKind,
+  skip: number,
+  column: string | undefined,
+  separator: string | undefined,
+): FileDocuments {
+  if (kind === 'parquet') return readParquet(file, skip, column)
+  if (kind === 'jsonl') return readJsonLines(file, skip, column)
+  return readTextFile(file, skip, separator)
+}
