@@ -5,6 +5,7 @@ export { attributionPatching, type AttributionOptions } from './attribution-patc
 export { directLogitAttribution, type DlaOptions } from './direct-logit-attribution.js'
 export { ioiPrompts, type IoiPrompt } from './ioi-prompts.js'
 export { logitLens, type LogitLens, type LogitLensOptions } from './logit-lens.js'
+export { evaluateSae, type EvaluationMetrics, type EvaluationOptions, type SaeEvaluation } from './sae-evaluation.js'
 export type { InterventionOptions } from './interventions.js'
 export type { Target } from './targets.js'
 export { positionAxis, promptAxis } from './labels.js'
