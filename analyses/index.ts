@@ -9,3 +9,12 @@ export { evaluateSae, type EvaluationMetrics, type EvaluationOptions, type SaeEv
 export type { InterventionOptions } from './interventions.js'
 export type { Target } from './targets.js'
 export { positionAxis, promptAxis } from './labels.js'
+export { featureDfa, type FeatureDfaOptions } from './feature-dfa.js'
+export { maxActivating, type MaxActivatingOptions } from './max-activating.js'
+export {
+  MaxActivating,
+  type Example,
+  type MaxActivatingAbout,
+  type SourceAttribution,
+} from './max-activating-result.js'
+export { topLogits, TopLogits, type LatentLogits, type TokenLogit, type TopLogitsOptions } from './top-logits.js'
