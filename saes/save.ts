@@ -2,7 +2,7 @@
 import { stat, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { JsonRecord } from '../lib/config-reader.js'
-import { ArgumentError } from '../lib/errors.js'
+import { ArgumentError, FileError } from '../lib/errors.js'
 import { writeFileAtomic } from '../lib/report/files.js'
 import type { EncodableTensor } from '../lib/weights/safetensors.js'
 import { writeSafetensors } from '../lib/weights/write-safetensors.js'
@@ -22,7 +22,8 @@ export interface SaveSaeOptions {
 /**
  * Writes an SAE to a folder, which is made if it is not there: `loadSae(folder)` gives the same weights bit for bit, and
  * so does SAELens's `SAE.load_from_disk`. Each file is there whole or not at all, the config last.
- * SAELens 6 has no standard SAE with `tanh-relu` and no scaling factors; those are written as SAELens 5 did.
+ * A standard SAE with top-k is written as the top-k SAE that it is. SAELens 6 has no `tanh-relu` and no scaling factors;
+ * those are written in the words of SAELens 5.
  * @throws ArgumentError when the folder holds an SAE already, FileError when it cannot be written
  */
 export async function saveSae(sae: Sae, folder: string, options: SaveSaeOptions = {}): Promise<void> {
@@ -40,13 +41,20 @@ export async function saveSae(sae: Sae, folder: string, options: SaveSaeOptions 
     )
   }
   const tensors = await tensorsOf(sae)
-  await rm(config, { force: true }) // what is replaced must not be read with the new weights
+  await remove(config) // what is replaced must not be read with the new weights
   await writeSafetensors(weights, tensors)
   if (sae.logSparsity) {
     const values = sae.logSparsity
     await writeSafetensors(sparsity, new Map([['sparsity', { shape: [values.length], values }]]))
-  } else await rm(sparsity, { force: true })
+  } else await remove(sparsity)
   await writeFileAtomic(config, JSON.stringify(configJson(sae.cfg)))
+}
+
+async function remove(file: string): Promise<void> {
+  await rm(file, { force: true }).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new FileError(`saveSae: cannot replace '${file}' (${reason}). Name a folder you can write to.`, { cause })
+  })
 }
 
 async function tensorsOf(sae: Sae): Promise<Map<string, EncodableTensor>> {
@@ -67,18 +75,20 @@ export function configJson(cfg: SaeConfig): JsonRecord {
     apply_b_dec_to_input: cfg.applyBDecToInput,
     normalize_activations: cfg.normalization,
     reshape_activations: cfg.flattenHeads ? 'hook_z' : 'none',
-    ...(cfg.k !== undefined && cfg.activation === undefined && { k: cfg.k }),
+    ...(cfg.k !== undefined && { k: cfg.k }),
     ...(cfg.dOut !== undefined && { d_out: cfg.dOut }),
   }
-  const { architecture, activation, hasScalingFactor } = cfg
-  if (activation === undefined && !hasScalingFactor) return { ...common, metadata: metadataJson(cfg), architecture }
+  const { activation, hasScalingFactor } = cfg
+  // what version 5 calls standard with top-k is a top-k SAE, and computes the same
+  const architecture = activation === 'topk' ? 'topk' : cfg.architecture
+  if (activation !== 'tanh-relu' && !hasScalingFactor) return { ...common, metadata: metadataJson(cfg), architecture }
   const { sae_lens_version: _, ...metadata } = metadataJson(cfg)
   return {
     ...common,
     ...metadata,
     architecture,
-    activation_fn_str: activation ?? 'relu',
-    activation_fn_kwargs: activation === 'topk' ? { k: cfg.k } : {},
+    activation_fn_str: activation ?? (cfg.k === undefined ? 'relu' : 'topk'),
+    activation_fn_kwargs: cfg.k === undefined ? {} : { k: cfg.k },
     finetuning_scaling_factor: hasScalingFactor,
   }
 }
