@@ -9,7 +9,6 @@ import { Tokens } from '../../lib/tokens/tokens.js'
 export function rowsData(rows: readonly (readonly number[])[], size: number): TokenData {
   return {
     about: { source: 'rows' },
-    // eslint-disable-next-line @typescript-eslint/require-await -- nothing to wait for: the rows are here
     async *batches(from) {
       for (let row = Number(from?.['row'] ?? 0); row < rows.length; row += size) {
         yield {
