@@ -47,18 +47,22 @@ export class HubCache {
   }
 
   has(commit: string, file: string): Promise<boolean> {
-    return isThere(path.join(this.snapshot(commit), file))
+    return isFile(path.join(this.snapshot(commit), file))
   }
 
   /** Whether an earlier look-up found that the commit has no such file. */
   knowsAbsence(commit: string, file: string): Promise<boolean> {
-    return isThere(this.#absence(commit, file))
+    return isFile(this.#absence(commit, file))
   }
 
   async noteAbsence(commit: string, file: string): Promise<void> {
     // A repository folder without a snapshot would count as damaged.
     if (!(await isThere(this.snapshot(commit))) || (await this.knowsAbsence(commit, file))) return
-    await this.#appear(this.#absence(commit, file), (place) => writeFile(place, ''))
+    await this.#appear(this.#absence(commit, file), (place) => writeFile(place, '')).catch((error: FileError) => {
+      // where a note on a file and one on a folder of that name meet, the second is left out
+      const { code = '' } = (error.cause ?? {}) as NodeJS.ErrnoException
+      if (!['EEXIST', 'EISDIR', 'ENOTDIR', 'ENOTEMPTY'].includes(code)) throw error
+    })
   }
 
   /** Shows a blob under its file name in a snapshot. */
@@ -112,6 +116,14 @@ export async function inCache<T>(doing: string, change: () => Promise<T>): Promi
 async function isThere(place: string): Promise<boolean> {
   return stat(place).then(
     () => true,
+    () => false,
+  )
+}
+
+/** The same of a file alone. */
+async function isFile(place: string): Promise<boolean> {
+  return stat(place).then(
+    (info) => info.isFile(),
     () => false,
   )
 }
