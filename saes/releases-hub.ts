@@ -113,7 +113,7 @@ const openAi: Release[] = (
   ] as const
 ).flatMap(([site, hook, short]) =>
   ['32k', '128k'].map((size) => {
-    const ending = site === 'resid-post' && size === '32k' ? '.pt' : '' // of a folder all the same
+    const ending = site === 'resid-post' && size === '32k' ? '.pt/' : '' // a folder all the same
     return {
       name: `gpt2-small-${site}-v5-${size}`,
       repository: `jbloom/GPT2-Small-OAI-v5-${size}-${site}-SAEs`,

@@ -70,7 +70,8 @@ export function releaseNames(): string[] {
 export function inRepository(repository: string, id: string): ReleasedSae | undefined {
   const found = [...releases.values()].filter((release) => release.repository === repository)
   for (const release of found) {
-    const sae = release.saes.find((one) => one.id === id) ?? release.saes.find((one) => one.path === id)
+    const sae =
+      release.saes.find((one) => one.id === id) ?? release.saes.find((one) => one.path.replace(/\/$/, '') === id)
     if (sae) return { ...sae, facts: { ...release.facts, ...sae.facts } }
   }
   return undefined

@@ -22,15 +22,19 @@ export async function readSae(source: Source, id: string, facts: SaeFacts): Prom
       `loadSae: the id '${brief(JSON.stringify(id).slice(1, -1))}' has ${trick}. Name a folder or file inside '${source.id}'.`,
     )
   }
-  const found = await find(source, path)
+  const found = await find(source, path, id.endsWith('/'))
   if (torchEnding.test(found)) return readTorchSae(source, found, facts)
   if (found.endsWith('.npz')) return readGemmaScope(source, found, facts)
   return readSaeLensFolder(source, found, facts)
 }
 
-/** A file, or a folder of SAELens ('' or with a slash at its end). */
-async function find(source: Source, path: string): Promise<string> {
-  if (path !== '' && (await source.has(path))) return ofFile(source, path)
+/**
+ * A file, or a folder of SAELens ('' or with a slash at its end). What does not look like a file is not asked for as one:
+ * the hub's cache would note that there is no such file, where later a folder has to be.
+ */
+async function find(source: Source, path: string, isFolder: boolean): Promise<string> {
+  const looksLikeFile = !isFolder && /\.(pt|pth|npz|json|safetensors)$/.test(path)
+  if (looksLikeFile && (await source.has(path))) return ofFile(source, path)
   const under = path === '' ? '' : `${path}/`
   for (const name of [CONFIG, WEIGHTS]) if (await source.has(under + name)) return under
   if (await source.has(under + PARAMS)) return under + PARAMS
@@ -48,6 +52,7 @@ function ofFile(source: Source, path: string): string {
 /** The one weight file right in a folder. @throws FileError saying what else is there */
 async function onlyOne(source: Source, under: string): Promise<string> {
   const all = await source.list()
+  if (all.includes(under.slice(0, -1))) return ofFile(source, under.slice(0, -1))
   const here = all.filter((name) => name.startsWith(under))
   const files = here.filter((name) => /\.(pt|pth|npz)$/.test(name) && !name.slice(under.length).includes('/'))
   if (files.length === 1) return files[0]!
