@@ -66,18 +66,17 @@ export function linear(x: tf.Tensor, W: LinearMap, b?: tf.Tensor): tf.Tensor {
     )
   }
   return tf.tidy(() => {
-    const rows = x.reshape<tf.Tensor2D>([-1, inputs])
-    const y = frozenMatMul(rows, W)
-    return (b ? y.add(b) : y).reshape([...x.shape.slice(0, -1), outputs])
+    const y = frozenLinear(x.reshape<tf.Tensor2D>([-1, inputs]), W, b)
+    return y.reshape([...x.shape.slice(0, -1), outputs])
   })
 }
 
-/** The product of rows [N,in] with a frozen map, which is differentiated by the rows alone. */
-function frozenMatMul(rows: tf.Tensor2D, W: LinearMap): tf.Tensor2D {
-  return tf.customGrad((x) => ({
-    value: W.times(x as tf.Tensor2D),
-    gradFunc: (dy) => W.back(dy as tf.Tensor2D),
-  }))(rows) as tf.Tensor2D
+/** Rows [N,in] through a frozen map (+ b), which is differentiated by the rows alone. */
+function frozenLinear(rows: tf.Tensor2D, W: LinearMap, b?: tf.Tensor): tf.Tensor2D {
+  return tf.customGrad((x) => {
+    const y = W.times(x as tf.Tensor2D)
+    return { value: b ? y.add<tf.Tensor2D>(b) : y, gradFunc: (dy) => W.back(dy as tf.Tensor2D) }
+  })(rows) as tf.Tensor2D
 }
 
 /**

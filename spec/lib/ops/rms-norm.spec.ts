@@ -49,6 +49,19 @@ describe('lib/ops/rms-norm', () => {
     tf.tidy(() => expectClose(rmsNorm(tf.tensor2d([[1, 3]]), eps, at), [0.5, 1.5], 0))
   })
 
+  it('is the same, with the same gradient, whether its points are watched or not', () => {
+    tf.tidy(() => {
+      const [x, dy] = [normalTensor([3, 5, 8], 1), normalTensor([3, 5, 8], 2)]
+      const watching = makeAt({ ...noTaps, hooks: new Map([['hook_normalized', [() => undefined]]]) })
+      const [watched, unwatched] = [watching, silent].map((at) => {
+        const norm = (v: tf.Tensor) => rmsNorm(v, eps, at)
+        return { value: norm(x), gradient: tf.grad((v) => norm(v).mul(dy).sum())(x) }
+      })
+      expectClose(unwatched!.value, watched!.value, 0)
+      expectClose(unwatched!.gradient, watched!.gradient, tolerances.op)
+    })
+  })
+
   it('has the gradient of its formula', () => {
     tf.tidy(() => {
       const [x, dy, direction] = [1, 2, 3].map((seed) => normalTensor([2, 3, 6], seed))
