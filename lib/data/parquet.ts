@@ -7,10 +7,13 @@ import { brief } from '../weights/untrusted.js'
 import { chooseColumn } from './columns.js'
 import { asDocument, type FileDocuments } from './documents.js'
 
+/** Bytes read from the end of a file at first, where it says what is where. */
+const FOOT = 2 ** 16
+
 /** Holds one row group of one column; row groups before document `skip` are not read. */
 export async function* readParquet(file: RandomAccessFile, skip: number, column: string | undefined): FileDocuments {
   const buffer = asyncBuffer(file)
-  const metadata = await explained(file, () => parquetMetadataAsync(buffer))
+  const metadata = await explained(file, () => parquetMetadataAsync(buffer, { initialFetchSize: FOOT }))
   const columns = parquetSchema(metadata).children.map((child) => child.element.name)
   const name = chooseColumn(columns, column, `read ${file.name}`)
   let begin = 0

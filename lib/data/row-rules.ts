@@ -5,7 +5,7 @@ import type { Tokenizer } from '../tokens/tokenizer.js'
 import { requireTokenizer, type TokenContext } from '../tokens/tokens.js'
 import type { SourceOptions } from './open-documents.js'
 import type { Layout, RowRules } from './rows.js'
-import type { Shuffle } from './shuffle.js'
+import { checkShuffle, type Shuffle } from './shuffle.js'
 
 /** What must be known of a model to make tokens for it; every view of a model is one. */
 export interface DataModel {
@@ -41,6 +41,7 @@ export function checkOptions(model: DataModel, options: DataOptions): void {
   checkCount('positions', positions, 2, model.config.nCtx, ` (the context of ${model.name})`)
   checkOneOf('layout', layout, layouts)
   checkOneOf('between', between, ['bos', 'eos', 'none'])
+  if (options.shuffle) checkShuffle(options.shuffle)
 }
 
 function checkCount(name: string, value: number, least: number, most = Infinity, why = ''): void {

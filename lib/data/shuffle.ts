@@ -12,6 +12,8 @@ export interface Shuffle {
   readonly buffer?: number
 }
 
+const defaultBuffer = 1000
+
 /** How many documents were given out, and of how many where the source's end was seen by then: the order follows from both. */
 export interface Drawn {
   readonly document: number
@@ -25,14 +27,17 @@ export interface PlacedDocument {
   readonly next: Drawn
 }
 
+/** @throws ArgumentError for a seed or a buffer that is none */
+export function checkShuffle({ seed, buffer = defaultBuffer }: Shuffle): void {
+  random(seed)
+  if (Number.isInteger(buffer) && buffer >= 1 && buffer <= 2 ** 24) return
+  throw new ArgumentError(`loadData: shuffle.buffer is ${buffer}. It must be a whole number from 1 to 2^24.`)
+}
+
 /** Documents in their order, or shuffled, from a place on. */
 export function placed(documents: Documents, shuffle: Shuffle | undefined, from: Drawn): AsyncIterable<PlacedDocument> {
   if (shuffle === undefined) return inOrder(documents, from.document)
-  const { seed, buffer = 1000 } = shuffle
-  if (!Number.isInteger(buffer) || buffer < 1 || buffer > 2 ** 24) {
-    throw new ArgumentError(`loadData: shuffle.buffer is ${buffer}. It must be a whole number from 1 to 2^24.`)
-  }
-  return shuffled(documents, random(seed), buffer, from)
+  return shuffled(documents, random(shuffle.seed), shuffle.buffer ?? defaultBuffer, from)
 }
 
 async function* inOrder(documents: Documents, from: number): AsyncGenerator<PlacedDocument> {
