@@ -86,6 +86,27 @@ describe('loadSae', () => {
     })
   })
 
+  it('loads a file by its path, what it does not say given as options', async () => {
+    const file = path.join(recorded, 'torch_pt/25.pt')
+    const hookName = 'blocks.0.mlp.hook_post'
+    using given = await loadSae(file, { hookName })
+    using alike = await loadSae(file, undefined, { hookName })
+    using original = await loadSae(recorded, 'sae_lens_6/standard_mlp_post')
+    expect([given.label, given.hookName, alike.hookName]).to.deep.equal([file, hookName, hookName])
+    for (const name of ['W_enc', 'b_enc', 'W_dec', 'b_dec'])
+      expectClose(given.weight(name), original.weight(name), 0, name)
+    expect((await refusalOf(() => loadSae(file, 'x'))).replace(file, 'FILE')).to.equal(
+      "ArgumentError: loadSae: 'FILE' is a file, so it has no SAE 'x'. Name the file alone.",
+    )
+    expect(await refusalOf(() => loadSae(file))).to.match(/^ConfigError: .*Give the option hookName/)
+    const tensors = sound()
+    const files = { 'a/cfg.json': JSON.stringify(cfg), 'a/sae_weights.safetensors': encodeSafetensors(tensors) }
+    await withFolder(files, async (folder) => {
+      using sae = await loadSae(path.join(folder, 'a/cfg.json'))
+      expectClose(sae.W_enc, tensors['W_enc']!.values, 0)
+    })
+  })
+
   it('takes weights that are stored as integers', async () => {
     const values = Int32Array.of(0, 1, -2, 3, 4, 5)
     const tensors = { ...sound(), b_enc: { shape: [6], values } }
