@@ -5,8 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { keepTopK } from '../lib/ops/top-k.js'
-import { JumpReluSae } from './jumprelu.js'
-import { Sae, type Pass } from './sae.js'
+import { Sae, type Pass, type SaeArgs } from './sae.js'
 
 export class BatchTopKSae extends Sae {
   static className = 'BatchTopKSae'
@@ -26,10 +25,10 @@ export class BatchTopKSae extends Sae {
   }
 }
 
-/** The JumpReLU SAE that a trained batch top-k SAE becomes, whose latents do not hang on the batch. The caller owns both. */
-export function withThreshold(sae: BatchTopKSae): JumpReluSae {
+/** The SAE of thresholds, of the kind given, that a trained batch top-k SAE becomes. */
+export function thresholded<T extends Sae>(sae: BatchTopKSae, Kind: new (args: SaeArgs) => T): T {
   const { k: _, ...cfg } = sae.cfg
-  const made = new JumpReluSae({ cfg: { ...cfg, architecture: 'jumprelu' }, label: sae.label })
+  const made = new Kind({ cfg: { ...cfg, architecture: 'jumprelu' }, label: sae.label })
   made.build() // outside tidy: its variables must live on
   tf.tidy(() => {
     const threshold = tf.fill([cfg.dSae], 1).mul(sae.weight('topk_threshold'))

@@ -3,19 +3,25 @@ import * as tf from '@tensorflow/tfjs'
 import { checkCapacity, useBackend } from '../lib/backend.js'
 import { ConfigError, FileError } from '../lib/errors.js'
 import { didYouMean } from '../lib/nearest.js'
+import type { HookedModel } from '../lib/model.js'
 import { downloadBars } from '../lib/report/download-bars.js'
 import type { HubSourceOptions } from '../lib/weights/hub.js'
 import { brief, fewNames } from '../lib/weights/untrusted.js'
 import { foldActivationNorm } from './fold.js'
 import { readSae } from './formats/layouts.js'
 import { joinFacts, type SaeFacts, type SaeFiles } from './formats/sae-files.js'
+import type { SaeConfig } from './config.js'
 import { locateSae } from './locate.js'
 import type { Sae, SaeArgs } from './sae.js'
-import { BatchTopKSae } from './batchtopk.js'
+import { BatchTopKSae, thresholded } from './batchtopk.js'
 import { GatedSae } from './gated.js'
 import { JumpReluSae } from './jumprelu.js'
 import { StandardSae } from './standard.js'
 import { TopKSae } from './topk.js'
+import type { TrainingConfig } from './training/config.js'
+import type { TrainingData } from './training/inputs.js'
+import type { TrainingOptions } from './training/loop.js'
+import { train, type TrainedSae } from './training/train-sae.js'
 import { JumpReluTranscoder, SkipTranscoder, Transcoder } from './transcoder.js'
 
 export { foldActivationNorm, foldWDecNorm } from './fold.js'
@@ -24,11 +30,16 @@ export { embeddedSaes, saeReleases, type SaeRelease } from './releases.js'
 export { saveSae, type SaveSaeOptions } from './save.js'
 export { readSaeConfig, type Normalization, type SaeConfig } from './config.js'
 export { Sae, type Pass, type SaeArgs } from './sae.js'
-export { BatchTopKSae, withThreshold } from './batchtopk.js'
+export { BatchTopKSae } from './batchtopk.js'
 export { GatedSae } from './gated.js'
 export { JumpReluSae } from './jumprelu.js'
 export { StandardSae } from './standard.js'
 export { TopKSae } from './topk.js'
+export type { TrainingConfig } from './training/config.js'
+export { trainingFigure, type TrainingEntry, type TrainingQuantity } from './training/history.js'
+export type { TrainingData } from './training/inputs.js'
+export type { TrainingOptions } from './training/loop.js'
+export type { TrainedSae } from './training/train-sae.js'
 export { JumpReluTranscoder, SkipTranscoder, Transcoder } from './transcoder.js'
 
 /** Kinds by the `architecture` of their config. */
@@ -120,4 +131,29 @@ function checkTensors(sae: Sae, tensors: SaeFiles['tensors']): void {
     throw new FileError(
       `loadSae: '${sae.label}' has tensors that a ${sae.cfg.architecture} SAE has no place for: ${fewNames(extra)}.`,
     )
+}
+
+/**
+ * Trains an SAE on the activations of a hook point: of a model over tokens, or of activations that were harvested.
+ * `const { sae, history } = await trainSae(model, data, { hook: 'blocks.2.hook_resid_pre', dSae: 768, steps: 3000 })`
+ *
+ * With `checkpoint` an interrupted training goes on where it stopped, when it is called again with the same config and
+ * data, and ends with the same numbers, bit for bit on the same backend.
+ * @throws ArgumentError, HookError, MismatchError before any run; FileError for data without activations or a damaged
+ *   checkpoint; ArgumentError when the loss is no number any more
+ */
+export function trainSae(
+  view: HookedModel,
+  data: TrainingData,
+  config: TrainingConfig,
+  options: TrainingOptions = {},
+): Promise<TrainedSae> {
+  const make = (cfg: SaeConfig, weights: Readonly<Record<string, tf.Tensor>>) =>
+    new kinds[cfg.architecture]!({ cfg }).load(weights)
+  return train(make, view, data, config, options)
+}
+
+/** The JumpReLU SAE that a trained batch top-k SAE becomes, whose latents do not hang on the batch. The caller owns both. */
+export function withThreshold(sae: BatchTopKSae): JumpReluSae {
+  return thresholded(sae, JumpReluSae)
 }
