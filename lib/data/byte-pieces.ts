@@ -1,5 +1,5 @@
 /** A file's bytes, read in chunks and cut at a separator: lines, or documents with a mark between them. */
-import { Readable } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { FileError } from '../errors.js'
 import type { RandomAccessFile } from '../weights/source.js'
@@ -12,8 +12,10 @@ const MAX_PIECE = 256 * 2 ** 20
 /** The bytes of a file in chunks; of a `.gz` file what it unpacks to. Throws FileError where it is damaged. */
 export async function* byteChunks(file: RandomAccessFile): AsyncGenerator<Uint8Array> {
   if (!file.name.endsWith('.gz')) return yield* storedChunks(file)
+  const gunzip = createGunzip()
+  pipeline(Readable.from(storedChunks(file)), gunzip, () => undefined) // its error comes out of gunzip too
   try {
-    yield* Readable.from(storedChunks(file)).pipe(createGunzip()) as AsyncIterable<Uint8Array>
+    yield* gunzip as AsyncIterable<Uint8Array>
   } catch (error) {
     if (error instanceof FileError) throw error
     throw new FileError(
