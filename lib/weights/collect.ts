@@ -39,12 +39,8 @@ export async function collectTensors(
   checkLeftovers(reader, wanted, ignore)
   const tensors: NamedTensors = new Map()
   try {
-    for (const [theirs, ours, shape, rearrange] of wanted) {
-      const { values } = await reader.read(theirs)
-      checkFinite(values, theirs, 'the checkpoint')
-      const floats = values instanceof Float32Array ? values : Float32Array.from(values)
-      const stored = () => tf.tensor(floats, [...shape])
-      tensors.set(ours, rearrange ? tf.tidy(() => rearrange(stored())) : uploaded(stored()))
+    for await (const [[theirs, ours, shape, rearrange], { values }] of readAhead(reader, wanted)) {
+      tensors.set(ours, uploaded(values, shape, theirs, rearrange))
       progress?.(tensors.size, wanted.length)
     }
     return tensors
@@ -54,19 +50,38 @@ export async function collectTensors(
   }
 }
 
-/**
- * The tensor, used once: the native backend holds on to the JavaScript array until a kernel first needs the tensor, which
- * would keep a second copy of the weight until the first run.
- */
-function uploaded(tensor: tf.Tensor): tf.Tensor {
-  tf.tidy(
-    () =>
-      void tensor.slice(
-        tensor.shape.map(() => 0),
-        tensor.shape.map(() => 1),
-      ),
-  )
-  return tensor
+/** Each tensor's values, while the next one is being read. */
+async function* readAhead(
+  reader: TensorReader,
+  wanted: readonly Wanted[],
+): AsyncGenerator<[Wanted, Awaited<ReturnType<TensorReader['read']>>]> {
+  const read = (i: number) => {
+    const reading = i < wanted.length ? reader.read(wanted[i]![0]) : undefined
+    reading?.catch(() => undefined) // it is awaited later, or not at all where an earlier tensor is refused
+    return reading
+  }
+  let next = read(0)
+  for (let i = 0; next !== undefined; i++) {
+    const host = await next
+    next = read(i + 1)
+    yield [wanted[i]!, host]
+  }
+}
+
+/** The values as a tensor, checked, in the orientation it is used in. */
+function uploaded(
+  values: Float32Array | Int32Array,
+  shape: readonly number[],
+  name: string,
+  rearrange: (stored: tf.Tensor) => tf.Tensor = (stored) => stored,
+): tf.Tensor {
+  return tf.tidy(() => {
+    const stored = tf.tensor(values instanceof Float32Array ? values : Float32Array.from(values), [...shape])
+    // The sum says at once whether a number is not finite. It is also a first use, behind which the native backend
+    // lets go of the JavaScript array: it would hold a second copy of the weight until the first run.
+    if (!Number.isFinite(stored.sum().dataSync()[0])) checkFinite(values, name, 'the checkpoint')
+    return rearrange(stored)
+  })
 }
 
 function checkShape(reader: TensorReader, [name, , shape]: Wanted): void {

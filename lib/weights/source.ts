@@ -43,6 +43,8 @@ export interface RandomAccessFile {
   readonly size: number
   /** Exactly `length` bytes from `offset` on, in an array of their own. Throws FileError when they are not there. */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>
+  /** The same into memory that is there already, where the file can do it. */
+  readInto?(bytes: Uint8Array<ArrayBuffer>, offset: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -177,8 +179,12 @@ class OpenFile implements RandomAccessFile {
       throw new FileError(`read ${this.name}: ${length} bytes at ${offset}. The file ends at ${this.size}.`)
     }
     const bytes = new Uint8Array(length)
-    for (let done = 0; done < length;) done += await this.#readSome(bytes, done, offset + done)
+    await this.readInto(bytes, offset)
     return bytes
+  }
+
+  async readInto(bytes: Uint8Array<ArrayBuffer>, offset: number): Promise<void> {
+    for (let done = 0; done < bytes.length;) done += await this.#readSome(bytes, done, offset + done)
   }
 
   async #readSome(bytes: Uint8Array, at: number, position: number): Promise<number> {
