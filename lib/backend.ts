@@ -206,13 +206,17 @@ async function loadNative(name: 'tfjs-node-gpu' | 'tfjs-node'): Promise<string> 
   return `TensorFlow ${backend.binding?.TF_Version ?? 'of unknown version'}, ${threads} threads${device}`
 }
 
-/** tfjs-node 4.22 calls two functions that Node 22 warns of and Node 23 no longer has, and is noisy unless told. */
+/**
+ * tfjs-node 4.22 calls two functions that Node 22 warns of and Node 23 no longer has, and is noisy unless told. Its
+ * memory is pooled: else each tensor of more than 32 MB is mapped anew and freed again, which costs more than filling it.
+ */
 function prepareNode({ env, getBuiltinModule }: NodeJS.Process): void {
   const util = getBuiltinModule('node:util') as unknown as Record<string, (value: unknown) => boolean>
   util['isNullOrUndefined'] = (value) => value === null || value === undefined
   util['isArray'] = Array.isArray
   env['TF_CPP_MIN_LOG_LEVEL'] ??= '3'
   env['TF_ENABLE_ONEDNN_OPTS'] ??= '0'
+  env['TF_CPU_ALLOCATOR_USE_BFC'] ??= 'true'
 }
 
 function requireFrom(path: string): NodeJS.Require {
