@@ -1,0 +1,94 @@
+/** The state of a training in one safetensors file: tensors, and the rest as JSON among its metadata. */
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as tf from '@tensorflow/tfjs'
+import { FileError, MismatchError } from '../../lib/errors.js'
+import { SafetensorsFile } from '../../lib/weights/safetensors.js'
+import { folderSource } from '../../lib/weights/source.js'
+import { writeSafetensors } from '../../lib/weights/write-safetensors.js'
+import { brief } from '../../lib/weights/untrusted.js'
+import { TrainingState, type Progress } from './state.js'
+
+const FILE = 'training.safetensors'
+const FORMAT = 'tfjs-lens training 1'
+
+/** What a training is of: two with the same go the same way. Plain JSON. */
+export interface Identity {
+  readonly config: Readonly<Record<string, unknown>>
+  readonly data: unknown
+  readonly model: unknown
+}
+
+/** Writes the state; the file is there whole or not at all. @throws FileError when it cannot be written */
+export async function writeCheckpoint(folder: string, state: TrainingState, identity: Identity): Promise<void> {
+  const metadata = { format: FORMAT, identity: JSON.stringify(identity), progress: JSON.stringify(state.progress) }
+  await writeSafetensors(join(folder, FILE), await state.read(), metadata)
+}
+
+/**
+ * The state that a folder holds; undefined where there is none.
+ * @throws MismatchError for a training of something else, FileError for a file that is damaged
+ */
+export async function readCheckpoint(folder: string, identity: Identity): Promise<TrainingState | undefined> {
+  const path = join(folder, FILE)
+  if (!(await access(path).then(() => true, () => false))) return undefined // prettier-ignore
+  const file = await SafetensorsFile.open(await (await folderSource(folder)).open(FILE))
+  try {
+    const { format, identity: theirs = '', progress = '' } = file.metadata
+    if (format !== FORMAT) {
+      throw new FileError(`trainSae: '${path}' has the format '${brief(format)}'. This version reads '${FORMAT}'.`)
+    }
+    checkSame(folder, parse(path, theirs) as Identity, identity)
+    return await restored(file, path, parse(path, progress) as Progress)
+  } finally {
+    await file.close()
+  }
+}
+
+async function restored(file: SafetensorsFile, path: string, progress: Progress): Promise<TrainingState> {
+  const names = [...file.infos.keys()].filter((name) => file.infos.has(`${name}.first`))
+  const zeros = Object.fromEntries(names.map((name) => [name, tf.zeros([...file.infos.get(name)!.shape])]))
+  const state = new TrainingState(progress, zeros)
+  tf.dispose(zeros)
+  try {
+    for (const [name, variable] of state.variables()) {
+      const { shape, values } = await file.read(name)
+      if (shape.join() !== variable.shape.join()) {
+        throw new FileError(
+          `trainSae: ${name} in '${path}' has shape [${shape}], not [${variable.shape}]. It is damaged: begin anew.`,
+        )
+      }
+      tf.tidy(() => variable.assign(tf.tensor(values, variable.shape)))
+    }
+    return state
+  } catch (error) {
+    state.dispose()
+    throw error
+  }
+}
+
+function parse(path: string, json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch (cause) {
+    throw new FileError(`trainSae: the state in '${path}' is no JSON. It is damaged: begin anew.`, { cause })
+  }
+}
+
+function checkSame(folder: string, theirs: Identity, ours: Identity): void {
+  const keys = Object.keys({ ...theirs.config, ...ours.config })
+  const differs = (a: unknown, b: unknown) => JSON.stringify(a) !== JSON.stringify(b)
+  const option = keys.find((key) => differs(theirs.config[key], ours.config[key]))
+  const what =
+    option !== undefined
+      ? `${option} ${brief(theirs.config[option])}, not ${brief(ours.config[option])}`
+      : differs(theirs.data, ours.data)
+        ? 'other data'
+        : differs(theirs.model, ours.model)
+          ? 'another model'
+          : undefined
+  if (what === undefined) return
+  throw new MismatchError(
+    `trainSae: '${folder}' holds a training with ${what}. Go on with what it began with, or name another folder.`,
+  )
+}
