@@ -1,8 +1,8 @@
 /** Activation patching: run one set of prompts with activations taken from another, one place at a time. */
 import type { HookedModel, Input } from '../lib/model.js'
 import type { Result } from '../lib/report/result.js'
+import { checkSource } from '../lib/sweep/sources.js'
 import { intervene, type InterventionOptions } from './interventions.js'
-import { checkSource } from './sources.js'
 
 export interface PatchingOptions extends Omit<InterventionOptions, 'position'> {
   /** Prompts the activations come from, one for each prompt, of the same length. */
@@ -21,10 +21,9 @@ export interface PatchingOptions extends Omit<InterventionOptions, 'position'> {
 export function activationPatching(view: HookedModel, prompts: Input, options: PatchingOptions): Promise<Result> {
   const position =
     options.position ?? (typeof options.target === 'string' && options.target !== 'heads' ? 'each' : 'all')
-  return intervene('activation patching', view, prompts, { ...options, position }, (tokens, names) => {
+  return intervene('activation patching', view, prompts, { ...options, position }, (tokens) => {
     const source = view.toTokens(options.source, options)
     checkSource('activationPatching', tokens, source)
-    const cache = view.runWithCache(source, { names, logits: false })
-    return { at: (name) => cache.get(name), [Symbol.dispose]: () => cache.dispose() }
+    return { to: 'source', source }
   })
 }

@@ -10,9 +10,9 @@ import { describeMetric, metricPositions, type Metric, type MetricFunction } fro
 import type { HookedModel, Input } from '../lib/model.js'
 import { pickPositions } from '../lib/ops/pick.js'
 import { Result, type Axis } from '../lib/report/result.js'
+import { checkSource } from '../lib/sweep/sources.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
 import { positionAxis, promptAxis } from './labels.js'
-import { checkSource } from './sources.js'
 import { saeAt } from './targets.js'
 
 export interface AttributionOptions extends TokenOptions {

@@ -1,27 +1,2 @@
 /** Labels of the axes that all analyses share: prompts and positions. */
-import type { HookedModel } from '../lib/model.js'
-import type { Axis } from '../lib/report/result.js'
-import type { Tokens } from '../lib/tokens/tokens.js'
-
-/** One label a prompt, its text where the model has a tokenizer; `count` 1 stands for a metric over all prompts. */
-export function promptAxis(view: HookedModel, tokens: Tokens, count = tokens.batch): Axis {
-  if (count !== tokens.batch) return { name: 'prompt', labels: ['all prompts'] }
-  return { name: 'prompt', labels: tokens.rows.map((row, b) => `${b}: ${promptText(view, row, tokens.mask?.[b])}`) }
-}
-
-function promptText(view: HookedModel, row: readonly number[], mask: readonly number[] | undefined): string {
-  const { tokenizer } = view
-  const real = row.filter((_, p) => mask?.[p] !== 0)
-  if (!tokenizer) return real.join(' ')
-  return view.toString(real[0] === tokenizer.bosId ? real.slice(1) : real)
-}
-
-/** One label a position: its number and token, the first prompt's with `…` where prompts differ. */
-export function positionAxis(view: HookedModel, tokens: Tokens, positions: readonly number[]): Axis {
-  const labels = positions.map((p) => {
-    const id = tokens.rows[0]![p]!
-    const token = view.tokenizer ? view.tokenizer.tokenString(id).replace(/^ /, '') : String(id)
-    return `${p} ${token}${tokens.rows.every((row) => row[p] === id) ? '' : '…'}`
-  })
-  return { name: 'position', labels }
-}
+export { positionAxis, promptAxis } from '../lib/labels.js'

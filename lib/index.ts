@@ -55,7 +55,20 @@ export { Generation, type GenerateOptions, type GenerationStep } from './generat
 export type { GradientRun } from './gradients.js'
 export { actName } from './hook-names.js'
 export type { At, HookContext, HookFunction, HookName, HookPoint, NameFilter } from './hooks.js'
-export { logitDiff, logProb, metricPositions, type Answers, type Metric, type MetricFunction } from './metrics.js'
+export {
+  cosine,
+  klToClean,
+  logitDiff,
+  logProb,
+  loss,
+  metricPositions,
+  probability,
+  rank,
+  type Answers,
+  type Metric,
+  type MetricFunction,
+  type Reading,
+} from './metrics.js'
 export { HookedModel, type Analysis, type CacheOptions, type GradientOptions, type Input } from './model.js'
 export type { PositionSlice } from './positions.js'
 export { bars, heatmap, histogram, lines, scatter, type Figure } from './report/figure.js'
@@ -68,6 +81,7 @@ export { drawFigure } from './report/terminal.js'
 export type { SelfCheck } from './self-check.js'
 export type { Attachable, ErrorGradient, Splice, SpliceOptions } from './splice.js'
 export { indexWithBuffer, kLargestIndices, type KLargestOptions } from './stats/k-largest.js'
+export type { Edit, Intervention, Replacement, SweepOptions } from './sweep.js'
 export { Tokens, type Prompts, type TokenOptions } from './tokens/tokens.js'
 export type { Tokenizer } from './tokens/tokenizer.js'
 export { allProcessing, noProcessing, type ProcessingFlags } from './weights/process.js'

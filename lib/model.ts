@@ -4,23 +4,18 @@ import type { ForwardInput, ModelConfig } from './architecture.js'
 import { ActivationCache, Recorder } from './cache.js'
 import { hooksTable, modelFacts, viewProvenance, viewSummary } from './describe.js'
 import { ArgumentError } from './errors.js'
-import {
-  generate,
-  streamTokens,
-  type GenerateOptions,
-  type Generation,
-  type GenerationStep,
-  type Step,
-} from './generate.js'
+import * as generation from './generate.js'
 import { gradientRun, type GradientRun } from './gradients.js'
-import { makeAt, type HookPoint, type NameFilter, type Observer } from './hooks.js'
-import { answerIds, bindMetric, type Answers, type Metric, type MetricContext, type MetricFunction } from './metrics.js'
+import { makeAt, type HookPoint, type Observer } from './hooks.js'
+import * as metrics from './metrics.js'
 import { meanLoss, tokenLosses } from './ops/loss.js'
 import { bindPlugins, checkPlugins, type Analysis, type Methods } from './plugins.js'
 import type { Provenance } from './report/provenance.js'
+import type { Result } from './report/result.js'
 import type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions } from './run-options.js'
 import { selfCheck, type SelfCheck } from './self-check.js'
 import type { Attachable } from './splice.js'
+import { sweep, type SweepArguments } from './sweep.js'
 import type { Tokenizer } from './tokens/tokenizer.js'
 import * as strings from './tokens/strings.js'
 import { toTokens, type TokenContext, type TokenOptions, type Tokens } from './tokens/tokens.js'
@@ -145,7 +140,7 @@ export class HookedModel {
    */
   runWithCache(input: Input, options: CacheOptions = {}): ActivationCache {
     const tokens = this.toTokens(input, options)
-    const names = this.#reachable('runWithCache', options.names)
+    const names = views.reachedNames('runWithCache', options.names, this.#model, this.#view)
     const recorder = new Recorder(names, this.hookPoints, options.positions)
     const early = options.logits === false ? views.blocksNeeded(names) : undefined
     try {
@@ -164,26 +159,39 @@ export class HookedModel {
    */
   runWithGradients(input: Input, options: GradientOptions): GradientRun {
     const tokens = this.toTokens(input, options)
-    const names = this.#reachable('runWithGradients', options.names)
+    const names = views.reachedNames('runWithGradients', options.names, this.#model, this.#view)
     const metric = this.bindMetric(options.metric, tokens)
     return gradientRun(this, names, this.hookPoints, tokens, (observers) => this.#forward(tokens, observers), metric)
+  }
+
+  /**
+   * The change of a metric under each intervention, axes [intervention, prompt]; `extra.baseline` is the metric without:
+   * `await model.sweep(prompts, [{ hook: 'blocks.9.attn.hook_z', unit: 6, to: 'zero' }], logitDiff(' Mary', ' John'))`.
+   * @throws ArgumentError, HookError, ShapeError, TokenError before any run
+   */
+  sweep(...[input, interventions, metric, options]: SweepArguments): Promise<Result> {
+    const subject = { host: this, model: this.#model, view: this.#view }
+    return sweep(subject, input, interventions, metric, options)
   }
 
   /**
    * Tokens that follow prompts: `await model.generate('Once upon a time', { maxNewTokens: 20, seed: 1 })`. Lists are
    * padded on the left. Hooks and SAEs of the view are active, on the new position alone once the prompt is run.
    */
-  generate(input: Input, options: GenerateOptions = {}): Promise<Generation> {
-    return generate(this, this.#step, this.toTokens(input, { ...options, paddingSide: 'left' }), options)
+  generate(input: Input, options: generation.GenerateOptions = {}): Promise<generation.Generation> {
+    return generation.generate(this, this.#step, this.toTokens(input, { ...options, paddingSide: 'left' }), options)
   }
 
   /** The same step by step: `for await (const { text } of model.stream(prompt)) process.stdout.write(text[0])`. */
-  stream(input: Input, options: GenerateOptions = {}): AsyncGenerator<GenerationStep, void, undefined> {
-    return streamTokens(this, this.#step, this.toTokens(input, { ...options, paddingSide: 'left' }), options)
+  stream(
+    input: Input,
+    options: generation.GenerateOptions = {},
+  ): AsyncGenerator<generation.GenerationStep, void, undefined> {
+    return generation.streamTokens(this, this.#step, this.toTokens(input, { ...options, paddingSide: 'left' }), options)
   }
 
   /** One forward pass over what is new. */
-  get #step(): Step {
+  get #step(): generation.Step {
     this.#checkHasLogits('generate')
     return (tokens, mask, past, observers) => this.#pass({ tokens, mask, past }, observers)
   }
@@ -201,17 +209,18 @@ export class HookedModel {
   }
 
   /** A metric made ready for these prompts: its tokens are checked here, before any run. */
-  bindMetric(metric: Metric | MetricFunction, tokens: Tokens): MetricFunction {
+  bindMetric(metric: metrics.AnyMetric, tokens: Tokens): metrics.MetricFunction {
     if (typeof metric !== 'function') this.#checkHasLogits('metric')
-    return bindMetric(metric, this.#metricContext(tokens))
+    return metrics.bindMetric(metric, this.metricContext(tokens))
   }
 
   /** Ids of answers given as text or id, one for all prompts or one for each. */
-  answerIds(verb: string, answers: Answers, tokens: Tokens): number[] {
-    return answerIds(verb, answers, this.#metricContext(tokens))
+  answerIds(verb: string, answers: metrics.Answers, tokens: Tokens): number[] {
+    return metrics.answerIds(verb, answers, this.metricContext(tokens))
   }
 
-  #metricContext(tokens: Tokens): MetricContext {
+  /** What a metric has to know of these prompts. */
+  metricContext(tokens: Tokens): metrics.MetricContext {
     return { tokens, dVocab: this.config.dVocab, toSingleToken: (text) => this.toSingleToken(text) }
   }
 
@@ -225,10 +234,6 @@ export class HookedModel {
     throw new ArgumentError(
       `${verb}: this view stops at layer ${this.#view.stopAt} and has no logits. Use a view that does not stop.`,
     )
-  }
-
-  #reachable(verb: string, filter: NameFilter | undefined): string[] {
-    return views.reachedNames(verb, filter, this.#model, this.#view)
   }
 
   #forward(tokens: Tokens, observers: readonly Observer[], early?: number, from?: RunOptions['from']): tf.Tensor3D {
@@ -247,8 +252,7 @@ export class HookedModel {
 
   /** Token ids of prompts, checked against vocabulary and context; text gets BOS in front by default. */
   toTokens(input: Input, options: TokenOptions = {}): Tokens {
-    if (input instanceof tf.Tensor) return toTokens(this.#tokenContext, input.arraySync(), options)
-    return toTokens(this.#tokenContext, input, options)
+    return toTokens(this.#tokenContext, input instanceof tf.Tensor ? input.arraySync() : input, options)
   }
   /** Text of token ids. Without an argument, a line about the model. */
   toString(ids?: readonly number[]): string {
@@ -263,11 +267,7 @@ export class HookedModel {
     return strings.toSingleToken(this.#tokenContext, text)
   }
   /** Where a token stands in a prompt. @throws TokenError when it does not. */
-  getTokenPosition(
-    single: string | number,
-    input: string | readonly number[],
-    options: { mode?: 'first' | 'last'; prependBos?: boolean } = {},
-  ): number {
+  getTokenPosition(single: string | number, input: strings.Prompt, options?: strings.PositionOptions): number {
     return strings.getTokenPosition(this.#tokenContext, single, input, options)
   }
 

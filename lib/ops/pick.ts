@@ -33,3 +33,13 @@ export function pickColumns(x: tf.Tensor2D, columns: readonly number[]): tf.Tens
     gradFunc: (dy) => tf.oneHot(tf.tensor1d([...columns], 'int32'), width).mul((dy as tf.Tensor).reshape([rows, 1])),
   }))(x) as tf.Tensor1D
 }
+
+/** Some columns of each row, in this order: x [N,V] → [N,C]. */
+export function selectColumns(x: tf.Tensor2D, columns: readonly number[]): tf.Tensor2D {
+  const width = x.shape[1]
+  const indices = () => tf.tensor1d([...columns], 'int32')
+  return tf.customGrad((input) => ({
+    value: tf.gather(input as tf.Tensor2D, indices(), 1),
+    gradFunc: (dy) => tf.matMul(dy as tf.Tensor2D, tf.oneHot(indices(), width).toFloat()),
+  }))(x) as tf.Tensor2D
+}

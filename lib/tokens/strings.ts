@@ -42,6 +42,9 @@ function otherSpacing(tokenizer: Tokenizer, text: string): string {
   return tokenizer.encode(other).length === 1 ? ` Did you mean ${JSON.stringify(other)}?` : ''
 }
 
+/** A text or its ids. */
+export type Prompt = string | readonly number[]
+
 export interface PositionOptions {
   /** The first (default) or the last place where it stands. */
   mode?: 'first' | 'last'

@@ -1,0 +1,203 @@
+/** The run without interventions that all others start from: residual streams, keys and values, what edits look at. */
+import * as tf from '@tensorflow/tfjs'
+import type { Past } from '../architecture.js'
+import { layerOf, makeAt, type HookPoint, type Observer } from '../hooks.js'
+import type { Tokens } from '../tokens/tokens.js'
+import { blocksNeeded, viewTaps, type LoadedModel, type View } from '../view.js'
+import { unitAxis, type ResolvedEdit } from './edits.js'
+import type { RowsAt, UnitPlaces } from './apply.js'
+
+/** What to keep of a clean run: points, and of latents and the like the units that are edited. */
+export type Kept = ReadonlyMap<string, UnitPlaces>
+
+/**
+ * The points that runs may start at or that edits may have to be compared with.
+ * @param reached hook points of the view
+ * @param whole a point to keep all of
+ */
+export function keptPoints(
+  edits: Iterable<ResolvedEdit>,
+  view: View,
+  reached: ReadonlySet<string>,
+  whole?: string,
+): Kept {
+  const kept = new Map<string, Map<number, number> | undefined>()
+  const layers = new Set<number>()
+  for (const edit of edits) {
+    const { name } = edit.point
+    layers.add(Math.max(0, layerOf(name) ?? 0))
+    const units = kept.has(name) ? kept.get(name) : new Map<number, number>()
+    // an error of heads is written through all of W_O
+    if (edit.units === undefined || name.endsWith('.hook_sae_error')) kept.set(name, undefined)
+    else if (units) kept.set(name, units)
+    if (edit.units && units) for (const unit of edit.units) if (!units.has(unit)) units.set(unit, units.size)
+  }
+  for (const { site, outputSite } of view.attached) {
+    for (const name of [site, outputSite]) layers.add(layerOf(name) ?? 0)
+    kept.set(`${outputSite}.hook_sae_output`, undefined)
+  }
+  for (const layer of layers) {
+    for (const name of ['resid_pre', 'attn_out', 'resid_post']) kept.set(`blocks.${layer}.hook_${name}`, undefined)
+  }
+  if (whole !== undefined) kept.set(whole, undefined)
+  return new Map([...kept].filter(([name]) => reached.has(name)))
+}
+
+/** Keeps values, of some units alone where that is asked for. */
+class Keeper implements Observer, Disposable {
+  readonly names: ReadonlySet<string>
+  readonly kept = new Map<string, tf.Tensor>()
+  readonly #units: Kept
+  readonly #points: ReadonlyMap<string, HookPoint>
+
+  constructor(units: Kept, points: ReadonlyMap<string, HookPoint>) {
+    this.#units = units
+    this.#points = points
+    this.names = new Set(units.keys())
+  }
+
+  see<T extends tf.Tensor>(name: string, x: T): T {
+    const places = this.#units.get(name)
+    const axis = unitAxis(this.#points.get(name)!)
+    this.kept.get(name)?.dispose()
+    const some = places ? tf.gather(x, tf.tensor1d([...places.keys()], 'int32'), axis) : x.clone()
+    this.kept.set(name, tf.keep(some))
+    return x
+  }
+
+  [Symbol.dispose](): void {
+    for (const tensor of this.kept.values()) tensor.dispose()
+  }
+}
+
+/** Whole activations of prompts at some points, by name, as a clean run has them. The caller owns them. */
+export function activationsOf(
+  model: LoadedModel,
+  view: View,
+  points: ReadonlyMap<string, HookPoint>,
+  names: readonly string[],
+  tokens: Tokens,
+): Map<string, tf.Tensor> {
+  const keeper = new Keeper(new Map(names.map((name) => [name, undefined])), points)
+  const { architecture, weights, config } = model
+  try {
+    using taps = viewTaps(view, [keeper])
+    const rest = { mask: tokens.mask, stopAt: blocksNeeded(names) }
+    tf.tidy(() => void architecture.forward(weights, config, { tokens: tokens.tensor(), ...rest }, makeAt(taps)))
+    return keeper.kept
+  } catch (error) {
+    keeper[Symbol.dispose]()
+    throw error
+  }
+}
+
+/** Keeps each layer's keys and values. */
+class KeyValueKeeper implements Past, Disposable {
+  readonly length = 0
+  readonly kept = new Map<number, { k: tf.Tensor4D; v: tf.Tensor4D }>()
+
+  join(layer: number, k: tf.Tensor4D, v: tf.Tensor4D): { k: tf.Tensor4D; v: tf.Tensor4D } {
+    this.kept.set(layer, { k: tf.keep(k.clone()), v: tf.keep(v.clone()) })
+    return { k, v }
+  }
+
+  [Symbol.dispose](): void {
+    for (const { k, v } of this.kept.values()) tf.dispose([k, v])
+  }
+}
+
+/** Keys and values of the clean run in front of rows that start later. */
+class RowsPast implements Past {
+  readonly length: number
+  readonly #kept: KeyValueKeeper['kept']
+  readonly #indices: tf.Tensor1D
+
+  constructor(kept: KeyValueKeeper['kept'], indices: tf.Tensor1D, length: number) {
+    this.#kept = kept
+    this.#indices = indices
+    this.length = length
+  }
+
+  join(layer: number, k: tf.Tensor4D, v: tf.Tensor4D): { k: tf.Tensor4D; v: tf.Tensor4D } {
+    const clean = this.#kept.get(layer)!
+    const before = (x: tf.Tensor4D) => tf.gather(x.slice([0, 0], [-1, this.length]), this.#indices)
+    return { k: tf.concat([before(clean.k), k], 1), v: tf.concat([before(clean.v), v], 1) }
+  }
+}
+
+/** The clean run of some prompts. Owns its tensors. */
+export class CleanRun implements Disposable {
+  readonly tokens: Tokens
+  /** The number of its first prompt. */
+  readonly first: number
+  /** The residual stream behind all blocks [B,P,D]. */
+  readonly final: tf.Tensor3D
+  readonly #keeper: Keeper
+  readonly #past = new KeyValueKeeper()
+
+  constructor(
+    model: LoadedModel,
+    view: View,
+    points: ReadonlyMap<string, HookPoint>,
+    kept: Kept,
+    tokens: Tokens,
+    first: number,
+  ) {
+    this.tokens = tokens
+    this.first = first
+    this.#keeper = new Keeper(kept, points)
+    try {
+      using taps = viewTaps(view, [this.#keeper])
+      const { architecture, weights, config } = model
+      const behindBlocks = [...kept.keys()].some((name) => /^(ln_final|unembed)\./.test(name))
+      this.final = tf.tidy(() => {
+        const input = { tokens: tokens.tensor(), mask: tokens.mask, past: this.#past, stopAt: config.nLayers }
+        const final = tf.keep(architecture.forward(weights, config, input, makeAt(taps)).clone())
+        if (!behindBlocks) return final
+        const from = { layer: config.nLayers, resid: final }
+        architecture.forward(weights, config, { ...input, past: undefined, from, stopAt: undefined }, makeAt(taps))
+        return final
+      })
+    } catch (error) {
+      tf.dispose([...this.#keeper.kept.values()])
+      this.#past[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  has(name: string): boolean {
+    return this.#keeper.kept.has(name)
+  }
+
+  /** What was kept of a point, [B,P,…] of this run's prompts. */
+  get(name: string): tf.Tensor {
+    return this.#keeper.kept.get(name)!
+  }
+
+  /** The same for rows: [R,Q,…]. Points of shape [B,P,…]. */
+  rows(name: string, rows: RowsAt): tf.Tensor {
+    return this.rowsOf(this.get(name), rows)
+  }
+
+  rowsOf(x: tf.Tensor, { prompts, begin, count }: RowsAt): tf.Tensor {
+    const some = x.slice([0, begin], [-1, count])
+    return tf.gather(some, this.#indices(prompts))
+  }
+
+  past({ prompts, begin }: RowsAt): Past | undefined {
+    return begin > 0 ? new RowsPast(this.#past.kept, this.#indices(prompts), begin) : undefined
+  }
+
+  #indices(prompts: readonly number[]): tf.Tensor1D {
+    return tf.tensor1d(
+      prompts.map((b) => b - this.first),
+      'int32',
+    )
+  }
+
+  [Symbol.dispose](): void {
+    this.#keeper[Symbol.dispose]()
+    this.#past[Symbol.dispose]()
+    this.final.dispose()
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Where the run of an intervention starts: what lies before its first edit is that of the clean run. What a head's z, a
+ * neuron or a latent writes is linear, so an edit there is turned into what it adds further on, and what lies between is
+ * not run either.
+ */
+import type * as tf from '@tensorflow/tfjs'
+import { layerOf, type HookPoint } from '../hooks.js'
+import { outputPoint, type Attachable } from '../splice.js'
+import type { View } from '../view.js'
+import type { ResolvedEdit } from './edits.js'
+
+export type Attached = View['attached'][number]
+
+/** Edits turned into what they add to the value at a later point. */
+export interface Write {
+  /** The point with the matrix between the edited value and the residual stream, where there is one. */
+  readonly site: string
+  readonly sae: Attached | undefined
+  /** The edited points. */
+  readonly points: readonly string[]
+}
+
+/**
+ * What is run first: the embedding; block `layer`; the same behind its attention; or block `layer + 1`, the residual
+ * stream behind block `layer` being known.
+ */
+export interface Start {
+  readonly entry: 'tokens' | 'block' | 'attention' | 'end'
+  readonly layer: number
+  readonly write?: Write
+  /** The same for runs that may share a batch. */
+  readonly key: string
+}
+
+export interface LandingOptions {
+  readonly points: readonly HookPoint[]
+  readonly nLayers: number
+  /** SAEs that are run at all. */
+  readonly attached: readonly Attached[]
+  /** False where an activation is read, so that every point behind the start must fire. */
+  readonly skip: boolean
+}
+
+export class Landing {
+  readonly #options: LandingOptions
+  readonly #orders: ReadonlyMap<string, number>
+  readonly #known = new Map<string, Start>()
+  readonly #linear = new Map<Attachable, boolean>()
+
+  constructor(options: LandingOptions) {
+    this.#options = options
+    this.#orders = new Map(options.points.map(({ name }, order) => [name, order]))
+  }
+
+  /** The start of a run with these edits. */
+  of(edits: readonly ResolvedEdit[]): Start {
+    const names = [...new Set(edits.map((edit) => edit.point.name))]
+    const key = names.join(' ')
+    const known = this.#known.get(key) ?? this.#find(names.sort((a, b) => this.#order(a) - this.#order(b)))
+    this.#known.set(key, known)
+    return known
+  }
+
+  #order(name: string): number {
+    return this.#orders.get(name) ?? -1
+  }
+
+  #find(names: readonly string[]): Start {
+    const first = names[0]!
+    const { nLayers, skip } = this.#options
+    if (/^(ln_final|unembed)\./.test(first)) return this.#started('block', nLayers)
+    const layer = layerOf(first)
+    if (layer === undefined) return this.#started('tokens', 0)
+    if (!skip) return this.#reaching(this.#started('block', layer))
+    const write = this.#write(names)
+    return this.#reaching(write ?? this.#plain(first, layer))
+  }
+
+  #started(entry: Start['entry'], layer: number, write?: Write): Start {
+    return { entry, layer, key: [entry, layer, ...(write?.points ?? [])].join(' '), ...(write && { write }) }
+  }
+
+  /** The latest place before a point where a run can start. */
+  #plain(name: string, layer: number): Start {
+    const end = `blocks.${layer}.hook_resid_post`
+    if (name === end || name.startsWith(`${end}.`)) return this.#started('end', layer)
+    const behindAttention = this.#order(name) >= this.#order(`blocks.${layer}.hook_attn_out`)
+    return this.#started(behindAttention ? 'attention' : 'block', layer)
+  }
+
+  /** An earlier start where a transcoder that writes behind it reads before it. */
+  #reaching(start: Start): Start {
+    const begin = { tokens: -1, block: 'hook_resid_pre', attention: 'hook_attn_out', end: 'hook_resid_post' }[
+      start.entry
+    ]
+    const order = typeof begin === 'number' ? begin : this.#order(`blocks.${start.layer}.${begin}`)
+    const reader = this.#options.attached.find(
+      (a) =>
+        a.site !== a.outputSite &&
+        a !== start.write?.sae &&
+        this.#order(a.site) < order &&
+        this.#order(a.outputSite) >= order,
+    )
+    if (!reader) return start
+    const layer = layerOf(reader.site)
+    return this.#reaching(layer === undefined ? this.#started('tokens', 0) : this.#started('block', layer))
+  }
+
+  /** The edits as what they write, where that is exact and nothing else happens before it arrives. */
+  #write(names: readonly string[]): Start | undefined {
+    const first = names[0]!
+    const sae = this.#saeOf(first)
+    if (first.includes('.hook_sae_') && !sae) return undefined
+    const site = sae ? sae.outputSite : first
+    const arrival = this.#arrival(site, sae)
+    if (!arrival) return undefined
+    const until = arrival.at === site && sae ? this.#order(`${site}.${outputPoint}`) + 1 : this.#order(arrival.at)
+    const points = names.filter((name) => this.#order(name) < until)
+    if (points.some((name) => (sae ? this.#saeOf(name) !== sae : name !== first))) return undefined
+    return this.#started(arrival.entry, layerOf(site)!, { site, sae, points })
+  }
+
+  /** Where what is written at a site arrives: the point, and where the run starts then. */
+  #arrival(site: string, sae: Attached | undefined): { at: string; entry: Start['entry'] } | undefined {
+    const [, block, local] = /^(blocks\.\d+)\.(.*)$/.exec(site) ?? []
+    const has = (name: string) => this.#orders.has(`${block}.${name}`)
+    const others = this.#options.attached.filter((a) => a !== sae)
+    const free = (...points: string[]) => !others.some((a) => points.some((p) => [a.site, a.outputSite].includes(`${block}.${p}`))) // prettier-ignore
+    if (sae && others.some((a) => [a.site, a.outputSite].some((s) => s.startsWith(`${site}.`) || s === site))) return undefined // prettier-ignore
+    switch (local) {
+      case 'attn.hook_z':
+        return !has('ln1_post.hook_scale') && (sae || free('attn.hook_z')) && free('attn.hook_result') ? { at: `${block}.hook_attn_out`, entry: 'attention' } : undefined // prettier-ignore
+      case 'attn.hook_result':
+        return has('ln1_post.hook_scale') || !free('attn.hook_result') ? undefined : { at: `${block}.hook_attn_out`, entry: 'attention' } // prettier-ignore
+      case 'mlp.hook_post':
+        return !has('ln2_post.hook_scale') && free('mlp.hook_post', 'hook_mlp_out') ? { at: `${block}.hook_resid_post`, entry: 'end' } : undefined // prettier-ignore
+      case 'hook_mlp_out':
+        return free('hook_mlp_out') ? { at: `${block}.hook_resid_post`, entry: 'end' } : undefined
+      case 'hook_resid_pre':
+        return sae && { at: site, entry: 'block' }
+      case 'hook_attn_out':
+      case 'hook_resid_mid':
+        return sae && { at: site, entry: 'attention' }
+      case 'hook_resid_post':
+        return sae && { at: site, entry: 'end' }
+      default:
+        return undefined
+    }
+  }
+
+  /** The SAE one of whose latents or error this point is, if they write linearly. */
+  #saeOf(name: string): Attached | undefined {
+    const sae = this.#options.attached.find(
+      (a) => name === `${a.site}.hook_sae_acts_post` || name === `${a.outputSite}.hook_sae_error`,
+    )
+    return sae && this.#isLinear(sae.sae) ? sae : undefined
+  }
+
+  #isLinear(sae: Attachable): boolean {
+    let known = this.#linear.get(sae)
+    if (known === undefined) this.#linear.set(sae, (known = writesLinearly(sae)))
+    return known
+  }
+}
+
+function writesLinearly(sae: Attachable): boolean {
+  let written: { directions: tf.Tensor; bias: tf.Tensor } | undefined
+  try {
+    written = sae.writes()
+    return true
+  } catch {
+    return false // it says why, which is of no interest here: the whole SAE is run then
+  } finally {
+    written?.directions.dispose()
+    written?.bias.dispose()
+  }
+}
+
+/** SAEs that a forward pass must run: one with its error term and nothing changed or read inside is the identity. */
+export function neededSaes(attached: readonly Attached[], inside: readonly string[]): Attached[] {
+  const below = (a: Attached, name: string) => name.startsWith(`${a.site}.`) || name.startsWith(`${a.outputSite}.`)
+  const needed = attached.filter((a) => !a.options.errorTerm || inside.some((name) => below(a, name)))
+  // what sits at another's output needs that other
+  return attached.filter((a) => needed.some((n) => n === a || n.site.startsWith(`${a.outputSite}.`)))
+}

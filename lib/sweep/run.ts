@@ -1,0 +1,256 @@
+/** A sweep at work: chunks of prompts, each with a clean run, and batches of interventions behind it. */
+import * as tf from '@tensorflow/tfjs'
+import type { HookPoint } from '../hooks.js'
+import { checkMetric } from '../metrics.js'
+import type { Tokens } from '../tokens/tokens.js'
+import { columnsOf, type Columns } from '../unembed.js'
+import type { LoadedModel, View } from '../view.js'
+import { promptsAtOnce, rowsAtOnce, type Sizes } from './budget.js'
+import { Changes } from './changes.js'
+import { activationsOf, CleanRun, keptPoints } from './clean.js'
+import type { ResolvedEdit, ResolvedIntervention } from './edits.js'
+import type { Judge } from './judge.js'
+import { Landing, neededSaes } from './landing.js'
+import { Ledger, type SweepValues } from './ledger.js'
+import type { PartialFile } from './partial.js'
+import { plan, type Group } from './plan.js'
+import { readClean, runBatch, type Batch, type RowsContext } from './rows.js'
+import { someRows } from './sources.js'
+import { meansOf, range, sourcedOf, ValueSource, type Activations, type Sources } from './values.js'
+import { WholeRuns } from './whole.js'
+
+export interface SweepSetup {
+  readonly model: LoadedModel
+  readonly view: View
+  readonly tokens: Tokens
+  readonly points: readonly HookPoint[]
+  readonly judge: Judge
+  readonly sources: Sources
+  readonly budget: number
+  readonly report: (done: number, total: number) => void
+  readonly signal: AbortSignal | undefined
+  readonly file: PartialFile | undefined
+}
+
+export class SweepRun {
+  readonly #setup: SweepSetup
+  readonly #interventions: readonly ResolvedIntervention[]
+  readonly #edits: readonly ResolvedEdit[]
+  readonly #byName: ReadonlyMap<string, HookPoint>
+  readonly #ledger: Ledger
+
+  constructor(setup: SweepSetup, interventions: readonly ResolvedIntervention[]) {
+    this.#setup = setup
+    this.#interventions = interventions
+    this.#edits = interventions.flatMap((intervention) => intervention.edits)
+    this.#byName = new Map(setup.points.map((point) => [point.name, point]))
+    this.#ledger = new Ledger(interventions.length, setup.tokens.batch, setup.report, setup.file)
+  }
+
+  async result(): Promise<SweepValues> {
+    await this.#ledger.resume()
+    try {
+      await this.#run()
+    } finally {
+      await this.#ledger.save(true)
+    }
+    return this.#ledger.result
+  }
+
+  async #run(): Promise<void> {
+    const { tokens, sources, view, model, judge } = this.#setup
+    const fast = view.hooks.length === 0 && view.stopAt === undefined
+    const inside = [...this.#edits.map((edit) => edit.point.name), ...(judge.reading?.hook === undefined ? [] : [judge.reading.hook])] // prettier-ignore
+    const lean = { ...view, attached: neededSaes(view.attached, inside) }
+    const kept = keptPoints(this.#edits, lean, new Set(this.#byName.keys()), judge.reading?.hook)
+    const sizes: Sizes = { config: model.config, view: lean, points: this.#byName, positions: tokens.positions, reading: judge.reading } // prettier-ignore
+    const atOnce = promptsAtOnce(sizes, kept, this.#setup.budget)
+    const apart = fast && judge.reading !== undefined && this.#interventions.every(({ by }) => by.length === 0)
+    const chunk = apart ? atOnce : tokens.batch
+    const activations: Activations = (names, some) => activationsOf(model, lean, this.#byName, names, some)
+    const means = meansOf(activations, sources.source, this.#edits, atOnce)
+    using columns = fast ? this.#columns() : undefined
+    try {
+      for (let first = 0; first < tokens.batch; first += chunk) {
+        const prompts = range(first, Math.min(tokens.batch, first + chunk))
+        const sourced = sourcedOf(activations, sources, prompts, this.#edits)
+        using values = new ValueSource(model.config, means, sourced, first)
+        const slow = fast ? this.#interventions.filter(({ by }) => by.length > 0) : this.#interventions
+        if (slow.length > 0) await this.#runWhole(slow, values)
+        if (!fast) return
+        const context: RowsContext = { model, points: this.#byName, view: lean, kept, reading: judge.reading, columns }
+        await this.#runRows(context, sizes, prompts, values)
+      }
+    } finally {
+      tf.dispose([...means.values()])
+    }
+  }
+
+  /** The columns of the unembedding that the metric reads, unless an edit looks at all logits. */
+  #columns(): (Columns & Disposable) | undefined {
+    const { judge, model } = this.#setup
+    if (!judge.reading?.columns || this.#edits.some((edit) => edit.point.name === 'unembed.hook_out')) return undefined
+    return columnsOf(model.weights, judge.reading.columns)
+  }
+
+  // ---- the fast case: interventions as rows
+
+  async #runRows(context: RowsContext, sizes: Sizes, prompts: readonly number[], values: ValueSource): Promise<void> {
+    const { model, tokens, judge, points } = this.#setup
+    const some = someRows(tokens, prompts)
+    using clean = new CleanRun(model, context.view, this.#byName, context.kept, some, prompts[0]!)
+    const before = readClean(context, clean)
+    try {
+      await this.#setBaseline(before, prompts)
+      const changes = new Changes(clean, context.kept)
+      await changes.compare(this.#edits, values)
+      const landing = new Landing({
+        points,
+        nLayers: model.config.nLayers,
+        attached: context.view.attached,
+        skip: judge.reading?.hook === undefined,
+      })
+      const shape = { config: model.config, batch: tokens.batch, positions: tokens.positions }
+      const groups = plan({ ...shape, landing, changes, reading: judge.reading }, this.#interventions, prompts, (row) => !this.#ledger.isDone(row)) // prettier-ignore
+      await this.#settle(groups, prompts)
+      for (const group of groups) await this.#runGroup(context, sizes, clean, values, group, before)
+    } finally {
+      before.dispose()
+    }
+  }
+
+  /** What is in no group changes nothing. */
+  async #settle(groups: readonly Group[], prompts: readonly number[]): Promise<void> {
+    const { batch } = this.#setup.tokens
+    const running = new Set(groups.flatMap(({ rows }) => rows))
+    this.#interventions.forEach(({ by }, i) => {
+      if (by.length > 0) return
+      this.#ledger.finish(
+        prompts.map((b) => i * batch + b).filter((row) => !running.has(row) && !this.#ledger.isDone(row)),
+      )
+    })
+    await this.#pause()
+  }
+
+  async #runGroup(
+    context: RowsContext,
+    sizes: Sizes,
+    clean: CleanRun,
+    values: ValueSource,
+    { start, begin, end, last, rows }: Group,
+    before: tf.Tensor3D,
+  ): Promise<void> {
+    const { batch } = this.#setup.tokens
+    const most = rowsAtOnce(sizes, { begin, end }, this.#setup.budget)
+    const size = context.reading ? most : Math.max(1, Math.floor(most / batch)) * batch
+    for (let at = 0; at < rows.length; at += size) {
+      const own = rows.slice(at, at + size)
+      const part: Batch = {
+        start,
+        begin,
+        count: end - begin,
+        last,
+        prompts: own.map((row) => row % batch),
+        edits: own.map((row) => this.#interventions[Math.floor(row / batch)]!.edits),
+      }
+      const read = runBatch(context, clean, values, part)
+      try {
+        if (context.reading) await this.#judgeRows(read, own, part.prompts, before, clean.first)
+        else await this.#judgeBatches(read, own)
+      } finally {
+        read.dispose()
+      }
+      await this.#pause()
+    }
+  }
+
+  async #judgeRows(
+    read: tf.Tensor3D,
+    rows: readonly number[],
+    prompts: readonly number[],
+    before: tf.Tensor3D,
+    first: number,
+  ): Promise<void> {
+    const reading = this.#setup.judge.reading!
+    const numbers = tf.tidy(() => {
+      const clean = reading.needsClean ? tf.gather(before, tf.tensor1d(prompts.map((b) => b - first), 'int32')) : undefined // prettier-ignore
+      return reading.of(read, prompts, clean)
+    })
+    this.#ledger.record(rows, await dataOf(numbers))
+  }
+
+  /** Logits [n·B,P,V] of n interventions by a function of [B,P,V]. */
+  async #judgeBatches(read: tf.Tensor3D, rows: readonly number[]): Promise<void> {
+    const { batch } = this.#setup.tokens
+    for (let at = 0; at < rows.length; at += batch) {
+      const numbers = await this.#whole(tf.tidy(() => read.slice([at, 0, 0], [batch, -1, -1])))
+      this.#ledger.record(rows.slice(at, at + batch), numbers)
+    }
+  }
+
+  // ---- the general case: a run of all prompts for each
+
+  async #runWhole(interventions: readonly ResolvedIntervention[], values: ValueSource): Promise<void> {
+    const { model, view, tokens, judge } = this.#setup
+    const prompts = range(0, tokens.batch)
+    using runs = new WholeRuns({ model, view, points: this.#byName, tokens, reading: judge.reading })
+    const before = runs.clean(interventions)
+    try {
+      await this.#setBaseline(before, prompts)
+      for (const [i, intervention] of this.#interventions.entries()) {
+        const rows = prompts.map((b) => i * tokens.batch + b)
+        if (!interventions.includes(intervention) || this.#ledger.isDone(rows[0]!)) continue
+        const read = runs.under(intervention, values)
+        try {
+          if (judge.reading) await this.#judgeRows(read, rows, prompts, before, 0)
+          else this.#ledger.record(rows, await this.#whole(read.clone()))
+        } finally {
+          read.dispose()
+        }
+        await this.#pause()
+      }
+    } finally {
+      before.dispose()
+    }
+  }
+
+  // ---- results
+
+  /** The metric of logits [B,P,V], which are disposed. */
+  async #whole(logits: tf.Tensor3D): Promise<Float32Array> {
+    const { judge, tokens } = this.#setup
+    try {
+      const numbers = tf.tidy(() => {
+        const value: unknown = judge.whole!(logits)
+        checkMetric('metric', value, tokens)
+        return value.flatten()
+      })
+      return await dataOf(numbers)
+    } finally {
+      logits.dispose()
+    }
+  }
+
+  async #setBaseline(before: tf.Tensor3D, prompts: readonly number[]): Promise<void> {
+    const { reading } = this.#setup.judge
+    const numbers = reading
+      ? await dataOf(tf.tidy(() => reading.of(before, prompts, before)))
+      : await this.#whole(before.clone())
+    this.#ledger.setBaseline(numbers, prompts)
+  }
+
+  /** Between two batches: lets timers and signals in, writes what there is, stops where that is asked for. */
+  async #pause(): Promise<void> {
+    await tf.nextFrame()
+    await this.#ledger.save()
+    this.#setup.signal?.throwIfAborted()
+  }
+}
+
+async function dataOf(numbers: tf.Tensor): Promise<Float32Array> {
+  try {
+    return Float32Array.from(await numbers.data())
+  } finally {
+    numbers.dispose()
+  }
+}

@@ -1,0 +1,154 @@
+/** The tensors that replace activations: means, other prompts' activations, the caller's own. */
+import * as tf from '@tensorflow/tfjs'
+import type { ModelConfig } from '../architecture.js'
+import { axesOf, type HookPoint } from '../hooks.js'
+import type { Tokens } from '../tokens/tokens.js'
+import { featureShape } from '../view.js'
+import { positionAxis, type RowsAt } from './apply.js'
+import { unitAxis, type ResolvedEdit, type Value } from './edits.js'
+import { someRows } from './sources.js'
+
+/** A replacement [B,P,…] whose first row is prompt `first`; its axes of length 1 stand for all. */
+export interface Placed {
+  readonly tensor: tf.Tensor
+  readonly first: number
+}
+
+/** What `mean`, `resample` and `source` stand for. */
+export interface Sources {
+  readonly source: Tokens
+  /** The source prompt of each prompt; undefined where nothing is resampled. */
+  readonly order: readonly number[] | undefined
+}
+
+/** Replacements for some of the prompts. Owns what it made. */
+export class ValueSource implements Disposable {
+  readonly #config: ModelConfig
+  readonly #means: ReadonlyMap<string, tf.Tensor>
+  readonly #sourced: ReadonlyMap<string, tf.Tensor>
+  readonly #first: number
+
+  constructor(
+    config: ModelConfig,
+    means: ReadonlyMap<string, tf.Tensor>,
+    sourced: ReadonlyMap<string, tf.Tensor>,
+    first: number,
+  ) {
+    this.#config = config
+    this.#means = means
+    this.#sourced = sourced
+    this.#first = first
+  }
+
+  /** The tensor of a replacement that is one. */
+  placed(name: string, value: Value): Placed {
+    if (value.kind === 'mean') return { tensor: this.#means.get(name)!, first: 0 }
+    if (value.kind === 'tensor') return { tensor: value.tensor, first: 0 }
+    return { tensor: this.#sourced.get(`${value.kind} ${name}`)!, first: this.#first }
+  }
+
+  /** Each row's replacement at its prompt and positions: [R|1,Q|1,…]. */
+  rows(placed: readonly Placed[], point: HookPoint, { prompts, begin, count }: RowsAt): tf.Tensor {
+    const one = placed.every(({ tensor }) => tensor === placed[0]!.tensor)
+    if (one) return rowsOf(placed[0]!, point, { prompts, begin, count })
+    const each = placed.map((own, r) => rowsOf(own, point, { prompts: [prompts[r]!], begin, count }))
+    const positions = positionAxis(point)
+    const full = (x: tf.Tensor) => (x.shape[positions] === count ? x : tf.tile(x, x.shape.map((_, i) => (i === positions ? count : 1)))) // prettier-ignore
+    return tf.concat(each.map(full))
+  }
+
+  /** The axes behind [R,1] of numbers of one position, or of one unit there. */
+  vectorShape(point: HookPoint, size: number, ofUnit: boolean): number[] {
+    const features = axesOf(point.shape).length - 2
+    if (features === 1) return [ofUnit ? 1 : size]
+    if (ofUnit) return [...new Array<number>(unitAxis(point) - 1).fill(1), size]
+    return point.name.includes('.hook_sae_')
+      ? [this.#config.nHeads, size / this.#config.nHeads]
+      : featureShape(point, this.#config)
+  }
+
+  [Symbol.dispose](): void {
+    for (const tensor of this.#sourced.values()) tensor.dispose()
+  }
+}
+
+/** Rows of a tensor [B,P,…] by prompt, from a position on. Axes of length 1 stay. */
+export function rowsOf({ tensor, first }: Placed, point: HookPoint, { prompts, begin, count }: RowsAt): tf.Tensor {
+  const axis = positionAxis(point)
+  const some =
+    tensor.shape[axis] === 1 && begin + count > 1
+      ? tensor
+      : tensor.slice(
+          tensor.shape.map((_, i) => (i === axis ? begin : 0)),
+          tensor.shape.map((n, i) => (i === axis ? count : n)),
+        )
+  if (tensor.shape[0] === 1) return some
+  return tf.gather(
+    some,
+    tf.tensor1d(
+      prompts.map((b) => b - first),
+      'int32',
+    ),
+  )
+}
+
+const named = (edits: Iterable<ResolvedEdit>, kind: string): string[] => [
+  ...new Set([...edits].flatMap((edit) => (edit.value.kind === kind ? [edit.point.name] : []))),
+]
+
+/** Activations [b,P,…] of prompts at some points, by name. */
+export type Activations = (names: readonly string[], prompts: Tokens) => Map<string, tf.Tensor>
+
+/**
+ * The means [1,1,…] over prompts and real positions at every point that an edit sets to its mean. The caller owns them.
+ * @param chunk prompts that are run at once
+ */
+export function meansOf(activations: Activations, source: Tokens, edits: Iterable<ResolvedEdit>, chunk: number) {
+  const names = named(edits, 'mean')
+  const sums = new Map<string, tf.Tensor>()
+  if (names.length === 0) return sums
+  try {
+    for (let first = 0; first < source.batch; first += chunk) {
+      const some = someRows(source, range(first, Math.min(source.batch, first + chunk)))
+      for (const [name, x] of activations(names, some)) {
+        const sum = tf.tidy(() => realSum(x, some).add(sums.get(name) ?? 0))
+        tf.dispose([x, ...(sums.has(name) ? [sums.get(name)!] : [])])
+        sums.set(name, sum)
+      }
+    }
+    const count = source.mask
+      ? source.mask.flat().reduce((sum, real) => sum + real, 0)
+      : source.batch * source.positions
+    return new Map([...sums].map(([name, sum]) => [name, sum.div(count)] as const))
+  } finally {
+    tf.dispose([...sums.values()])
+  }
+}
+
+function realSum(x: tf.Tensor, { mask, batch, positions }: Tokens): tf.Tensor {
+  if (!mask) return x.sum([0, 1], true)
+  return x.mul(tf.tensor(mask.flat(), [batch, positions, ...x.shape.slice(2).map(() => 1)])).sum([0, 1], true)
+}
+
+/**
+ * Activations of the prompts' sources at every point that an edit takes from them or resamples, by `source` or
+ * `resample` and the name. The caller owns them.
+ */
+export function sourcedOf(
+  activations: Activations,
+  { source, order }: Sources,
+  prompts: readonly number[],
+  edits: Iterable<ResolvedEdit>,
+): Map<string, tf.Tensor> {
+  const tensors = new Map<string, tf.Tensor>()
+  const add = (kind: string, rows: readonly number[]) => {
+    const names = named(edits, kind)
+    if (names.length === 0) return
+    for (const [name, x] of activations(names, someRows(source, rows))) tensors.set(`${kind} ${name}`, x)
+  }
+  add('source', prompts)
+  if (order) add('resample', prompts.map((b) => order[b]!)) // prettier-ignore
+  return tensors
+}
+
+export const range = (begin: number, end: number): number[] => Array.from({ length: end - begin }, (_, i) => begin + i)

@@ -1,0 +1,82 @@
+/**
+ * What edits of heads, neurons, latents and errors add to the value at a later point: the change of each edited unit
+ * times the direction that it writes. Exact, as everything between is linear.
+ * Axes: R rows · Q positions · U edited units of the batch · D d_model, or the width of an SAE's point
+ */
+import * as tf from '@tensorflow/tfjs'
+import { editRows } from './apply.js'
+import type { CleanRun } from './clean.js'
+import { unitAxis, type ResolvedEdit } from './edits.js'
+import type { Batch, RowsContext } from './rows.js'
+import type { ValueSource } from './values.js'
+
+/** The sum over the batch's start's edits: [R,Q,D], or [R,Q,…] as the SAE's point has it. */
+export function written(context: RowsContext, clean: CleanRun, values: ValueSource, batch: Batch): tf.Tensor {
+  const { write } = batch.start
+  const { site, sae, points } = write!
+  const parts = points.map((name) => {
+    const { change, units } = changeAt(context, clean, values, batch, name)
+    if (!sae) return throughSite(context, site, change, units)
+    const lead = change.shape.slice(0, 2)
+    const flat = name.endsWith('.hook_sae_error') ? change : throughLatents(sae.sae, change, units)
+    const atSite = flat.reshape([...lead, flat.size / (lead[0]! * lead[1]!)])
+    return /\.(hook_z|hook_post)$/.test(site) ? throughSite(context, site, atSite, undefined) : atSite
+  })
+  return parts.reduce((sum, part) => sum.add(part))
+}
+
+interface Change {
+  /** [R,Q,U,…] */
+  readonly change: tf.Tensor
+  /** The U units; undefined for all. */
+  readonly units: readonly number[] | undefined
+}
+
+/** How the batch's edits change the clean value at a point, of the edited units alone. */
+function changeAt(context: RowsContext, clean: CleanRun, values: ValueSource, batch: Batch, name: string): Change {
+  const point = context.points.get(name)!
+  const edits = batch.edits.map((own) => own.filter((edit) => edit.point.name === name))
+  const units = name.endsWith('.hook_sae_error') ? undefined : editedUnits(edits.flat())
+  const kept = context.kept.get(name)
+  const places = units && new Map(units.map((unit, i) => [unit, i]))
+  const all = clean.get(name)
+  const indices = units?.map((unit) => (kept ? kept.get(unit)! : unit))
+  const some = indices ? tf.gather(all, tf.tensor1d(indices, 'int32'), unitAxis(point)) : all
+  const before = clean.rowsOf(some, batch)
+  return { change: editRows(before, point, edits, batch, values, places).sub(before), units }
+}
+
+/** Undefined where an edit acts on all. */
+function editedUnits(edits: readonly ResolvedEdit[]): number[] | undefined {
+  if (edits.some((edit) => !edit.units)) return undefined
+  return [...new Set(edits.flatMap((edit) => edit.units!))].sort((a, b) => a - b)
+}
+
+const flatRows = (x: tf.Tensor): tf.Tensor2D => x.reshape([x.shape[0]! * x.shape[1]!, -1])
+
+/** Latents' changes [R,Q,U] by what one unit of each writes: [R·Q,D]. */
+function throughLatents(
+  sae: { writes(): { directions: tf.Tensor2D } },
+  change: tf.Tensor,
+  units: readonly number[] | undefined,
+): tf.Tensor2D {
+  const { directions } = sae.writes()
+  return tf.matMul(flatRows(change), units ? tf.gather(directions, tf.tensor1d([...units], 'int32')) : directions)
+}
+
+/** A change at z, the heads' results, the neurons or an MLP's output, in the residual stream: [R,Q,D]. */
+function throughSite(
+  { model }: RowsContext,
+  site: string,
+  change: tf.Tensor,
+  units: readonly number[] | undefined,
+): tf.Tensor {
+  const [, block, local] = /^(blocks\.\d+)\.(.*)$/.exec(site)!
+  if (local === 'hook_mlp_out') return change
+  if (local === 'attn.hook_result') return change.sum(2)
+  const weight = local === 'attn.hook_z' ? 'attn.W_O' : 'mlp.W_out'
+  const W = model.architecture.weight(model.weights, model.config, `${block}.${weight}`) // [H,K,D] or [M,D]
+  const rows = units ? tf.gather(W, tf.tensor1d([...units], 'int32')) : W
+  const product = tf.matMul(flatRows(change), rows.reshape<tf.Tensor2D>([-1, model.config.dModel]))
+  return product.reshape([...change.shape.slice(0, 2), model.config.dModel])
+}
