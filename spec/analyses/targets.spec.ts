@@ -133,7 +133,7 @@ describe('resolveTarget', () => {
     expect(await refusal({ latents: [0], hook: 'blocks.1.attn.hook_x' }, both)).to.equal(
       "HookError: ablation: there is no SAE at 'blocks.1.attn.hook_x'. Did you mean 'blocks.1.attn.hook_z'? The view has SAEs at blocks.2.hook_resid_pre, blocks.1.attn.hook_z.",
     )
-    expect(saeAt('ablation', model.withSaes(z))).to.equal(z)
-    expect(saeAt('ablation', both, res.hookName)).to.equal(res)
+    expect(saeAt('ablation', model.withSaes(z)).sae).to.equal(z)
+    expect(saeAt('ablation', both, res.hookName).sae).to.equal(res)
   })
 })
