@@ -1,5 +1,6 @@
 /** The best examples of a batch, taken in. N places (rows · positions, row by row) · F latents */
 import * as tf from '@tensorflow/tfjs'
+import type { Keeps } from '../lib/data/excluded.js'
 import { ArgumentError } from '../lib/errors.js'
 import type { KLargestOptions } from '../lib/stats/k-largest.js'
 import type { Tokens } from '../lib/tokens/tokens.js'
@@ -8,8 +9,8 @@ import type { TopExamples } from './top-examples.js'
 import { topPlaces } from './top-places.js'
 
 export interface Selection extends Required<KLargestOptions> {
-  /** Ids that are no examples. */
-  readonly ignore: readonly number[]
+  /** Which tokens may be examples. */
+  readonly keep: Keeps
 }
 
 /** An example that was just taken in. */
@@ -65,14 +66,14 @@ export async function takeBatch(
   return from
 }
 
-/** 0 where a token may be an example; −Infinity near the ends of its row, at padding and at ignored tokens. [B·P] */
-function allowance(tokens: Tokens, { buffer, ignore }: Selection): Float32Array {
-  const ignored = new Set(ignore)
+/** 0 where a token may be an example; −Infinity near the ends of its row, at padding and where it is left out. [B·P] */
+function allowance(tokens: Tokens, { buffer, keep }: Selection): Float32Array {
   return Float32Array.from(
     tokens.rows.flatMap((row, b) => {
       const mask = tokens.mask?.[b]
       const [first, last] = mask ? [mask.indexOf(1), mask.lastIndexOf(1)] : [0, row.length - 1]
-      return row.map((id, p) => (p - buffer < first || p + buffer > last || ignored.has(id) ? -Infinity : 0))
+      const may = (id: number, p: number) => p - buffer >= first && p + buffer <= last && keep(id, p - first)
+      return row.map((id, p) => (may(id, p) ? 0 : -Infinity))
     }),
   )
 }

@@ -1,6 +1,7 @@
 /** The state of a search for examples in a file, so that an interrupted one goes on where it stopped. */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import type { Exclude } from '../lib/data/excluded.js'
 import { FileError, MismatchError } from '../lib/errors.js'
 import { writeFileAtomic } from '../lib/report/files.js'
 import type { JsonObject } from '../lib/report/json.js'
@@ -18,7 +19,7 @@ export interface CheckpointSettings {
   readonly k: number
   readonly buffer: number
   readonly noOverlap: boolean
-  readonly ignore: readonly number[]
+  readonly exclude: Exclude
   readonly dfa: boolean
   readonly data: JsonObject
 }

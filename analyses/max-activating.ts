@@ -2,6 +2,7 @@
  * The examples that activate latents most, for many latents in one pass over a data set, in memory that grows with
  * latents · k and not with the data. B rows · P positions · F latents
  */
+import { keeps, specialIds, type Exclude } from '../lib/data/excluded.js'
 import type { DataPosition, TokenBatch, TokenData } from '../lib/data/token-data.js'
 import { ArgumentError } from '../lib/errors.js'
 import type { HookName } from '../lib/hooks.js'
@@ -34,12 +35,12 @@ export interface MaxActivatingOptions {
    * @default 'hook_sae_acts_post'
    */
   readonly point?: LatentPoint
-  /** Ids of tokens that are no examples themselves, such as BOS. @default none */
-  readonly ignore?: readonly number[]
+  /** Tokens that are no examples themselves, such as BOS. @default 'none' */
+  readonly exclude?: Exclude
   /** For SAEs of `attn.hook_z`: attribute each example to its source tokens, as `featureDfa`. @default false */
   readonly dfa?: boolean
   /** Stop after so many rows, at the end of a batch. @default all */
-  readonly rows?: number
+  readonly limit?: number
   /**
    * A JSON file: the state is written there every half minute, when the job is aborted and at its end, and the job
    * goes on from it when it exists.
@@ -47,7 +48,7 @@ export interface MaxActivatingOptions {
   readonly checkpoint?: string
   /** Stops the job at the end of a batch; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal
-  /** Called after each batch; the default shows a bar on stderr where `rows` is given. */
+  /** Called after each batch; the default shows a bar on stderr where `limit` is given. */
   readonly onProgress?: (rows: number, total: number | undefined) => void
 }
 
@@ -66,12 +67,12 @@ export async function maxActivating(
   options: MaxActivatingOptions = {},
 ): Promise<MaxActivating> {
   const job = await Job.start(view, data, options)
-  const report = options.onProgress ?? barOf(options.rows)
-  const stopAt = options.rows ?? Infinity
+  const report = options.onProgress ?? barOf(options.limit)
+  const stopAt = options.limit ?? Infinity
   if (job.rows < stopAt) {
     for await (const batch of data.batches(job.next)) {
       await job.add(batch)
-      report(job.rows, options.rows)
+      report(job.rows, options.limit)
       if (options.signal?.aborted) await job.save()
       options.signal?.throwIfAborted()
       await job.saveSometimes()
@@ -110,8 +111,16 @@ class Job {
   }
 
   static async start(view: HookedModel, data: TokenData, options: MaxActivatingOptions): Promise<Job> {
-    const { k = 10, buffer = 10, noOverlap = true, ignore = [], dfa = false, point = 'hook_sae_acts_post' } = options
+    const {
+      k = 10,
+      buffer = 10,
+      noOverlap = true,
+      exclude = 'none',
+      dfa = false,
+      point = 'hook_sae_acts_post',
+    } = options
     checkCounts('maxActivating', { k, buffer })
+    checkLimit(options.limit)
     const encoder = encoderAt('maxActivating', view, options.hook)
     if (point !== 'hook_sae_acts_post' && point !== 'hook_sae_acts_pre') {
       throw new ArgumentError(
@@ -122,9 +131,23 @@ class Job {
     const latents = chosenLatents('maxActivating', encoder.sae, options.latents)
     const provenance = await view.provenance()
     const source = latentsOf(view, encoder, latents, point, provenance.hooks ?? [])
-    const selection = { k, buffer, noOverlap, ignore }
+    const keep = keeps('maxActivating', exclude, specialIds(view.tokenizer))
+    const selection = { k, buffer, noOverlap, keep }
     const { model, saes = [], hooks = [] } = provenance
-    const settings = { model, saes, hooks, hook: encoder.site, latents, point, ...selection, dfa, data: data.about }
+    const settings = {
+      model,
+      saes,
+      hooks,
+      hook: encoder.site,
+      latents,
+      point,
+      k,
+      buffer,
+      noOverlap,
+      exclude,
+      dfa,
+      data: data.about,
+    }
     const file = options.checkpoint === undefined ? undefined : new CheckpointFile(options.checkpoint, settings)
     const job = new Job(view, source, selection, settings, file)
     await job.#resume()
@@ -183,6 +206,11 @@ class Job {
     this.#kept?.restore(state.kept ?? [])
     ;[this.#rows, this.#tokens, this.#next] = [state.rows, state.tokens, state.next ?? undefined]
   }
+}
+
+function checkLimit(limit = 1): void {
+  if (Number.isInteger(limit) && limit >= 1) return
+  throw new ArgumentError(`maxActivating: limit is ${String(limit)}. It must be a whole number of rows, at least 1.`)
 }
 
 function examplesOf(view: HookedModel, top: TopExamples, latents: readonly number[], buffer: number): Example[][] {

@@ -110,15 +110,15 @@ describe('max-activating', () => {
     expect(negative.of(3).at(-1)!.activation).to.be.below(0)
   })
 
-  it('leave ignored tokens and padding out', async () => {
+  it('leave tokens and padding out', async () => {
     const [sae] = saes
     const view = model.withSaes(sae!)
     const latents = [3, 18, 44]
     const plain = await search(view, { latents })
-    const ignore = [...new Set(latents.flatMap((latent) => plain.of(latent).map(({ ids }) => ids[3]!)))]
-    const without = await search(view, { latents, ignore })
+    const exclude = [...new Set(latents.flatMap((latent) => plain.of(latent).map(({ ids }) => ids[3]!)))]
+    const without = await search(view, { latents, exclude })
     const acts = everything(view, `${sae!.hookName}.hook_sae_acts_post`, latents)
-    expectExamples(without, acts.map((x) => x.map((row, r) => row.map((a, p) => (ignore.includes(rows[r]![p]!) ? -1 : a))))) // prettier-ignore
+    expectExamples(without, acts.map((x) => x.map((row, r) => row.map((a, p) => (exclude.includes(rows[r]![p]!) ? -1 : a))))) // prettier-ignore
 
     const lengths = rows.map((_, r) => (r % 3 === 0 ? 30 : 12 + r))
     for (const side of ['left', 'right'] as const) {
@@ -243,7 +243,7 @@ describe('max-activating', () => {
 
   it('stop after so many rows', async () => {
     const view = model.withSaes(saes[0]!)
-    const result = await search(view, { latents: [3], rows: 8 })
+    const result = await search(view, { latents: [3], limit: 8 })
     expect(result.about.rows).to.equal(10)
     const acts = everything(view, `${saes[0]!.hookName}.hook_sae_acts_post`, [3], rows.slice(0, 10))
     expectExamples(result, acts)
@@ -299,6 +299,12 @@ describe('max-activating', () => {
     expect(await attempt({ latents: [3, 4, 3] })).to.equal('ArgumentError: maxActivating: latent 3 is listed twice. Give each once.') // prettier-ignore
     expect(await attempt({ point: 'hook_sae_input' })).to.equal(
       "ArgumentError: maxActivating: point is 'hook_sae_input'. It must be 'hook_sae_acts_post' or 'hook_sae_acts_pre'.",
+    )
+    expect(await attempt({ exclude: 'BOS' })).to.equal(
+      "ArgumentError: maxActivating: exclude is \"BOS\". It must be 'none', 'bos', 'special' or a list of token ids.",
+    )
+    expect(await attempt({ limit: 0 })).to.equal(
+      'ArgumentError: maxActivating: limit is 0. It must be a whole number of rows, at least 1.',
     )
     expect(await attempt({ dfa: true })).to.equal(
       `MismatchError: maxActivating: the SAE '${labels[0]}' reads blocks.2.hook_resid_pre. Attribution by source token needs an SAE of attn.hook_z.`,

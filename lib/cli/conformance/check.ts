@@ -1,6 +1,6 @@
 /** Checks: one recorded tensor, number or fact each, and how to compute the library's side of it. */
 import type * as tf from '@tensorflow/tfjs'
-import { compareNumbers, compareValues, failure, type Tolerance, type Verdict } from './compare.js'
+import { compareNumbers, compareTrees, compareValues, failure, type Tolerance, type Verdict } from './compare.js'
 import type { RecordFolder } from './record.js'
 
 export interface Check {
@@ -57,6 +57,11 @@ export class CheckList {
   /** Names, ids or shapes of the JSON, which must be equal. */
   fact(name: string, recorded: unknown, answer: () => unknown): void {
     this.#add(name, { atol: 0 }, async () => compareValues(await answer(), recorded))
+  }
+
+  /** JSON of names, ids and numbers; the numbers within the tolerance. */
+  tree(name: string, recorded: unknown, tolerance: Tolerance, answer: () => unknown): void {
+    this.#add(name, tolerance, async () => compareTrees(await answer(), recorded, tolerance))
   }
 
   /** Something recorded that the library cannot do yet. */

@@ -73,6 +73,22 @@ export function compareValues(actual: unknown, recorded: unknown): Verdict {
   return difference === undefined ? passed : failure(difference)
 }
 
+/** JSON whose numbers may be off by the tolerance, all else equal. */
+export function compareTrees(actual: unknown, recorded: unknown, tolerance: Tolerance): Verdict {
+  const found: [number[], number[]] = [[], []]
+  const difference = firstDifference(withoutNumbers(actual, found[0]), withoutNumbers(recorded, found[1]), '')
+  return difference === undefined ? compareNumbers(found[0], found[1], tolerance) : failure(difference)
+}
+
+/** The tree with each number as the word 'number', in order of the keys; the numbers go to `found`. */
+function withoutNumbers(value: unknown, found: number[]): unknown {
+  if (typeof value === 'number') return (found.push(value), 'number')
+  if (Array.isArray(value)) return value.map((item) => withoutNumbers(item, found))
+  if (!isTree(value)) return value
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([key, item]) => [key, withoutNumbers(item, found)]))
+}
+
 function firstDifference(actual: unknown, recorded: unknown, where: string): string | undefined {
   if (!isTree(actual) || !isTree(recorded) || Array.isArray(actual) !== Array.isArray(recorded)) {
     if (Object.is(actual, recorded)) return undefined

@@ -6,14 +6,15 @@ import { roundingOf } from './compare.js'
 import { shaped } from './edit.js'
 import { takeNumber } from './model-runs.js'
 import type { RecordFolder } from './record.js'
+import { addFeatureFacts, featureRoutes, isFeatureInput } from './sae-features.js'
 import { addFileFacts, addMaliciousFact } from './sae-malicious.js'
 import { SaeRuns, type SaeEntry } from './sae-runs.js'
+import { studyRoutes } from './sae-study.js'
+import { addStudyFacts } from './study-facts.js'
 import { addTransformerFacts, transformerRoutes } from './sae-transformer.js'
 
 /** Analyses of later steps, each with tensors and numbers of its own. */
 const later: Readonly<Record<string, string>> = {
-  features: 'feature studies',
-  study: 'the neuron study',
   logit_lens: 'logit-lens statistics of features',
   tsea: 'token-set enrichment',
   vis: 'dashboards',
@@ -27,7 +28,7 @@ export async function saePlan(record: RecordFolder): Promise<Plan> {
   const idOf = (name: string) => Object.keys(saes).find((id) => name.startsWith(`sae/${id}/`))
   const own = new CheckList(record)
   const routes = routesOf(runs)
-  for (const name of names.filter((n) => idOf(n) === undefined && n !== 'model/tokens')) {
+  for (const name of names.filter((n) => idOf(n) === undefined && n !== 'model/tokens' && !isFeatureInput(n))) {
     own.tensor(name, toleranceOf(runs, name), routes)
   }
   runs.expected.model.tokenizer_samples?.forEach(({ text, tokens }, i) => {
@@ -36,6 +37,8 @@ export async function saePlan(record: RecordFolder): Promise<Plan> {
     })
   })
   addTransformerFacts(own, runs)
+  addFeatureFacts(own, runs)
+  addStudyFacts(own, runs)
   addMaliciousFact(own, record)
   for (const [section, what] of Object.entries(later)) {
     if (record.expected[section] !== undefined) own.unsupported(`expected.json/${section}`, what)
@@ -61,6 +64,8 @@ function routesOf(runs: SaeRuns): Routes {
   return [
     [/^model\/logits$/, async () => (await runs.cache()).logits.clone()],
     ...transformerRoutes(runs),
+    ...featureRoutes(runs),
+    ...studyRoutes(runs),
     [/^(\w+)\//, (group) => notYet(later[group!] ?? `'${group}'`)],
   ]
 }

@@ -74,6 +74,36 @@ const transformerFacts = [
   'error_node/live_anywhere',
   'path_patching/cache_names_with_split_input',
 ].map((name) => `transformer/${name}`)
+/** What the record of SAEs gives to the feature functions. */
+const featureInputs = /^features\/(k_largest\/x|windows\/indices|batches\/\d+)$/
+/** What it states of features beside tensors. */
+function featureFacts({ features, study }: Json): string[] {
+  const each = (section: string) => Object.keys(features![section] as object)
+  const inner = (section: string, inside: (id: string) => unknown) =>
+    each(section).flatMap((id) =>
+      Object.keys(inside(id) as object).map((latent) => `features/${section}/${id}/${latent}`),
+    )
+  const { top_logits: top, dfa } = features as Record<string, Record<string, { examples: object }>>
+  const facts = [
+    'dla_labels',
+    'direction_dfa_labels',
+    'reconstruction_second',
+    'reconstruction_first',
+    'directions',
+    'losses',
+  ]
+  const tables = ['top_directions/rows', 'top_directions/index', 'ablate_directions', 'logprob_boosts', 'logit_boosts']
+  const ranks = ['directions', 'mean', 'mean_other_token'].map((name) => `answer_ranks_${name}`)
+  const rest = ['ablate_everywhere', 'ablate_each_position', 'direction_dla_top']
+  for (const name of [...facts, ...tables, ...ranks, ...rest]) expect(study).to.have.property(name.split('/')[0]!)
+  return [
+    ...inner('top_logits', (id) => top![id]),
+    ...each('examples').map((id) => `features/examples/${id}`),
+    ...inner('dfa', (id) => dfa![id]!.examples),
+    'features/last_tokens/most_common',
+    ...[...facts, ...tables, ...ranks, ...rest].map((name) => `study/${name}`),
+  ].map((name) => `expected.json/${name}`)
+}
 /** What the library may still lack; when it does not, it passes. */
 const maybe = /^fm\//
 
@@ -142,18 +172,31 @@ describe('lib/cli/conformance', () => {
       const { architecture, activation_fn_str: activation = 'relu' } = settings
       return loader.startsWith('sae_lens folder') && architecture === 'standard' && activation === 'relu'
     }
-    const tensors = Object.keys(json['tensors']!).filter((t) => t !== 'model/tokens' && !t.endsWith('/cotangent'))
+    const isInput = (t: string) => t === 'model/tokens' || t.endsWith('/cotangent') || featureInputs.test(t)
+    const tensors = Object.keys(json['tensors']!).filter((t) => !isInput(t))
     const facts = Object.values(saes).flatMap((sae) => ['settings', ...['hooks', 'hooks_with_error_term', 'mean_l0'].filter((f) => f in sae)]) // prettier-ignore
-    const sections = ['features', 'study', 'logit_lens', 'tsea', 'vis', 'vis_02', 'malicious']
+    const sections = ['logit_lens', 'tsea', 'vis', 'vis_02', 'malicious']
     const samples = (json['model']!['tokenizer_samples'] as unknown[]).map((_, i) => `model/tokenizer_samples/${i}`)
-    const due = [...tensors, ...facts, ...transformerFacts, ...samples, ...sections.map((s) => `expected.json/${s}`)]
+    const copies = Object.values(saes).flatMap((sae) => {
+      const others = (sae as { files: string[] }).files.slice(1).filter((file) => !file.endsWith('.json'))
+      return others.map((file) => `files/${path.basename(file)}`)
+    })
+    const due = [
+      ...tensors,
+      ...facts,
+      ...copies,
+      ...transformerFacts,
+      ...featureFacts(json),
+      ...samples,
+      ...sections.map((s) => `expected.json/${s}`),
+    ]
     expect(lines.map(({ tensor }) => tensor)).to.have.members(due)
 
     const standard = Object.keys(saes).filter(isStandard)
     expect(standard).to.have.length.above(10)
     const mustPass = lines.filter(({ case: name, tensor }) =>
       name === 'saes'
-        ? /^(model|transformer)\//.test(tensor) && !/three/.test(tensor)
+        ? /^(expected\.json\/)?(model|transformer|features|study)\//.test(tensor)
         : standard.includes(name.slice(5)),
     )
     expect(mustPass.filter(({ ok }) => !ok)).to.deep.equal([])

@@ -1,6 +1,6 @@
 /** Comparing recorded with computed values: what passes, what fails, and what is said of it. */
 import { expect } from 'chai'
-import { compareNumbers, compareValues, roundingOf } from '../../../../lib/cli/conformance/compare.js'
+import { compareNumbers, compareTrees, compareValues, roundingOf } from '../../../../lib/cli/conformance/compare.js'
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number
 
@@ -66,5 +66,29 @@ describe('lib/cli/conformance/compare', () => {
     for (const [actual, recorded, error] of differing) {
       expect(compareValues(actual, recorded)).to.deep.equal({ maxAbs: null, ok: false, error })
     }
+  })
+
+  it('takes JSON whose numbers are within the tolerance, in any order of keys, and nothing else that differs', () => {
+    const recorded = { b: [1, { text: 'x' }, 2.5], a: 7 }
+    const tree = (actual: unknown) => compareTrees(actual, recorded, { atol: 0.25 })
+    expect(tree({ a: 7.25, b: [1, { text: 'x' }, 2.5] })).to.deep.equal({ maxAbs: 0.25, ok: true })
+    expect(tree({ a: 7, b: [1, { text: 'x' }, 3] })).to.deep.equal({
+      maxAbs: 0.5,
+      ok: false,
+      error: '1 of 3 numbers off, the worst at [2]: 3, recorded is 2.5',
+    })
+    expect(tree({ a: 7, b: [1, { text: 'y' }, 2.5] }).error).to.equal(
+      'at b.1.text the library gives "y", recorded is "x"',
+    )
+    for (const wrong of [
+      { a: 7 },
+      { a: '7', b: recorded.b },
+      { ...recorded, c: 1 },
+      { a: 7, b: [1, 2.5] },
+      undefined,
+    ]) {
+      expect(tree(wrong), JSON.stringify(wrong)).to.include({ ok: false, maxAbs: null })
+    }
+    expect(tree({ a: NaN, b: recorded.b }).ok).to.equal(false)
   })
 })

@@ -1,0 +1,97 @@
+/** Latents that matter on some prompts: those that fire there as they rarely do elsewhere, by what ablating each costs. */
+import { ArgumentError } from '../lib/errors.js'
+import type { HookName } from '../lib/hooks.js'
+import type { HookedModel, Input } from '../lib/model.js'
+import { Table } from '../lib/report/table.js'
+import { mean } from '../lib/stats/moments.js'
+import { Tokens, type TokenOptions } from '../lib/tokens/tokens.js'
+import { directionAblation } from './direction-ablation.js'
+import { latentsAt } from './latent-activations.js'
+
+export interface TopDirectionsOptions extends TokenOptions {
+  /** Each latent's largest activation in general text, [S]. */
+  readonly maxima: ArrayLike<number>
+  /** The position whose prediction of the next token is judged. @default -2 */
+  readonly position?: number
+  /** A latent counts on a prompt where it is above this share of its maximum … @default 0.17 */
+  readonly shareOfMax?: number
+  /** … and is looked at when it counts on this share of the prompts. @default 0.05 */
+  readonly minShare?: number
+  /** It is ablated on the prompts where it is above this. @default 0.1 */
+  readonly threshold?: number
+  /** Latents looked at, those of the largest mean activation. @default 100 */
+  readonly limit?: number
+  /** Prompts that a latent is ablated on, at most. @default 200 */
+  readonly prompts?: number
+  /** The SAE's hook point, where the view has several. */
+  readonly hook?: HookName
+}
+
+export interface TopDirection {
+  readonly latent: number
+  /** Mean loss of the prompts without the latent less that with it, in nats; the same where the reconstruction stands in. */
+  readonly lossIncrease: number
+  readonly lossIncreaseEncoded: number
+  /** Over the prompts where it counts, and the share of these. */
+  readonly meanActivation: number
+  readonly share: number
+  /** Its place by mean activation. */
+  readonly place: number
+}
+
+/**
+ * The latents by loss increase, the largest first. The view has the SAE attached with its error term.
+ * @throws ArgumentError as `directionAblation`, or when there is not one maximum a latent
+ */
+export async function topDirections(
+  view: HookedModel,
+  prompts: Input,
+  options: TopDirectionsOptions,
+): Promise<TopDirection[]> {
+  const { position = -2, threshold = 0.1, prompts: most = 200, hook } = options
+  const tokens = view.toTokens(prompts, options)
+  const acts = await latentsAt(view, tokens, { position, hook })
+  const found: Omit<TopDirection, 'place'>[] = []
+  for (const { latent, ...activity } of candidates(acts.values, tokens.batch, options)) {
+    const firing = tokens.rows.flatMap((_, b) => (acts.at(b, latent) > threshold ? [b] : [])).slice(0, most)
+    if (firing.length === 0) continue
+    const on = rowsOf(tokens, firing)
+    const change = async (encoded: boolean) => {
+      const losses = await directionAblation(view, on, { latents: [latent], position, encoded, hook })
+      return mean(firing.map((_, b) => losses.at(b, 'ablated') - losses.at(b, 'original')))
+    }
+    found.push({ latent, lossIncrease: await change(false), lossIncreaseEncoded: await change(true), ...activity })
+  }
+  return found.map((one, place) => ({ ...one, place })).sort((a, b) => b.lossIncrease - a.lossIncrease)
+}
+
+/** The same as a table. */
+export function topDirectionsTable(directions: readonly TopDirection[]): Table {
+  const columns = ['direction', 'loss increase', 'loss increase (encoded)', 'mean activation', 'share of prompts']
+  const rows = directions.map((one) => {
+    return [String(one.latent), one.lossIncrease, one.lossIncreaseEncoded, one.meanActivation, one.share]
+  })
+  return new Table(columns, rows, { title: 'directions by what ablating each costs' })
+}
+
+/** @param acts [prompt, latent] */
+function candidates(acts: Float32Array, prompts: number, options: TopDirectionsOptions) {
+  const { maxima, shareOfMax = 0.17, minShare = 0.05, limit = 100 } = options
+  const latents = acts.length / prompts
+  if (maxima.length !== latents) {
+    throw new ArgumentError(`topDirections: there are ${maxima.length} maxima. Give one for each of the ${latents} latents.`) // prettier-ignore
+  }
+  const all = Array.from({ length: latents }, (_, latent) => {
+    const own = Array.from({ length: prompts }, (_, b) => acts[b * latents + latent]!)
+    const over = own.filter((value) => value > maxima[latent]! * shareOfMax)
+    return { latent, meanActivation: mean(over), share: over.length / prompts }
+  })
+  return all
+    .filter(({ share, meanActivation }) => share >= minShare && meanActivation > 0)
+    .sort((a, b) => b.meanActivation - a.meanActivation)
+    .slice(0, limit)
+}
+
+function rowsOf({ rows, mask, paddingSide }: Tokens, chosen: readonly number[]): Tokens {
+  return new Tokens(chosen.map((b) => rows[b]!), mask && chosen.map((b) => mask[b]!), paddingSide) // prettier-ignore
+}
