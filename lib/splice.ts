@@ -70,6 +70,8 @@ export interface Attachable {
   splice(options: SpliceOptions): Splice
   /** @throws ArgumentError when there is no latent of this number. */
   checkLatent(latent: number): void
+  /** Latents [B,P,S] of a value at the hook point; only some of them, in this order, where they are named. The caller owns them. */
+  encode(x: tf.Tensor, options?: { readonly latents?: readonly number[] }): tf.Tensor
   /**
    * What one unit of each latent writes at the hook point (where there is one, at `hookNameOut`) [S,D], and what is written whatever fires [D]. The caller
    * owns both.

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import type { Past } from '../architecture.js'
 import { layerOf, makeAt, type HookPoint, type Observer } from '../hooks.js'
+import type { Attachable } from '../splice.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { blocksNeeded, viewTaps, type LoadedModel, type View } from '../view.js'
 import { unitAxis, type ResolvedEdit } from './edits.js'
@@ -32,9 +33,10 @@ export function keptPoints(
     else if (units) kept.set(name, units)
     if (edit.units && units) for (const unit of edit.units) if (!units.has(unit)) units.set(unit, units.size)
   }
-  for (const { site, outputSite } of view.attached) {
+  for (const { site, outputSite, options } of view.attached) {
     for (const name of [site, outputSite]) layers.add(layerOf(name) ?? 0)
-    kept.set(`${outputSite}.hook_sae_output`, undefined)
+    // with the error term it is the value itself
+    kept.set(options.errorTerm ? outputSite : `${outputSite}.hook_sae_output`, undefined)
   }
   for (const layer of layers) {
     for (const name of ['resid_pre', 'attn_out', 'resid_post']) kept.set(`blocks.${layer}.hook_${name}`, undefined)
@@ -43,20 +45,33 @@ export function keptPoints(
   return new Map([...kept].filter(([name]) => reached.has(name)))
 }
 
+/** An SAE that is not run: the latents of its input that are asked for are computed beside. */
+export interface Encoded {
+  readonly site: string
+  readonly sae: Attachable
+}
+
 /** Keeps values, of some units alone where that is asked for. */
 class Keeper implements Observer, Disposable {
   readonly names: ReadonlySet<string>
   readonly kept = new Map<string, tf.Tensor>()
   readonly #units: Kept
   readonly #points: ReadonlyMap<string, HookPoint>
+  readonly #encoded: readonly Encoded[]
 
-  constructor(units: Kept, points: ReadonlyMap<string, HookPoint>) {
+  constructor(units: Kept, points: ReadonlyMap<string, HookPoint>, encoded: readonly Encoded[] = []) {
     this.#units = units
     this.#points = points
-    this.names = new Set(units.keys())
+    this.#encoded = encoded
+    this.names = new Set([...units.keys(), ...encoded.map(({ site }) => site)])
   }
 
   see<T extends tf.Tensor>(name: string, x: T): T {
+    for (const { site, sae } of this.#encoded) {
+      const latents = `${site}.hook_sae_acts_post`
+      if (site === name) this.kept.set(latents, tf.keep(sae.encode(x, { latents: [...this.#units.get(latents)!.keys()] }))) // prettier-ignore
+    }
+    if (!this.#units.has(name)) return x
     const places = this.#units.get(name)
     const axis = unitAxis(this.#points.get(name)!)
     this.kept.get(name)?.dispose()
@@ -125,6 +140,17 @@ class RowsPast implements Past {
   }
 }
 
+/**
+ * Whether an SAE that changes nothing, having its error term, is looked at for some of its latents alone, so that these
+ * can be computed beside the run.
+ */
+function isBeside(own: View['attached'][number], kept: Kept): boolean {
+  const { site, outputSite, options } = own
+  const latents = `${site}.hook_sae_acts_post`
+  const inside = [...kept.keys()].filter((name) => name.startsWith(`${site}.`) || name.startsWith(`${outputSite}.`))
+  return options.errorTerm === true && kept.get(latents) !== undefined && inside.every((name) => name === latents)
+}
+
 /** The clean run of some prompts. Owns its tensors. */
 export class CleanRun implements Disposable {
   readonly tokens: Tokens
@@ -145,9 +171,11 @@ export class CleanRun implements Disposable {
   ) {
     this.tokens = tokens
     this.first = first
-    this.#keeper = new Keeper(kept, points)
+    const encoded = view.attached.filter((a) => isBeside(a, kept))
+    this.#keeper = new Keeper(kept, points, encoded)
     try {
-      using taps = viewTaps(view, [this.#keeper])
+      const run = { ...view, attached: view.attached.filter((a) => !encoded.includes(a)) }
+      using taps = viewTaps(run, [this.#keeper])
       const { architecture, weights, config } = model
       const behindBlocks = [...kept.keys()].some((name) => /^(ln_final|unembed)\./.test(name))
       this.final = tf.tidy(() => {

@@ -32,6 +32,17 @@ export interface Start {
   readonly key: string
 }
 
+/** Whether what is written goes on in the place of the value at an SAE's point, rather than through a matrix. */
+export function replaces({ write }: Start): boolean {
+  return write?.sae !== undefined && /\.hook_(resid_(pre|mid|post)|attn_out)$/.test(write.site)
+}
+
+/** The order in which rows join those on their way. */
+export function joinOrder(start: Start): number {
+  const inBlock = { tokens: -1, block: replaces(start) ? 1 : 0, attention: 2, end: 3 }[start.entry]
+  return 4 * start.layer + inBlock
+}
+
 export interface LandingOptions {
   readonly points: readonly HookPoint[]
   readonly nLayers: number

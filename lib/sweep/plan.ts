@@ -6,7 +6,7 @@ import type { ResolvedEdit, ResolvedIntervention } from './edits.js'
 import type { Landing, Start } from './landing.js'
 
 /** What is run of a row. */
-interface Span {
+export interface Span {
   readonly start: Start
   /** Positions [begin, end). */
   readonly begin: number
@@ -42,7 +42,7 @@ export function plan(
 ): Group[] {
   const groups = new Map<string, Group>()
   const add = (span: Span, rows: readonly number[]) => {
-    const key = `${span.start.key} ${span.begin} ${span.end} ${span.last}`
+    const key = [span.start.key, span.begin, span.end, span.last].join(' ')
     const group = groups.get(key) ?? { ...span, rows: [] }
     groups.set(key, group)
     group.rows.push(...rows)

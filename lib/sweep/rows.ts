@@ -1,221 +1,256 @@
 /**
- * Runs interventions as rows of a batch: from the layer and position where the first edit of each changes anything, and
- * no further than what the metric reads.
- * Axes: R rows · Q positions from `begin` · n positions read · C tokens or features read
+ * Runs a wave: block after block, rows joining at the layer where their first edit changes anything, with keys and
+ * values of earlier positions from the clean run.
+ * Axes: R rows · Q positions from `begin`
  */
 import * as tf from '@tensorflow/tfjs'
-import { layerOf, makeAt, type At, type HookFunction, type HookPoint, type Observer, type Taps } from '../hooks.js'
+import { layerOf, makeAt, type HookFunction, type Observer, type Taps } from '../hooks.js'
 import type { Reading } from '../metrics.js'
-import type { Columns } from '../unembed.js'
-import { viewTaps, type LoadedModel, type View } from '../view.js'
+import { viewTaps } from '../view.js'
 import { editRows, type RowsAt } from './apply.js'
-import type { CleanRun, Kept } from './clean.js'
+import type { CleanRun } from './clean.js'
 import type { ResolvedEdit } from './edits.js'
-import type { Start } from './landing.js'
+import { neededSaes, replaces, type Start } from './landing.js'
+import { pickedOf, readLogits, type RowsContext } from './reads.js'
 import type { ValueSource } from './values.js'
 import { written } from './writes.js'
 
-/** Rows of one start that run together: row r has `edits[r]` and is of prompt `prompts[r]`. */
+/** Row r has `edits[r]` and is of prompt `prompts[r]`. */
 export interface Batch extends RowsAt {
-  readonly start: Start
-  /** The last position that the metric reads. */
-  readonly last: number
   readonly edits: readonly (readonly ResolvedEdit[])[]
 }
 
-/** What all batches of a sweep share. */
-export interface RowsContext {
-  readonly model: LoadedModel
-  readonly points: ReadonlyMap<string, HookPoint>
-  /** The view with the SAEs that have to be run. */
-  readonly view: View
-  readonly kept: Kept
-  /** What the metric reads; undefined where it is a function of whole logits. */
-  readonly reading: Reading | undefined
-  /** The columns of the unembedding that are read, where they are few. */
-  readonly columns: Columns | undefined
+/** Rows of one start. */
+export interface Joining extends Batch {
+  readonly start: Start
 }
 
-/** What the metric reads of a batch [R,n,C]; without a reading the logits of all positions [R,P,V]. The caller owns it. */
-export function runBatch(context: RowsContext, clean: CleanRun, values: ValueSource, batch: Batch): tf.Tensor3D {
-  const run = new BatchRun(context, clean, values, batch)
-  return tf.tidy(() => run.read())
+/** Rows that run together from the same position on. */
+export interface WaveRows {
+  /** In the order in which they join. */
+  readonly members: readonly Joining[]
+  /** The last position that the metric reads. */
+  readonly last: number
 }
 
-/** The same of the clean run, for all its prompts. */
-export function readClean(context: RowsContext, clean: CleanRun): tf.Tensor3D {
-  const { tokens, first } = clean
-  const prompts = tokens.rows.map((_, b) => first + b)
-  const { reading } = context
-  const whole = { prompts, begin: 0, count: tokens.positions }
-  if (reading?.hook !== undefined) return tf.tidy(() => pickedOf(clean.get(reading.hook!), reading, whole))
-  using taps = viewTaps(context.view, [])
-  const at = makeAt(taps)
-  return tf.tidy(() => unembedded(context, whole, clean.final, at))
+/**
+ * What the metric reads [R,n,C], the rows in the order of the members; without a reading the logits of all positions
+ * [R,P,V]. The caller owns it.
+ */
+export function runWave(context: RowsContext, clean: CleanRun, values: ValueSource, wave: WaveRows): tf.Tensor3D {
+  using run = new WaveRun(context, clean, values, wave)
+  return run.read()
 }
 
-class BatchRun {
+/** Rows on their way, and the residual stream that enters their next block [R,Q,D]. */
+interface Flight {
+  readonly batch: Batch
+  readonly resid: tf.Tensor3D
+}
+
+class WaveRun implements Disposable {
   readonly #context: RowsContext
   readonly #clean: CleanRun
   readonly #values: ValueSource
-  readonly #batch: Batch
-  readonly #view: View
+  readonly #wave: WaveRows
+  /** SAEs; one for all blocks, as a transcoder reads and writes in different ones. */
+  readonly #taps: Taps & Disposable
+  /** What was seen at the point that the metric reads, [R,n,C], run by run; the last of several times in one. */
+  readonly #seen: tf.Tensor3D[] = []
+  #flight: Flight | undefined
 
-  constructor(context: RowsContext, clean: CleanRun, values: ValueSource, batch: Batch) {
+  constructor(context: RowsContext, clean: CleanRun, values: ValueSource, wave: WaveRows) {
     this.#context = context
     this.#clean = clean
     this.#values = values
-    this.#batch = batch
-    const { sae } = batch.start.write ?? {}
-    this.#view = { ...context.view, attached: context.view.attached.filter((a) => a !== sae) }
+    this.#wave = wave
+    const names = wave.members.flatMap(({ edits, start }) => runNames(edits, start))
+    const inside = context.reading?.hook === undefined ? names : [...names, context.reading.hook]
+    this.#taps = viewTaps({ ...context.view, attached: neededSaes(context.view.attached, inside) }, [])
   }
 
   read(): tf.Tensor3D {
-    const { reading } = this.#context
+    const { reading, model } = this.#context
+    const hookLayer = reading?.hook === undefined ? undefined : layerOf(reading.hook)
+    const end = hookLayer === undefined ? model.config.nLayers : hookLayer + 1
+    this.#join('tokens', 0, (member) => this.#block(member, undefined, 0))
+    for (let layer = 0; layer < end; layer++) this.#layer(layer)
     if (reading?.hook !== undefined) return this.#readHook(reading.hook, reading)
-    return this.#readLogits(this.#run([], this.#context.model.config.nLayers))
+    const rest = (member: Joining) => this.#clean.rowsOf(this.#clean.final, member) as tf.Tensor3D
+    this.#join('block', model.config.nLayers, rest)
+    return this.#readLogits()
   }
 
-  /** The residual stream behind all blocks, [R,Q,D]. */
-  #run(observers: readonly Observer[], stopAt?: number): tf.Tensor3D {
-    const { start, prompts, begin, count } = this.#batch
-    const { tokens } = this.#clean
-    const given = start.entry === 'attention' ? new Map([this.#attentionOut()]) : undefined
-    using own = viewTaps(this.#view, observers)
-    const taps: Taps = { ...own, ...(given && { given }), hooks: this.#hooks(this.#batch) }
-    const at = makeAt(taps)
-    const rows = prompts.map((b) => tokens.rows[b - this.#clean.first]!)
-    const masks = prompts.map((b) => tokens.mask?.[b - this.#clean.first]?.slice(0, begin + count))
+  /** One block for the rows on their way, and those whose first edit lies in it. */
+  #layer(layer: number): void {
+    const entry = (member: Joining) => this.#clean.rows(`blocks.${layer}.hook_resid_pre`, member) as tf.Tensor3D
+    this.#join('block', layer, entry, (start) => !replaces(start))
+    if (this.#flight) {
+      const { batch, resid } = this.#flight
+      this.#fly(
+        batch,
+        tf.tidy(() => this.#block(batch, { layer, resid }, layer + 1)),
+      )
+    }
+    this.#join('block', layer, (member) => this.#block(member, { layer, resid: entry(member) }, layer + 1), (start) => replaces(start)) // prettier-ignore
+    this.#join('attention', layer, (member) => this.#block(member, { layer, resid: entry(member) }, layer + 1))
+    this.#join('end', layer, (member) => this.#behind(member))
+  }
+
+  /** Takes in rows of these starts. */
+  #join(
+    entry: Start['entry'],
+    layer: number,
+    residOf: (member: Joining) => tf.Tensor3D,
+    chosen: (start: Start) => boolean = () => true,
+  ): void {
+    for (const member of this.#wave.members) {
+      const { start } = member
+      if (start.entry !== entry || start.layer !== layer || !chosen(start)) continue
+      const before = this.#flight
+      const resid = tf.tidy(() => {
+        const own = residOf(member)
+        return (before ? tf.concat([before.resid, own]) : own) as tf.Tensor3D
+      })
+      const { begin, count } = member
+      const batch = before
+        ? { begin, count, prompts: [...before.batch.prompts, ...member.prompts], edits: [...before.batch.edits, ...member.edits] } // prettier-ignore
+        : member
+      this.#fly(batch, resid)
+    }
+  }
+
+  #fly(batch: Batch, resid: tf.Tensor3D): void {
+    if (this.#flight?.resid !== resid) this.#flight?.resid.dispose()
+    this.#flight = { batch, resid }
+  }
+
+  /** The residual stream behind block `stopAt − 1`, from the embedding or an earlier block on. */
+  #block(batch: Batch | Joining, from: { layer: number; resid: tf.Tensor3D } | undefined, stopAt: number): tf.Tensor3D {
+    const { prompts, begin, count } = batch
+    const { tokens, first } = this.#clean
     const { architecture, weights, config } = this.#context.model
+    const mask = tokens.mask && prompts.map((b) => tokens.mask![b - first]!.slice(0, begin + count))
+    const ids = prompts.map((b) => tokens.rows[b - first]!.slice(begin, begin + count))
     const input = {
-      tokens: tf.tensor2d(
-        rows.map((row) => row.slice(begin, begin + count)),
-        [rows.length, count],
-        'int32',
-      ),
-      mask: tokens.mask && (masks as number[][]),
-      past: this.#clean.past(this.#batch),
+      tokens: tf.tensor2d(ids, [ids.length, count], 'int32'),
+      mask,
+      past: this.#clean.past(batch),
       stopAt,
     }
-    if (start.entry === 'tokens') return architecture.forward(weights, config, input, at)
-    return architecture.forward(weights, config, { ...input, from: this.#from(at) }, at)
+    const at = makeAt(this.#tapsOf(batch, from?.layer ?? -1))
+    return architecture.forward(weights, config, from ? { ...input, from } : input, at)
   }
 
-  /** Where the blocks begin, and with what. */
-  #from(at: At): { layer: number; resid: tf.Tensor3D } {
-    const { start } = this.#batch
-    const { layer } = start
-    if (layer === this.#context.model.config.nLayers) {
-      return { layer, resid: this.#clean.rowsOf(this.#clean.final, this.#batch) as tf.Tensor3D }
+  /** Taps of one block. */
+  #tapsOf(batch: Batch | Joining, layer: number): Taps {
+    const start = 'start' in batch ? (batch as Joining).start : undefined
+    const hooks = new Map(this.#hooks(batch, start?.write?.points))
+    const observers = this.#observers(batch)
+    if (start?.write && replaces(start)) {
+      const { site, sae } = start.write
+      // what is written goes on in the place of what the SAE puts out, which is not run
+      const output = sae!.options.errorTerm ? site : `${site}.hook_sae_output`
+      const instead = this.#clean.rows(output, batch).add(this.#written(batch as Joining))
+      const splices = new Map([...this.#taps.splices].filter(([name]) => name !== site))
+      hooks.set(site, [() => instead])
+      return { ...this.#taps, splices, hooks, observers, ...this.#given(batch as Joining) }
     }
-    if (start.entry !== 'end') {
-      return { layer, resid: this.#clean.rows(`blocks.${layer}.hook_resid_pre`, this.#batch) as tf.Tensor3D }
-    }
+    return { ...this.#taps, hooks, observers, ...(start && layer >= 0 && this.#given(batch as Joining)) }
+  }
+
+  /** What attention writes where it is known. */
+  #given(member: Joining): Pick<Taps, 'given'> {
+    const { entry, layer, write } = member.start
+    if (entry !== 'attention') return {}
+    const name = `blocks.${layer}.hook_attn_out`
+    const out = this.#clean.rows(name, member)
+    return { given: new Map([[name, write && !replaces(member.start) ? out.add(this.#written(member)) : out]]) }
+  }
+
+  /** The residual stream behind a block, with what edits in it write. */
+  #behind(member: Joining): tf.Tensor3D {
+    const { layer, write } = member.start
     const name = `blocks.${layer}.hook_resid_post`
-    const behind = this.#clean.rows(name, this.#batch)
-    const added = this.#added()
-    return { layer: layer + 1, resid: at(name, added ? behind.add(added) : behind) as tf.Tensor3D }
+    const taps = this.#tapsOf(member, layer)
+    const clean = this.#clean.rows(name, member)
+    const behind = write && !replaces(member.start) ? clean.add(this.#written(member)) : clean
+    return makeAt(taps)(name, behind) as tf.Tensor3D
   }
 
-  #attentionOut(): readonly [string, tf.Tensor] {
-    const name = `blocks.${this.#batch.start.layer}.hook_attn_out`
-    const out = this.#clean.rows(name, this.#batch)
-    const added = this.#added()
-    return [name, added ? out.add(added) : out]
-  }
-
-  /** What the edits that are not run write to the residual stream [R,Q,D], where it arrives further on. */
-  #added(): tf.Tensor | undefined {
-    const { write } = this.#batch.start
-    return write && !this.#replaces ? this.#written() : undefined
-  }
-
-  #written(): tf.Tensor {
-    return written(this.#context, this.#clean, this.#values, this.#batch)
-  }
-
-  /** Whether what is written goes on in the place of the value at an SAE's point, rather than through a matrix. */
-  get #replaces(): boolean {
-    const { write } = this.#batch.start
-    return write?.sae !== undefined && /\.hook_(resid_(pre|mid|post)|attn_out)$/.test(write.site)
+  #written(member: Joining): tf.Tensor {
+    return written(this.#context, this.#clean, this.#values, member, member.start.write!)
   }
 
   /** The edits that are run, as hooks. */
-  #hooks(rows: RowsAt): Map<string, readonly HookFunction[]> {
-    const { start, edits } = this.#batch
-    const done = new Set(start.write?.points)
+  #hooks(batch: Batch, done: readonly string[] = []): Map<string, readonly HookFunction[]> {
     const hooks = new Map<string, readonly HookFunction[]>()
-    if (this.#replaces) {
-      const { site } = start.write!
-      const replacement = () => this.#clean.rows(`${site}.hook_sae_output`, rows).add(this.#written())
-      hooks.set(site, [replacement])
-    }
-    for (const name of new Set(edits.flat().map((edit) => edit.point.name))) {
-      if (done.has(name)) continue
-      const own = edits.map((all) => all.filter((edit) => edit.point.name === name))
-      const edit: HookFunction = (x: tf.Tensor) =>
-        tf.tidy(() => editRows(x, this.#context.points.get(name)!, own, rows, this.#values))
-      hooks.set(name, [...(hooks.get(name) ?? []), edit])
+    for (const name of new Set(batch.edits.flat().map((edit) => edit.point.name))) {
+      if (done.includes(name)) continue
+      const own = batch.edits.map((all) => all.filter((edit) => edit.point.name === name))
+      const point = this.#context.points.get(name)!
+      hooks.set(name, [(x: tf.Tensor) => tf.tidy(() => editRows(x, point, own, batch, this.#values))])
     }
     return hooks
   }
 
-  #readHook(hook: string, reading: Reading): tf.Tensor3D {
-    const seen: tf.Tensor[] = []
+  // ---- what the metric reads
+
+  /** Sees the activation that the metric reads, in one run. */
+  #observers(batch: Batch): Observer[] {
+    const { reading } = this.#context
+    if (reading?.hook === undefined) return []
+    const own = this.#seen.length
     const see = <T extends tf.Tensor>(_: string, x: T): T => {
-      seen.push(tf.keep(x.clone()))
+      this.#seen[own]?.dispose()
+      this.#seen[own] = tf.keep(tf.tidy(() => pickedOf(x, reading, batch)))
       return x
     }
-    try {
-      this.#run([{ names: new Set([hook]), see }], stopFor(hook))
-      // a point that did not fire lies before the start: it is as in the clean run
-      return pickedOf(seen.at(-1) ?? this.#clean.rows(hook, this.#batch), reading, this.#batch)
-    } finally {
-      tf.dispose(seen)
-    }
+    return [{ names: new Set([reading.hook]), see }]
   }
 
-  #readLogits(resid: tf.Tensor3D): tf.Tensor3D {
+  /** Rows that would join behind the point have what the clean run has there. */
+  #readHook(hook: string, reading: Reading): tf.Tensor3D {
+    if (/^(ln_final|unembed)\./.test(hook)) tf.tidy(() => void this.#unembedded((batch) => this.#observers(batch)))
+    return tf.tidy(() => {
+      const known = this.#seen.reduce((sum, { shape }) => sum + shape[0], 0)
+      const { members } = this.#wave
+      const prompts = members.flatMap((member) => member.prompts).slice(known)
+      if (prompts.length === 0) return tf.concat(this.#seen)
+      const rows = { prompts, begin: members[0]!.begin, count: members[0]!.count }
+      return tf.concat([...this.#seen, pickedOf(this.#clean.rows(hook, rows), reading, rows)])
+    })
+  }
+
+  #readLogits(): tf.Tensor3D {
+    return tf.tidy(() => this.#unembedded(() => []))
+  }
+
+  #unembedded(observers: (batch: Batch) => Observer[]): tf.Tensor3D {
+    const { batch, resid } = this.#flight!
     const { reading } = this.#context
-    const { prompts, begin, count, last } = this.#batch
+    const { prompts, begin, count } = batch
+    const single = reading?.positions[prompts[0]!]!.length === 1
     // positions before `begin` are those of the clean run
     const before = () => this.#clean.rowsOf(this.#clean.final, { prompts, begin: 0, count: begin })
-    const single = reading && reading.positions[0]!.length === 1
     const whole = single || begin === 0 ? resid : (tf.concat([before(), resid], 1) as tf.Tensor3D)
-    const rows = single ? this.#batch : { prompts, begin: 0, count: begin + count }
+    const rows = single ? batch : { prompts, begin: 0, count: begin + count }
     const own = reading?.positions[prompts[0]!]
-    const local = own ? { prompts, begin: single ? last : own[0]!, count: own.length } : rows
-    using taps = viewTaps(this.#view, [])
-    return unembedded(this.#context, rows, whole, makeAt({ ...taps, hooks: this.#hooks(local) }))
+    const read = own ? { begin: single ? this.#wave.last : own[0]!, count: own.length } : rows
+    const local = { ...batch, begin: read.begin, count: read.count }
+    const at = makeAt({ ...this.#taps, hooks: this.#hooks(local), observers: observers(local) })
+    return readLogits(this.#context, rows, whole, at)
+  }
+
+  [Symbol.dispose](): void {
+    this.#taps[Symbol.dispose]()
+    tf.dispose(this.#seen)
+    this.#flight?.resid.dispose()
   }
 }
 
-/** How many blocks run until a point has fired; undefined for the whole model. */
-function stopFor(hook: string): number | undefined {
-  const layer = layerOf(hook)
-  if (layer !== undefined) return layer + 1
-  return hook.startsWith('hook_') ? 0 : undefined
-}
-
-/** What is read of the residual stream behind all blocks [R,Q,D]: logits [R,n,C], or all [R,Q,V]. */
-function unembedded({ model, reading, columns }: RowsContext, rows: RowsAt, resid: tf.Tensor3D, at: At): tf.Tensor3D {
-  const some = reading ? pickedOf(resid, reading, rows) : resid
-  const { architecture, weights, config } = model
-  const tokens = tf.zeros<tf.Rank.R2>([some.shape[0], some.shape[1]], 'int32')
-  const from = { layer: config.nLayers, resid: some }
-  const logits = architecture.forward(weights, config, { tokens, from, columns }, at)
-  if (columns || !reading?.columns) return logits
-  return tf.gather(logits, tf.tensor1d([...reading.columns], 'int32'), 2)
-}
-
-/** The positions that are read, of x [R,Q,…] from `begin` on: [R,n,…features as one]. */
-function pickedOf(x: tf.Tensor, reading: Reading, { prompts, begin }: RowsAt): tf.Tensor3D {
-  const [rows, count] = x.shape as [number, number]
-  const flat = x.reshape<tf.Tensor3D>([rows, count, -1])
-  const positions = prompts.map((b) => reading.positions[b]!.map((p) => p - begin))
-  const first = positions[0]!
-  if (positions.every((own) => own[0] === first[0])) return flat.slice([0, first[0]!, 0], [-1, first.length, -1])
-  const indices = positions.flatMap((own, r) => own.map((p) => r * count + p))
-  const picked = tf.gather(flat.reshape([rows * count, -1]), tf.tensor1d(indices, 'int32'))
-  return picked.reshape([rows, first.length, -1])
+/** The points whose edits are run, rather than turned into what they write. */
+function runNames(edits: Batch['edits'], { write }: Start): string[] {
+  const names = new Set(edits.flat().map((edit) => edit.point.name))
+  return [...names].filter((name) => !write?.points.includes(name))
 }

@@ -1,6 +1,6 @@
 /** A sweep at work: chunks of prompts, each with a clean run, and batches of interventions behind it. */
 import * as tf from '@tensorflow/tfjs'
-import type { HookPoint } from '../hooks.js'
+import { layerOf, type HookPoint } from '../hooks.js'
 import { checkMetric } from '../metrics.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { columnsOf, type Columns } from '../unembed.js'
@@ -14,7 +14,9 @@ import { Landing, neededSaes } from './landing.js'
 import { Ledger, type SweepValues } from './ledger.js'
 import type { PartialFile } from './partial.js'
 import { plan, type Group } from './plan.js'
-import { readClean, runBatch, type Batch, type RowsContext } from './rows.js'
+import { readClean, type RowsContext } from './reads.js'
+import { runWave, type Joining } from './rows.js'
+import { wavesOf, type Wave } from './waves.js'
 import { someRows } from './sources.js'
 import { meansOf, range, sourcedOf, ValueSource, type Activations, type Sources } from './values.js'
 import { WholeRuns } from './whole.js'
@@ -113,7 +115,8 @@ export class SweepRun {
       const shape = { config: model.config, batch: tokens.batch, positions: tokens.positions }
       const groups = plan({ ...shape, landing, changes, reading: judge.reading }, this.#interventions, prompts, (row) => !this.#ledger.isDone(row)) // prettier-ignore
       await this.#settle(groups, prompts)
-      for (const group of groups) await this.#runGroup(context, sizes, clean, values, group, before)
+      for (const wave of this.#wavesOf(context, sizes, groups))
+        await this.#runWave(context, clean, values, wave, before)
     } finally {
       before.dispose()
     }
@@ -132,36 +135,39 @@ export class SweepRun {
     await this.#pause()
   }
 
-  async #runGroup(
+  #wavesOf(context: RowsContext, sizes: Sizes, groups: readonly Group[]): Wave[] {
+    const { tokens, budget } = this.#setup
+    const spans = ({ site, outputSite }: View['attached'][number]) => layerOf(site) !== layerOf(outputSite)
+    return wavesOf(groups, {
+      together: !context.view.attached.some(spans),
+      step: context.reading ? 1 : tokens.batch,
+      most: (span) => rowsAtOnce(sizes, span, budget),
+    })
+  }
+
+  async #runWave(
     context: RowsContext,
-    sizes: Sizes,
     clean: CleanRun,
     values: ValueSource,
-    { start, begin, end, last, rows }: Group,
+    { begin, end, last, members }: Wave,
     before: tf.Tensor3D,
   ): Promise<void> {
     const { batch } = this.#setup.tokens
-    const most = rowsAtOnce(sizes, { begin, end }, this.#setup.budget)
-    const size = context.reading ? most : Math.max(1, Math.floor(most / batch)) * batch
-    for (let at = 0; at < rows.length; at += size) {
-      const own = rows.slice(at, at + size)
-      const part: Batch = {
-        start,
-        begin,
-        count: end - begin,
-        last,
-        prompts: own.map((row) => row % batch),
-        edits: own.map((row) => this.#interventions[Math.floor(row / batch)]!.edits),
-      }
-      const read = runBatch(context, clean, values, part)
-      try {
-        if (context.reading) await this.#judgeRows(read, own, part.prompts, before, clean.first)
-        else await this.#judgeBatches(read, own)
-      } finally {
-        read.dispose()
-      }
-      await this.#pause()
+    const joining = members.map(({ start, rows }): Joining => {
+      const prompts = rows.map((row) => row % batch)
+      const edits = rows.map((row) => this.#interventions[Math.floor(row / batch)]!.edits)
+      return { start, begin, count: end - begin, prompts, edits }
+    })
+    const rows = members.flatMap((member) => member.rows)
+    const read = runWave(context, clean, values, { members: joining, last })
+    try {
+      const prompts = rows.map((row) => row % batch)
+      if (context.reading) await this.#judgeRows(read, rows, prompts, before, clean.first)
+      else await this.#judgeBatches(read, rows)
+    } finally {
+      read.dispose()
     }
+    await this.#pause()
   }
 
   async #judgeRows(

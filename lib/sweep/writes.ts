@@ -4,16 +4,26 @@
  * Axes: R rows · Q positions · U edited units of the batch · D d_model, or the width of an SAE's point
  */
 import * as tf from '@tensorflow/tfjs'
-import { editRows } from './apply.js'
+import { editRows, type RowsAt } from './apply.js'
 import type { CleanRun } from './clean.js'
 import { unitAxis, type ResolvedEdit } from './edits.js'
-import type { Batch, RowsContext } from './rows.js'
+import type { Write } from './landing.js'
+import type { RowsContext } from './reads.js'
 import type { ValueSource } from './values.js'
 
-/** The sum over the batch's start's edits: [R,Q,D], or [R,Q,…] as the SAE's point has it. */
-export function written(context: RowsContext, clean: CleanRun, values: ValueSource, batch: Batch): tf.Tensor {
-  const { write } = batch.start
-  const { site, sae, points } = write!
+export type { Write }
+
+/** Rows and their edits. */
+type Edited = RowsAt & { readonly edits: readonly (readonly ResolvedEdit[])[] }
+
+/** The sum over the edited points of a start: [R,Q,D], or [R,Q,…] as the SAE's point has it. */
+export function written(
+  context: RowsContext,
+  clean: CleanRun,
+  values: ValueSource,
+  batch: Edited,
+  { site, sae, points }: Write,
+): tf.Tensor {
   const parts = points.map((name) => {
     const { change, units } = changeAt(context, clean, values, batch, name)
     if (!sae) return throughSite(context, site, change, units)
@@ -33,7 +43,7 @@ interface Change {
 }
 
 /** How the batch's edits change the clean value at a point, of the edited units alone. */
-function changeAt(context: RowsContext, clean: CleanRun, values: ValueSource, batch: Batch, name: string): Change {
+function changeAt(context: RowsContext, clean: CleanRun, values: ValueSource, batch: Edited, name: string): Change {
   const point = context.points.get(name)!
   const edits = batch.edits.map((own) => own.filter((edit) => edit.point.name === name))
   const units = name.endsWith('.hook_sae_error') ? undefined : editedUnits(edits.flat())
