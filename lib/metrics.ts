@@ -26,7 +26,7 @@ export type MetricFunction = (logits: tf.Tensor3D) => tf.Tensor
 export interface Reading {
   /** The hook point whose activation is read. @default the logits */
   readonly hook?: string
-  /** Positions read in each prompt, [B][n]. */
+  /** Positions read in each prompt, [B][n]: one, or several in a row that are the same for all prompts. */
   readonly positions: readonly (readonly number[])[]
   /** Tokens whose logits are read. @default all */
   readonly columns?: readonly number[]

@@ -10,6 +10,7 @@ import { makeAt, type HookPoint, type Observer } from './hooks.js'
 import * as metrics from './metrics.js'
 import { meanLoss, tokenLosses } from './ops/loss.js'
 import { bindPlugins, checkPlugins, type Analysis, type Methods } from './plugins.js'
+import { readout } from './readout.js'
 import type { Provenance } from './report/provenance.js'
 import type { Result } from './report/result.js'
 import type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions } from './run-options.js'
@@ -160,8 +161,9 @@ export class HookedModel {
   runWithGradients(input: Input, options: GradientOptions): GradientRun {
     const tokens = this.toTokens(input, options)
     const names = views.reachedNames('runWithGradients', options.names, this.#model, this.#view)
-    const metric = this.bindMetric(options.metric, tokens)
-    return gradientRun(this, names, this.hookPoints, tokens, (observers) => this.#forward(tokens, observers), metric)
+    if (typeof options.metric !== 'function') this.#checkHasLogits('metric')
+    using read = readout(this.#model, this.#view, options.metric, this.metricContext(tokens), names)
+    return gradientRun(this, names, this.hookPoints, tokens, (o) => this.#forward(tokens, o, read.stopAt), read.metric)
   }
 
   /**
@@ -170,8 +172,7 @@ export class HookedModel {
    * @throws ArgumentError, HookError, ShapeError, TokenError before any run
    */
   sweep(...[input, interventions, metric, options]: SweepArguments): Promise<Result> {
-    const subject = { host: this, model: this.#model, view: this.#view }
-    return sweep(subject, input, interventions, metric, options)
+    return sweep({ host: this, model: this.#model, view: this.#view }, input, interventions, metric, options)
   }
 
   /**
@@ -219,7 +220,6 @@ export class HookedModel {
     return metrics.answerIds(verb, answers, this.metricContext(tokens))
   }
 
-  /** What a metric has to know of these prompts. */
   metricContext(tokens: Tokens): metrics.MetricContext {
     return { tokens, dVocab: this.config.dVocab, toSingleToken: (text) => this.toSingleToken(text) }
   }

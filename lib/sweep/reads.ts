@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { makeAt, type At, type HookPoint } from '../hooks.js'
 import type { Reading } from '../metrics.js'
+import { pickPositions } from '../ops/pick.js'
 import type { Columns } from '../unembed.js'
 import { viewTaps, type LoadedModel, type View } from '../view.js'
 import type { RowsAt } from './apply.js'
@@ -36,8 +37,12 @@ export function readClean(context: RowsContext, clean: CleanRun): tf.Tensor3D {
 }
 
 /** Logits that are read of the residual stream behind all blocks [R,Q,D]: [R,n,C], or without a reading all [R,Q,V]. */
-export function readLogits(context: RowsContext, rows: RowsAt, resid: tf.Tensor3D, at: At): tf.Tensor3D {
-  const { model, reading, columns } = context
+export function readLogits(
+  { model, reading, columns }: Pick<RowsContext, 'model' | 'reading' | 'columns'>,
+  rows: RowsAt,
+  resid: tf.Tensor3D,
+  at: At,
+): tf.Tensor3D {
   const some = reading ? pickedOf(resid, reading, rows) : resid
   const { architecture, weights, config } = model
   const tokens = tf.zeros<tf.Rank.R2>([some.shape[0], some.shape[1]], 'int32')
@@ -47,14 +52,12 @@ export function readLogits(context: RowsContext, rows: RowsAt, resid: tf.Tensor3
   return tf.gather(logits, tf.tensor1d([...reading.columns], 'int32'), 2)
 }
 
-/** The positions that are read, of x [R,Q,…] from `begin` on: [R,n,…features as one]. */
+/** The positions that are read, of x [R,Q,…] from `begin` on: [R,n,…features as one]. Differentiable. */
 export function pickedOf(x: tf.Tensor, reading: Reading, { prompts, begin }: RowsAt): tf.Tensor3D {
   const [rows, count] = x.shape as [number, number]
   const flat = x.reshape<tf.Tensor3D>([rows, count, -1])
   const positions = prompts.map((b) => reading.positions[b]!.map((p) => p - begin))
-  const first = positions[0]!
-  if (positions.every((own) => own[0] === first[0])) return flat.slice([0, first[0]!, 0], [-1, first.length, -1])
-  const indices = positions.flatMap((own, r) => own.map((p) => r * count + p))
-  const picked = tf.gather(flat.reshape([rows * count, -1]), tf.tensor1d(indices, 'int32'))
-  return picked.reshape([rows, first.length, -1])
+  const [first] = positions as [number[]]
+  if (first.length > 1) return flat.slice([0, first[0]!, 0], [rows, first.length, -1])
+  return pickPositions(flat, positions.flat()).reshape([rows, 1, -1])
 }
