@@ -21,6 +21,7 @@ import { pocketText } from '../../../models/index.js'
 import { batchesOf } from '../../support/token-data.js'
 import { pocket } from '../../support/pocket.js'
 import { refusalOf } from '../../support/refusal.js'
+import { embeddedSae } from '../../support/saes.js'
 
 const resid = 'blocks.1.hook_resid_pre'
 const z = 'blocks.0.attn.hook_z'
@@ -175,6 +176,15 @@ describe('lib/data/harvest', () => {
       const hooked = model.withHooks({ hook_embed: () => undefined })
       expect(await wrong({}, hooked)).to.equal(`${held}changed is missing there and ["hook_embed"] here${right}`)
       expect(await readAll(folder)).to.deep.equal(before)
+    })
+
+    it('a folder with a harvest of the same SAE with another error term', async () => {
+      using sae = await embeddedSae('pocket-res/blocks.1.hook_resid_pre')
+      await run({ tokens: 1 }, model.withSaes(sae))
+      expect(await wrong({}, model.withSaes(sae, { errorTerm: true }))).to.match(
+        /holds another harvest: saes is .* there and .*"errorTerm":true.* here/,
+      )
+      await run({ tokens: 1 }, model.withSaes(sae)) // the same goes on
     })
 
     it('a folder with other files, one that cannot be written to, and lost or cut shards', async () => {
