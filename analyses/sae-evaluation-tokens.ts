@@ -1,14 +1,10 @@
 /** Which tokens count in an SAE's evaluation, as masks. B rows, P positions. */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError } from '../lib/errors.js'
-import type { HookedModel } from '../lib/model.js'
+import type { Keeps } from '../lib/data/excluded.js'
 import type { Tokens } from '../lib/tokens/tokens.js'
-
-export type Excluded = 'special' | 'first' | 'none' | readonly number[]
 
 /** 1 where a token counts, else 0; the caller owns the tensors. */
 export interface Counted {
-  readonly losses: 'counted' | 'all'
   /** Of activations [B,P]. */
   activations(tokens: Tokens): tf.Tensor2D
   /** Where the activation is replaced, and what predictions count [B,P]. */
@@ -17,36 +13,29 @@ export interface Counted {
   predicted(tokens: Tokens): tf.Tensor2D
 }
 
-/** Whether the token at a position is left out, whatever the padding. */
-export type IsExcluded = (id: number, position: number) => boolean
-
-/** @throws ArgumentError for something that names no tokens of this model */
-export function excludedIds(view: HookedModel, exclude: Excluded): IsExcluded {
-  if (exclude === 'none') return () => false
-  if (exclude === 'first') return (_, position) => position === 0
-  const { bosId, eosId, padId } = view.tokenizer ?? {}
-  if (exclude === 'special') return (id) => id === bosId || id === eosId || id === padId
-  const { dVocab } = view.config
-  if (Array.isArray(exclude) && exclude.every((id) => Number.isInteger(id) && id >= 0 && id < dVocab))
-    return (id) => exclude.includes(id)
-  throw new ArgumentError(
-    `evaluateSae: exclude is ${JSON.stringify(exclude)}. It must be 'special', 'first', 'none' or a list of token ids from 0 to ${dVocab - 1}.`,
-  )
-}
-
-export function countedTokens(isExcluded: IsExcluded, losses: 'counted' | 'all'): Counted {
-  const mask = (tokens: Tokens, excluding: boolean, length: number) => {
-    const real = (row: number, p: number) => tokens.mask?.[row]?.[p] ?? 1
-    const counts = (id: number, row: number, p: number) => (excluding && isExcluded(id, p) ? 0 : real(row, p))
-    const rows = tokens.rows.map((ids, row) =>
-      ids.slice(0, length).map((id, p) => counts(id, row, p) * (length < ids.length ? real(row, p + 1) : 1)),
-    )
-    return tf.tensor2d(rows, [tokens.batch, length], 'float32')
-  }
+/** Of activations those that are kept; of losses the same, or all. */
+export function countedTokens(keep: Keeps, losses: 'counted' | 'all'): Counted {
+  const ofLosses: Keeps = losses === 'all' ? () => true : keep
   return {
-    losses,
-    activations: (tokens) => mask(tokens, true, tokens.positions),
-    replaced: (tokens) => mask(tokens, losses === 'counted', tokens.positions),
-    predicted: (tokens) => mask(tokens, losses === 'counted', tokens.positions - 1),
+    activations: (tokens) => mask(tokens, countsOf(tokens, keep)),
+    replaced: (tokens) => mask(tokens, countsOf(tokens, ofLosses)),
+    predicted: (tokens) => {
+      const [counts, real] = [countsOf(tokens, ofLosses), countsOf(tokens, () => true)]
+      return mask(
+        tokens,
+        counts.map((row, b) => row.slice(1).map((_, p) => row[p]! * real[b]![p + 1]!)),
+      )
+    },
   }
 }
+
+/** [B][P]; positions are counted from the first token of a row that is no padding. */
+function countsOf({ rows, mask }: Tokens, keep: Keeps): number[][] {
+  return rows.map((row, b) => {
+    const first = Math.max(0, mask?.[b]!.indexOf(1) ?? 0)
+    return row.map((id, p) => (mask?.[b]![p] !== 0 && keep(id, p - first) ? 1 : 0))
+  })
+}
+
+const mask = (tokens: Tokens, rows: number[][]): tf.Tensor2D =>
+  tf.tensor2d(rows, [tokens.batch, rows[0]!.length], 'float32')

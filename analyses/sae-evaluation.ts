@@ -1,4 +1,5 @@
 /** How good an SAE is: how sparse, how close to the activations, and how much of the model's loss it keeps. */
+import { keeps, specialIds, type Exclude } from '../lib/data/excluded.js'
 import type { TokenData } from '../lib/data/token-data.js'
 import { ArgumentError } from '../lib/errors.js'
 import type { AttachOptions, HookedModel } from '../lib/model.js'
@@ -6,14 +7,14 @@ import { Result } from '../lib/report/result.js'
 import type { Attachable } from '../lib/splice.js'
 import { EvaluationRuns } from './sae-evaluation-runs.js'
 import type { EvaluationSums } from './sae-evaluation-sums.js'
-import { countedTokens, excludedIds, type Excluded } from './sae-evaluation-tokens.js'
+import { countedTokens } from './sae-evaluation-tokens.js'
 
 export interface EvaluationOptions extends AttachOptions {
   /**
-   * Tokens that do not count: the tokenizer's BOS, EOS and padding tokens wherever they stand; the first of each row;
-   * none; or these ids. What only fills up a row never counts. @default 'special'
+   * Tokens that do not count: BOS, EOS and padding tokens wherever they stand (`special`), the BOS that begins a row
+   * (`bos`), `none`, or the ids of a list. What only fills up a row never counts. @default 'special'
    */
-  readonly exclude?: Excluded
+  readonly exclude?: Exclude
   /**
    * What losses are of. `counted`: a token that does not count keeps the model's own activation, and its loss is left
    * out, as in SAELens. `all`: the activation is replaced at every token, and every loss counts. @default 'counted'
@@ -92,7 +93,9 @@ export async function evaluateSae(
 ): Promise<SaeEvaluation> {
   const { rareBelow = -5, batches = Infinity } = options
   checkOptions(options)
-  const counted = countedTokens(excludedIds(view, options.exclude ?? 'special'), options.losses ?? 'counted')
+  const { exclude = 'special', losses = 'counted' } = options
+  const keep = keeps('evaluateSae', exclude, specialIds(view.tokenizer))
+  const counted = countedTokens(keep, losses)
   const runs = new EvaluationRuns(view, sae, options, counted)
   const sums = await runs.all(() => limited(data, batches), options.onProgress)
   const logDensity = sums.fired.map((count) => Math.log10(count / sums.tokens + 1e-10))
@@ -100,7 +103,7 @@ export async function evaluateSae(
   const common = {
     kind: 'sae-evaluation',
     provenance: await runs.spliced.provenance(),
-    extra: { data: data.about, tokens: sums.tokens, exclude: options.exclude ?? 'special', losses: counted.losses },
+    extra: { data: data.about, tokens: sums.tokens, exclude, losses },
   }
   return {
     metrics,

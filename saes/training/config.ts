@@ -8,7 +8,7 @@ import { didYouMean } from '../../lib/nearest.js'
 export const trainable = ['standard', 'topk', 'batchtopk', 'jumprelu'] as const
 export type Trainable = (typeof trainable)[number]
 
-/** Numbers of inputs are such that x · √D / mean ‖x‖ is what is trained on, unless `normalize` is false. */
+/** What is trained on is x · √D / mean ‖x‖, so that numbers mean the same at every hook point, unless `normalize` is false. */
 export interface TrainingConfig {
   /** The hook point whose activations are trained on; heads are flattened. */
   readonly hook: HookName
@@ -52,7 +52,7 @@ export interface TrainingConfig {
   readonly initialThreshold?: number
   /** Of JumpReLU SAEs: weight of Σ relu(threshold − pre) over dead latents, which wakes them. @default 0 */
   readonly preActivation?: number
-  /** `unit` keeps the decoder's rows at norm 1. @default 'free' for standard SAEs, whose L1 counts the norm, else 'unit' */
+  /** `unit` keeps the decoder's rows at norm 1; `free` lets them go, as SAELens 6, and learns slower. @default 'unit' */
   readonly decoderNorm?: 'free' | 'unit'
   /** Where b_dec starts. @default 'mean' */
   readonly decoderBias?: 'mean' | 'geometricMedian' | 'zeros'
@@ -161,7 +161,7 @@ export function trainingPlan(config: TrainingConfig): TrainingPlan {
     bandwidth: 0.1,
     initialThreshold: 0.1,
     preActivation: 0,
-    decoderNorm: architecture === 'standard' ? 'free' : 'unit',
+    decoderNorm: 'unit',
     decoderBias: 'mean',
     normalize: true,
     startBatches: 8,

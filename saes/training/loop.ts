@@ -9,7 +9,7 @@ import { entryRow, type TrainingEntry } from './history.js'
 import { endless, scaled } from './inputs.js'
 import type { Objective } from './objective.js'
 import { resample } from './resample.js'
-import { learningRateAt, steered, steersAfter } from './schedule.js'
+import { learningRateAt, steered, steerEvery, steersAfter } from './schedule.js'
 import { noSums, type Progress, type TrainingState } from './state.js'
 import { densitySteps, objectiveOf, trainStep, type StepNumbers } from './step.js'
 
@@ -66,20 +66,27 @@ async function step(state: TrainingState, plan: TrainingPlan, objective: Objecti
 
 /** What is counted beside the weights. */
 function follow(progress: Progress, plan: TrainingPlan, numbers: StepNumbers, tokens: number): void {
-  const { sums, steering } = progress
+  const { sums } = progress
   sums.loss += numbers.loss
   sums.squaredError += numbers.squaredError
   sums.variance += numbers.variance
   sums.l0 += numbers.l0
   sums.steps++
-  steering.l0 += numbers.l0
-  steering.steps++
   progress.dead = numbers.dead
   if (progress.step > plan.steps - densitySteps(plan)) progress.firedTokens += tokens
   progress.threshold = thresholdAfter(progress.threshold, numbers.smallest, plan)
-  if (!steersAfter(plan, progress.step)) return
-  progress.sparsity = steered(progress.sparsity, steering.l0 / steering.steps, plan.targetL0!)
-  progress.steering = { l0: 0, steps: 0 }
+  steer(progress, plan, numbers.l0)
+}
+
+/** Corrects the weight of the sparsity loss every few steps, by the mean L0 in between. */
+function steer(progress: Progress, plan: TrainingPlan, l0: number): void {
+  const { steering, step, sparsity } = progress
+  steering.l0 += l0
+  const every = steerEvery(plan)
+  if (step % every !== 0) return
+  const mean = steering.l0 / every
+  if (steersAfter(plan, step)) progress.sparsity = steered(sparsity, mean, steering.last, plan.targetL0!)
+  progress.steering = { l0: 0, last: mean }
 }
 
 /**

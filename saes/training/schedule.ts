@@ -15,14 +15,22 @@ export function sparsityShareAt({ sparsityWarmUp }: TrainingPlan, step: number):
 }
 
 /** Steps between two corrections. */
-export const STEER_EVERY = 50
+export const steerEvery = ({ steps }: TrainingPlan): number => Math.ceil(steps / 64)
+
+/** An L0 that can be divided by. */
+const least = (l0: number) => Math.max(l0, 0.01)
 
 /** Whether the sparsity's weight is corrected after this many steps. */
-export function steersAfter({ steps, sparsityWarmUp, targetL0 }: TrainingPlan, done: number): boolean {
-  return targetL0 !== undefined && done % STEER_EVERY === 0 && done > sparsityWarmUp && done <= 0.7 * steps
+export function steersAfter(plan: TrainingPlan, done: number): boolean {
+  const { steps, sparsityWarmUp, targetL0 } = plan
+  return targetL0 !== undefined && done >= sparsityWarmUp + steerEvery(plan) && done <= 0.7 * steps
 }
 
-/** The weight after a correction: with more latents than wanted it grows, at most by a quarter. */
-export function steered(sparsity: number, l0: number, targetL0: number): number {
-  return sparsity * Math.min(1.25, Math.max(0.8, Math.sqrt(l0 / targetL0)))
+/**
+ * The weight after a correction. L0 takes several corrections to follow its weight, so it is not only pushed towards the
+ * wanted one but also held back while it is on its way: λ · (L0 / wanted)^0.1 · (L0 / L0 at the last correction).
+ */
+export function steered(sparsity: number, l0: number, lastL0: number, targetL0: number): number {
+  const change = (least(l0) / targetL0) ** 0.1 * (least(l0) / least(lastL0))
+  return sparsity * Math.min(1.25, Math.max(0.8, change))
 }

@@ -16,8 +16,8 @@ export interface Progress {
   scale: number
   /** Weight of the sparsity loss, without the warm-up's share. */
   sparsity: number
-  /** Sum of L0 over the steps since the sparsity was last steered, and how many. */
-  steering: { l0: number; steps: number }
+  /** Sum of L0 over the steps since the sparsity could be steered last, and the mean L0 up to then. */
+  steering: { l0: number; last: number }
   /** How many latents were dead after the last step. */
   dead: number
   /** Tokens over which `fired` is counted. */

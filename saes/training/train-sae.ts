@@ -60,7 +60,7 @@ async function freshState(plan: TrainingPlan, data: ActivationData): Promise<Tra
     epoch: 0,
     scale,
     sparsity: plan.sparsity,
-    steering: { l0: 0, steps: 0 },
+    steering: { l0: 0, last: 0 },
     dead: 0,
     firedTokens: 0,
     threshold: -1,
