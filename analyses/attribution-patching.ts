@@ -13,6 +13,7 @@ import { Result, type Axis } from '../lib/report/result.js'
 import { checkSource } from '../lib/sweep/sources.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
 import { positionAxis, promptAxis } from './labels.js'
+import { checkSteps, midpoints } from './steps.js'
 import { saeAt } from './targets.js'
 
 export interface AttributionOptions extends TokenOptions {
@@ -23,6 +24,11 @@ export interface AttributionOptions extends TokenOptions {
   readonly source?: Input
   /** Only this position (−1 is the last real token). @default all */
   readonly position?: number
+  /**
+   * Integrated gradients: the mean of the gradients at this many points between the activation and its replacement,
+   * rather than the gradient at the activation. @default none
+   */
+  readonly steps?: number
 }
 
 /**
@@ -37,6 +43,7 @@ export async function attributionPatching(
   prompts: Input,
   options: AttributionOptions,
 ): Promise<Result> {
+  checkSteps('attributionPatching', options.steps)
   const hook = options.hook ?? `${saeAt('attributionPatching', view).site}.hook_sae_acts_post`
   const tokens = view.toTokens(prompts, options)
   checkPoint(view, hook)
@@ -46,11 +53,13 @@ export async function attributionPatching(
   try {
     using run = view.runWithGradients(tokens, { metric: options.metric, names: hook })
     const point = view.hookPoints.find((p) => p.name === hook)!
+    const change = tf.tidy(() => (source ? source.get(hook).sub(run.cache.get(hook)) : run.cache.get(hook).neg()))
+    const gradient = options.steps === undefined ? run.gradients.get(hook).clone() : meanGradient(view, tokens, hook, change, options) // prettier-ignore
     const effects = tf.tidy(() => {
-      const change = source ? source.get(hook).sub(run.cache.get(hook)) : run.cache.get(hook).neg()
-      const perUnit = summedToUnits(run.gradients.get(hook).mul(change), point)
+      const perUnit = summedToUnits(gradient.mul(change), point)
       return positions ? atPositions(perUnit, positions) : perUnit
     })
+    tf.dispose([change, gradient])
     const values = Float32Array.from(await effects.data())
     const shape = effects.shape
     effects.dispose()
@@ -67,6 +76,24 @@ export async function attributionPatching(
   } finally {
     source?.dispose()
   }
+}
+
+/** The mean of the gradients on the way to the replacement. */
+function meanGradient(
+  view: HookedModel,
+  tokens: Tokens,
+  hook: string,
+  change: tf.Tensor,
+  { metric, steps }: AttributionOptions,
+): tf.Tensor {
+  const shares = midpoints(steps)
+  return shares.reduce((sum, share) => {
+    const stepped = view.withHooks({ [hook]: (x: tf.Tensor) => x.add(change.mul(share)) })
+    using run = stepped.runWithGradients(tokens, { metric, names: hook })
+    const next = tf.tidy(() => sum.add(run.gradients.get(hook).div(shares.length)))
+    sum.dispose()
+    return next
+  }, tf.zerosLike(change))
 }
 
 /** @throws HookError for a point whose products cannot be laid out by position, such as attention patterns. */

@@ -1,12 +1,23 @@
 /** Analyses: plain functions from a view, prompts and options to a plain result. Hand them to `model.use({ … })` as methods. */
 export { ablation, type AblationOptions } from './ablation.js'
 export { activationPatching, type PatchingOptions } from './activation-patching.js'
+export {
+  arithmeticPrompts,
+  writePrompts,
+  type ArithmeticOptions,
+  type ArithmeticPrompt,
+  type Operation,
+} from './arithmetic-prompts.js'
 export { attributionPatching, type AttributionOptions } from './attribution-patching.js'
 export { directLogitAttribution, type DlaOptions } from './direct-logit-attribution.js'
+export { generationAccuracy, type GenerationAccuracy, type Question } from './generation-accuracy.js'
+export { edgeAttribution, type EdgeAttributionOptions } from './edge-attribution.js'
 export { ioiPrompts, type IoiPrompt } from './ioi-prompts.js'
+export { latentPaths, type LatentPathsOptions } from './latent-paths.js'
 export { logitLens, type LogitLens, type LogitLensOptions } from './logit-lens.js'
 export { evaluateSae, type EvaluationMetrics, type EvaluationOptions, type SaeEvaluation } from './sae-evaluation.js'
 export type { InterventionOptions } from './interventions.js'
+export { pathPatching, type PathPatchingOptions } from './path-patching.js'
 export type { Target } from './targets.js'
 export { positionAxis, promptAxis } from './labels.js'
 export { featureDfa, type FeatureDfaOptions } from './feature-dfa.js'
@@ -17,6 +28,7 @@ export {
   type MaxActivatingAbout,
   type SourceAttribution,
 } from './max-activating-result.js'
+export { topLatents, type TopLatentsOptions } from './top-latents.js'
 export { topLogits, TopLogits, type LatentLogits, type TokenLogit, type TopLogitsOptions } from './top-logits.js'
 export { answerRanks, meanInterval, type AnswerRanksOptions } from './answer-ranks.js'
 export { directionAblation, type DirectionAblationOptions } from './direction-ablation.js'
@@ -25,6 +37,7 @@ export { directionDla, type DirectionDlaOptions } from './direction-dla.js'
 export { latentMaxima, latentsAt, type LatentActivationsOptions, type LatentMaxima } from './latent-activations.js'
 export { logitBoosts, logprobBoosts, type LogprobBoostsOptions } from './logprob-boosts.js'
 export { lossesUnder, lossRecovered, type LossesOptions } from './losses-under.js'
+export { metricUnder } from './metric-under.js'
 export { meanActivation, rareTokens, tokenCounts } from './prompt-statistics.js'
 export { reconstructionLoss, type ReconstructionLossOptions } from './reconstruction-loss.js'
 export { topDirections, topDirectionsTable, type TopDirection, type TopDirectionsOptions } from './top-directions.js'
