@@ -5,10 +5,10 @@ import { metricPositions } from '../lib/metrics.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import { pickPositions } from '../lib/ops/pick.js'
 import { Result } from '../lib/report/result.js'
-import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
+import { Tokens, type TokenOptions } from '../lib/tokens/tokens.js'
 import { chosenLatents, encoderAt } from './encoders.js'
 import { promptAxis } from './labels.js'
-import { latentsOf } from './max-activating-latents.js'
+import { latentsOf, type LatentPoint } from './max-activating-latents.js'
 
 export interface LatentActivationsOptions extends TokenOptions {
   /** @default all latents of the SAE */
@@ -17,11 +17,14 @@ export interface LatentActivationsOptions extends TokenOptions {
   readonly hook?: HookName
 }
 
+/** Tokens of one run of the model, so that any number of prompts takes little more memory than the result. */
+const RUN = 4096
+
 /** Activations at one position of each prompt (the last real token by default): axes [prompt, latent]. */
 export async function latentsAt(
   view: HookedModel,
   prompts: Input,
-  options: LatentActivationsOptions & { readonly position?: number } = {},
+  options: LatentActivationsOptions & { readonly position?: number; readonly point?: LatentPoint } = {},
 ): Promise<Result> {
   const run = await read(view, prompts, options, 'latentsAt', (acts, tokens, row) => {
     const positions = metricPositions(tokens, options.position ?? -1, 'latentsAt')
@@ -67,7 +70,7 @@ export async function latentMaxima(
 async function read(
   view: HookedModel,
   prompts: Input,
-  options: LatentActivationsOptions,
+  options: LatentActivationsOptions & { readonly point?: LatentPoint },
   verb: string,
   reduce: (acts: tf.Tensor3D, tokens: Tokens, row: number) => tf.Tensor[],
 ) {
@@ -76,16 +79,24 @@ async function read(
   const tokens = view.toTokens(prompts, options)
   const provenance = await view.provenance({ prependBos: options.prependBos ?? true })
   const values: Float32Array[] = []
-  const source = latentsOf(view, encoder, latents, 'hook_sae_acts_post', provenance.hooks ?? [])
-  await source.each(tokens, async (acts, row) => {
-    for (const [i, reduced] of tf.tidy(() => reduce(acts, tokens, row)).entries()) {
-      const numbers = (await reduced.data()) as Float32Array
-      reduced.dispose()
-      ;(values[i] ??= new Float32Array(tokens.batch * latents.length)).set(numbers, row * latents.length)
-    }
-  })
+  const source = latentsOf(view, encoder, latents, options.point ?? 'hook_sae_acts_post', provenance.hooks ?? [])
+  const size = Math.max(1, Math.floor(RUN / tokens.positions))
+  for (let first = 0; first < tokens.batch; first += size) {
+    await source.each(rowsFrom(tokens, first, size), async (acts, inRun) => {
+      const row = first + inRun
+      for (const [i, reduced] of tf.tidy(() => reduce(acts, tokens, row)).entries()) {
+        const numbers = (await reduced.data()) as Float32Array
+        reduced.dispose()
+        ;(values[i] ??= new Float32Array(tokens.batch * latents.length)).set(numbers, row * latents.length)
+      }
+    })
+  }
   const axes = [promptAxis(view, tokens), { name: 'latent', labels: latents.map((latent) => `latent ${latent}`) }]
   const result = (title: string, of: Float32Array) =>
     new Result({ kind: 'latent activations', title, unit: '', values: of, axes, provenance })
   return { values, result }
+}
+
+function rowsFrom({ rows, mask, paddingSide }: Tokens, first: number, size: number): Tokens {
+  return new Tokens(rows.slice(first, first + size), mask?.slice(first, first + size), paddingSide)
 }
