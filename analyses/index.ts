@@ -38,7 +38,27 @@ export { latentMaxima, latentsAt, type LatentActivationsOptions, type LatentMaxi
 export { logitBoosts, logprobBoosts, type LogprobBoostsOptions } from './logprob-boosts.js'
 export { lossesUnder, lossRecovered, type LossesOptions } from './losses-under.js'
 export { metricUnder } from './metric-under.js'
+export { positionAblation, type PositionAblationOptions } from './position-ablation.js'
 export { meanActivation, rareTokens, tokenCounts } from './prompt-statistics.js'
 export { reconstructionLoss, type ReconstructionLossOptions } from './reconstruction-loss.js'
 export { topDirections, topDirectionsTable, type TopDirection, type TopDirectionsOptions } from './top-directions.js'
 export { positionsAt, withoutError, withoutLatents, withReplaced, type Where } from './view-edits.js'
+export {
+  latentStatistics,
+  latentStatisticNames,
+  type LatentStatistic,
+  type LatentStatisticsOptions,
+  type SaeLatents,
+} from './latent-statistics.js'
+export {
+  statisticByLayer,
+  statisticHistogram,
+  statisticScatter,
+  type StatisticFigureOptions,
+} from './latent-statistics-figures.js'
+export { latentProperties, latentPropertyNames } from './latent-statistics-properties.js'
+export { latentsBy, summarizeStatistic, type LatentQuery, type LatentValue } from './latent-statistics-queries.js'
+export { quickListUrl, type NeuronpediaSae } from './quick-list.js'
+export { decadeSets, letterSets, regexSets, tokenPatterns, wordSets, type TokenSets } from './token-sets.js'
+export { enrichment, type EnrichmentOptions } from './enrichment.js'
+export { manhattan, topEnriched, type ManhattanOptions } from './enrichment-figures.js'

@@ -1,0 +1,134 @@
+/**
+ * Which latents of an MLP make a model close a quotation, and what is lost without them? Found by what ablating each
+ * costs, then taken apart and taken out. Run it: npm run example -- closing-quotes
+ */
+import { answerRanks, bars, directionAblation, directionDfa, directionDla, directLogitAttribution } from 'tfjs-lens'
+import { histogram, latentMaxima, latentsAt, loadData, loadModel, logitBoosts, logprobBoosts } from 'tfjs-lens'
+import { lossesUnder, maxActivating, meanActivation, meanInterval, Notebook, pearson, pocketText } from 'tfjs-lens'
+import { positionAblation, positionsAt, rareTokens, reconstructionLoss, scatter, Table, tokenCounts } from 'tfjs-lens'
+import { Tokens, topDirections, topDirectionsTable, withoutError, withoutLatents, withReplaced } from 'tfjs-lens'
+import type { Result } from 'tfjs-lens'
+import { count, loadSaes, research, type ResearchOptions } from './setup/research.js'
+
+const options = research('closing-quotes', {
+  does: 'latents of an MLP that close quotations',
+  saes: ['pocket-mlp/blocks.3.mlp.hook_post', 'pocket-mlp/blocks.1.mlp.hook_post'],
+  data: 'text: a file, a folder or a data set of the hub (default: the embedded test text)',
+})
+  .option('--prompts <n>', 'documents that are read', count, 300)
+  .option('--tests <n>', 'prompts that end in the answer', count, 40)
+  .option('--answer <token>', 'what closes', ',"')
+  .parse()
+  .opts<ResearchOptions & { prompts: number; tests: number; answer: string }>()
+
+using model = await loadModel(options.model)
+using saes = await loadSaes(options.sae)
+const [sae] = saes.list // the one that is studied
+const view = model.withSaes(sae!, { errorTerm: true })
+const report = new Notebook('Latents that close quotations', `${model.name}, ${sae!.label}`)
+
+report.heading('Encoders')
+report.show(new Table(['encoder', 'hook point', 'latents'], saes.list.map(({ label, cfg }) => [label, cfg.hookName, cfg.dSae]))) // prettier-ignore
+
+report.heading('Activations in general', 'the largest activation of each latent in each prompt, and its token')
+const data = await loadData(model, options.data ?? pocketText('test'), { layout: 'documents', positions: 96, limit: options.prompts }) // prettier-ignore
+const batches: Tokens[] = []
+for await (const { tokens } of data.batches()) batches.push(tokens)
+const documents = batches.flatMap(({ rows, mask }) => rows.map((row, b) => row.filter((_, p) => mask?.[b]?.[p] !== 0)))
+const { maxima, positions: places } = await latentMaxima(view, documents, { dropLast: 1 })
+const { dSae } = sae!.cfg
+const most = Float32Array.from({ length: dSae }, (_, f) => documents.reduce((max, _, b) => Math.max(max, maxima.values[b * dSae + f]!), 0)) // prettier-ignore
+report.show(new Table(['latent', 'prompt', 'token', 'activation'], maxima.top(5).map(({ index: [b, f], value }) => [String(f), String(b), model.toString([documents[b!]![places[b! * dSae + f!]!]!]), value]))) // prettier-ignore
+report.show(histogram({ values: most, bins: 40, title: 'largest activation of each latent', yTitle: 'latents' }))
+const counts = tokenCounts(model, documents)
+const rare = rareTokens(counts, 4)
+report.show(`${counts.length - rare.length} tokens are common, ${rare.length} occur at most 4 times`)
+
+report.heading('Test prompts', `cut behind the first ${options.answer}; what is judged is the prediction of it`)
+const id = model.toSingleToken(options.answer)
+const rows = documents.flatMap((row) => (row.indexOf(id) > 1 ? [row.slice(0, row.indexOf(id) + 1)] : []))
+const tests = model.toTokens(rows.slice(0, options.tests))
+const at = positionsAt('closing-quotes', tests, -2)
+report.show(`${tests.batch} prompts, such as`, model.toString(rows[0]!.slice(1)))
+const dla = await directLogitAttribution(model, tests, { answer: id, position: -2 })
+report.show('what writes the answer', table('component', 'logits', dla.mean('prompt'), 10))
+
+report.heading('Reconstruction', 'loss at the position, with nothing and with what the SAE makes of it')
+for (const one of saes.list) {
+  const recovered = await reconstructionLoss(model.withSaes(one, { errorTerm: true }), tests)
+  report.show(recovered.mean('prompt'))
+  report.number(`loss recovered by ${one.label}`, recovered.extra['lossRecovered'] as number)
+}
+
+report.heading('Directions', 'latents that fire here as they rarely do elsewhere')
+const directions = await topDirections(view, tests, { maxima: most, limit: 30, prompts: 20 })
+report.show(topDirectionsTable(directions.slice(0, 10)))
+report.show(scatter({ x: directions.map((d) => d.meanActivation), y: directions.map((d) => d.lossIncrease), labels: directions.map((d) => `latent ${d.latent}`), xTitle: 'mean activation', yTitle: 'loss increase' })) // prettier-ignore
+report.keep('directions', directions)
+const latents = directions.slice(0, 3).map(({ latent }) => latent)
+const [first] = latents as [number]
+const examples = await maxActivating(view, data, { latents, k: 5, buffer: 6 })
+report.show(examples)
+
+report.heading('Remainder', 'the MLP, its reconstruction and the rest, in the answer’s logit')
+const parts = (await directLogitAttribution(view, tests, { answer: id, position: -2, latents: 0 })).mean('prompt')
+const part = (name: string) => parts.at(`${sae!.hookName} ${name}`)
+const [code, rest] = [part('other latents') + part('b_dec'), part('error')]
+report.show(new Table(['part', 'logits'], [['MLP', code + rest], ['reconstruction', code], ['remainder', rest]])) // prettier-ignore
+report.keep('remainder', { mlp: code + rest, reconstruction: code, remainder: rest })
+
+report.heading('What feeds the directions', 'components through W_in and W_enc, inactive neurons at 0 or at their mean')
+for (const inactive of ['zero', 'mean'] as const) {
+  const dfa = await directionDfa(view, tests, { latents, position: -2, inactive, source: documents.slice(0, 12) })
+  report.show(table('component', `inactive neurons: ${inactive}`, dfa.mean('prompt').select('latent', 0), 6))
+}
+
+report.heading('Without the directions', `latents ${latents.join(', ')} taken out together`)
+const increase = difference(await directionAblation(view, tests, { latents }))
+report.number('mean loss increase', meanInterval(increase).mean, `± ${meanInterval(increase).ci95.toFixed(4)} nats`)
+report.show(histogram({ values: increase, bins: 20, xTitle: 'loss increase (nats)', yTitle: 'prompts' }))
+const mean = await meanActivation(model, documents.slice(0, 10), sae!.hookName)
+const without = withoutLatents(view, { site: sae!.hookName }, latents, at)
+const [zero, meant, encoded] = [withReplaced(view, sae!.hookName, at), withReplaced(view, sae!.hookName, at, mean), withoutError(view, { outputSite: sae!.hookName }, at)] // prettier-ignore
+const ranks = await answerRanks(view, without, tests, { answer: id, position: -2 })
+const changes = Object.entries(ranks.extra['difference'] as Record<string, { mean: number; ci95: number }>)
+report.show('the answer, before less after', intervals(changes.map(([name, change]) => [name, change])))
+report.keep('answer', changes)
+const losses = await lossesUnder({ original: view, mean: meant, zero, directions: without, reconstruction: encoded }, tests) // prettier-ignore
+const conditions = losses.axes[1]!.labels
+report.show('loss, with its 95% interval', intervals(conditions.map((name) => [name, meanInterval(losses.select('condition', name).values, 0)]))) // prettier-ignore
+report.keep('losses', losses)
+
+report.heading('What the first direction says', `latent ${first}`)
+const only = withoutLatents(view, { site: sae!.hookName }, [first], at)
+const boosts = await logprobBoosts(view, only, tests, { position: -2, floor: -9, exclude: rare })
+report.show('log probabilities, with less without it', table('token', 'nats', boosts, 8))
+report.show('directly, through W_out and W_U', table('token', 'logits', (await logitBoosts(view, { latents: [first], exclude: rare })).select('latent', 0), 8)) // prettier-ignore
+const acts = (await latentsAt(view, tests, { position: -2 })).mean('prompt')
+const towards = await directionDla(view, { answer: id, weights: acts.values })
+report.show(
+  `all latents into the logit of ${options.answer}, by mean activation`,
+  table('latent', 'logits', towards, 8),
+)
+report.keep('directionDla', towards)
+
+report.heading('Each active position', `latent ${first} taken out at one position of general text at a time`)
+const active = await positionAblation(view, documents.slice(0, 100), { latent: first, threshold: 0.1 * most[first]!, limit: 300 }) // prettier-ignore
+const [x, y] = ['activation', 'loss increase'].map((name) => active.select('quantity', name).values) as [Float32Array, Float32Array] // prettier-ignore
+report.show(scatter({ x, y, labels: active.axes[0]!.labels, xTitle: 'activation', yTitle: 'loss increase (nats)' }))
+report.number('correlation of activation and loss increase', pearson(x, y))
+await report.write(options.out, await view.provenance())
+
+/** The largest values of a result of one axis. */
+function table(label: string, unit: string, result: Result, limit: number): Table {
+  return new Table([label, unit], result.top(limit).map(({ labels, value }) => [labels[0]!, value])) // prettier-ignore
+}
+
+function difference(losses: Result): number[] {
+  return losses.axes[0]!.labels.map((_, b) => losses.at(b, 'ablated') - losses.at(b, 'original'))
+}
+
+/** Bars of means with 95% intervals. */
+function intervals(of: readonly [string, { mean: number; ci95: number }][]) {
+  return bars({ labels: of.map(([name]) => name), y: of.map(([, { mean }]) => mean), error: of.map(([, { ci95 }]) => ci95) }) // prettier-ignore
+}
