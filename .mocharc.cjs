@@ -1,5 +1,5 @@
 /** Mocha runs every spec, or those that are named: `npx mocha spec/lib/backend.spec.ts`. */
-const named = process.argv.slice(2).some((argument) => argument.includes('.spec.ts'))
+const named = process.argv.slice(2).some((argument) => /\.(spec|long)\.ts/.test(argument))
 
 module.exports = {
   import: ['tsx'],
