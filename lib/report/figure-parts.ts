@@ -20,6 +20,9 @@ export interface Titles {
 /** Dark enough for a white page, bright enough for a black one. */
 export const [positive, negative, neutral] = ['#3b82c4', '#d6604d', '#8a8f98']
 
+/** Okabe and Ito's colours, made to be told apart by all, without black and yellow. */
+export const groupColours = ['#3b82c4', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9', '#8a8f98']
+
 /** Title and facts; `minWidth` is the least width in pixels at which a page should draw the figure. */
 export function layout(kind: string, { title, unit }: Titles, minWidth?: number): JsonObject {
   const heading = title ? { title: { text: figureText(title), x: 0.01, xanchor: 'left', font: { size: 15 } } } : {}

@@ -6,6 +6,7 @@ import { histogram as countInBins } from '../stats/histogram.js'
 import { figureText, labelsBelow, labelsBeside, leastWidth, numberAxis, plotWidth } from './figure-axis.js'
 import {
   checkLength,
+  groupColours,
   hoverName,
   layout,
   negative,
@@ -148,9 +149,9 @@ export function lines(init: LinesInit): Figure {
     x: jsonNumbers(x),
     y: jsonNumbers(y),
     line: {
-      color: palette[i % palette.length]!,
+      color: groupColours[i % groupColours.length]!,
       width: 2,
-      dash: dashes[Math.floor(i / palette.length) % dashes.length]!,
+      dash: dashes[Math.floor(i / groupColours.length) % dashes.length]!,
     },
     marker: { size: 6 },
     hovertemplate: `%{x}<br><b>%{y:.4g}</b> ${templateText(unit)}<extra>${templateText(visibleToken(name))}</extra>`,
@@ -229,6 +230,4 @@ function commonRange(x: ArrayLike<number>, y: ArrayLike<number>): [number, numbe
   return low <= high ? [low, high] : undefined
 }
 
-/** Okabe and Ito's colours, made to be told apart by all, without black and yellow. */
-const palette = ['#3b82c4', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9', '#8a8f98']
 const dashes = ['solid', 'dash', 'dot']

@@ -7,6 +7,7 @@ import { shaped } from './edit.js'
 import { takeNumber } from './model-runs.js'
 import type { RecordFolder } from './record.js'
 import { addFeatureFacts, featureRoutes, isFeatureInput } from './sae-features.js'
+import { addLogitLensFacts, logitLensRoutes } from './sae-logit-lens.js'
 import { addFileFacts, addMaliciousFact } from './sae-malicious.js'
 import { SaeRuns, type SaeEntry } from './sae-runs.js'
 import { studyRoutes } from './sae-study.js'
@@ -15,8 +16,6 @@ import { addTransformerFacts, transformerRoutes } from './sae-transformer.js'
 
 /** Analyses of later steps, each with tensors and numbers of its own. */
 const later: Readonly<Record<string, string>> = {
-  logit_lens: 'logit-lens statistics of features',
-  tsea: 'token-set enrichment',
   vis: 'dashboards',
   vis_02: 'dashboards of the older layout',
 }
@@ -39,6 +38,7 @@ export async function saePlan(record: RecordFolder): Promise<Plan> {
   addTransformerFacts(own, runs)
   addFeatureFacts(own, runs)
   addStudyFacts(own, runs)
+  addLogitLensFacts(own, runs)
   addMaliciousFact(own, record)
   for (const [section, what] of Object.entries(later)) {
     if (record.expected[section] !== undefined) own.unsupported(`expected.json/${section}`, what)
@@ -66,6 +66,7 @@ function routesOf(runs: SaeRuns): Routes {
     ...transformerRoutes(runs),
     ...featureRoutes(runs),
     ...studyRoutes(runs),
+    ...logitLensRoutes(runs),
     [/^(\w+)\//, (group) => notYet(later[group!] ?? `'${group}'`)],
   ]
 }

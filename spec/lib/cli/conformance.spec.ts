@@ -104,6 +104,18 @@ function featureFacts({ features, study }: Json): string[] {
     ...[...facts, ...tables, ...ranks, ...rest].map((name) => `study/${name}`),
   ].map((name) => `expected.json/${name}`)
 }
+
+/** Facts on statistics of latents and token sets. */
+function logitLensFacts({ logit_lens: lens }: Json): string[] {
+  const { all_layers: layers, quick_list: list } = lens as Record<string, Record<string, object>>
+  return [
+    ...Object.keys(layers!['percentiles']!).map((name) => `logit_lens/all_layers/percentiles/${name}`),
+    'logit_lens/features_by_skewness',
+    ...Object.keys(list!['urls']!).map((name) => `logit_lens/quick_list/${name}`),
+    ...['letters', 'regexes', 'decades'].map((kind) => `tsea/token_sets/${kind}`),
+  ].map((name) => `expected.json/${name}`)
+}
+
 /** What the library may still lack; when it does not, it passes. */
 const maybe = /^fm\//
 
@@ -175,7 +187,7 @@ describe('lib/cli/conformance', () => {
     const isInput = (t: string) => t === 'model/tokens' || t.endsWith('/cotangent') || featureInputs.test(t)
     const tensors = Object.keys(json['tensors']!).filter((t) => !isInput(t))
     const facts = Object.values(saes).flatMap((sae) => ['settings', ...['hooks', 'hooks_with_error_term', 'mean_l0'].filter((f) => f in sae)]) // prettier-ignore
-    const sections = ['logit_lens', 'tsea', 'vis', 'vis_02', 'malicious']
+    const sections = ['vis', 'vis_02', 'malicious']
     const samples = (json['model']!['tokenizer_samples'] as unknown[]).map((_, i) => `model/tokenizer_samples/${i}`)
     const copies = Object.values(saes).flatMap((sae) => {
       const others = (sae as { files: string[] }).files.slice(1).filter((file) => !file.endsWith('.json'))
@@ -187,6 +199,7 @@ describe('lib/cli/conformance', () => {
       ...copies,
       ...transformerFacts,
       ...featureFacts(json),
+      ...logitLensFacts(json),
       ...samples,
       ...sections.map((s) => `expected.json/${s}`),
     ]
@@ -196,7 +209,7 @@ describe('lib/cli/conformance', () => {
     expect(standard).to.have.length.above(10)
     const mustPass = lines.filter(({ case: name, tensor }) =>
       name === 'saes'
-        ? /^(expected\.json\/)?(model|transformer|features|study)\//.test(tensor)
+        ? /^(expected\.json\/)?(model|transformer|features|study|logit_lens|tsea)\//.test(tensor)
         : standard.includes(name.slice(5)),
     )
     expect(mustPass.filter(({ ok }) => !ok)).to.deep.equal([])

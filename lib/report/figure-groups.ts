@@ -1,0 +1,62 @@
+/** Points in groups, each with its colour, and some of them called by name. */
+import { figureText, numberAxis } from './figure-axis.js'
+import { checkLength, groupColours, hoverName, layout, type Figure, type Titles } from './figure-parts.js'
+import { jsonNumbers, type JsonObject } from './json.js'
+import { visibleToken } from './token-text.js'
+
+export interface PointGroup {
+  readonly name: string
+  readonly x: ArrayLike<number>
+  readonly y: ArrayLike<number>
+  /** Name of each point, shown when pointed at. */
+  readonly labels: readonly string[]
+  /** Places of the points whose names are written beside them. */
+  readonly called?: readonly number[]
+}
+
+/** Throws ShapeError when a group's lists differ in length. */
+export function groups(init: Titles & { readonly groups: readonly PointGroup[] }): Figure {
+  const { xTitle, yTitle } = init
+  return {
+    data: init.groups.map((group, i) => points(group, groupColours[i % groupColours.length]!, xTitle, yTitle)),
+    layout: {
+      ...layout('scatter', init),
+      height: 460,
+      showlegend: init.groups.length > 1,
+      annotations: init.groups.flatMap(({ x, y, labels, called = [] }) =>
+        called.map((place) => callOut(x[place]!, y[place]!, labels[place]!)),
+      ),
+      margin: { l: 70, r: 24, t: init.title ? 52 : 28, b: 56 },
+      xaxis: numberAxis(xTitle),
+      yaxis: numberAxis(yTitle),
+    },
+  }
+}
+
+function points({ name, x, y, labels }: PointGroup, color: string, xTitle?: string, yTitle?: string): JsonObject {
+  checkLength('groups', `y of '${name}'`, y.length, 'values in x', x.length)
+  checkLength('groups', `x of '${name}'`, x.length, 'labels', labels.length)
+  return {
+    type: 'scatter',
+    mode: 'markers',
+    name: figureText(visibleToken(name)),
+    x: jsonNumbers(x),
+    y: jsonNumbers(y),
+    text: labels.map((label) => figureText(visibleToken(label))),
+    marker: { color, size: 5, opacity: 0.65 },
+    hovertemplate: `<b>%{text}</b><br>${hoverName(xTitle)}%{x:.4g}<br>${hoverName(yTitle)}%{y:.4g}`,
+  }
+}
+
+function callOut(x: number, y: number, text: string): JsonObject {
+  return {
+    x,
+    y,
+    text: figureText(visibleToken(text)),
+    showarrow: true,
+    arrowhead: 0,
+    ax: 14,
+    ay: -16,
+    font: { size: 11 },
+  }
+}
