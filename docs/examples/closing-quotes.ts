@@ -6,8 +6,8 @@ import { answerRanks, bars, directionAblation, directionDfa, directionDla, direc
 import { histogram, latentMaxima, latentsAt, loadData, loadModel, logitBoosts, logprobBoosts } from 'tfjs-lens'
 import { lossesUnder, maxActivating, meanActivation, meanInterval, Notebook, pearson, pocketText } from 'tfjs-lens'
 import { positionAblation, positionsAt, rareTokens, reconstructionLoss, scatter, Table, tokenCounts } from 'tfjs-lens'
-import { Tokens, topDirections, topDirectionsTable, withoutError, withoutLatents, withReplaced } from 'tfjs-lens'
-import type { Result } from 'tfjs-lens'
+import { topDirections, topDirectionsTable, withoutError, withoutLatents, withReplaced } from 'tfjs-lens'
+import type { Result, Tokens } from 'tfjs-lens'
 import { count, loadSaes, research, type ResearchOptions } from './setup/research.js'
 
 const options = research('closing-quotes', {
