@@ -48,8 +48,10 @@ export function attentionSoftmax(scores: tf.Tensor4D, hasPadding: boolean): tf.T
       value: pattern,
       gradFunc: (dy, saved) => {
         const p = (saved as tf.Tensor[])[0]!
-        const weighted = p.mul(dy as tf.Tensor)
-        return weighted.sub(p.mul(weighted.sum(-1, true)))
+        return tf.tidy(() => {
+          const weighted = p.mul(dy as tf.Tensor)
+          return weighted.sub(p.mul(weighted.sum(-1, true)))
+        })
       },
     }
   })(scores) as tf.Tensor4D

@@ -11,7 +11,11 @@ export function geluNew<T extends tf.Tensor>(x: T): T {
     const v = input as tf.Tensor
     const gate = v.square().mul(CUBIC).add(LINEAR).mul(v).sigmoid()
     ;(save as tf.GradSaveFunc)([v, gate])
-    return { value: v.mul(gate), gradFunc: (dy, saved) => (dy as tf.Tensor).mul(slope(saved as tf.Tensor[])) }
+    // in a tidy, as every gradFunc of several ops: tfjs keeps what one leaves behind until the backward pass has ended
+    return {
+      value: v.mul(gate),
+      gradFunc: (dy, saved) => tf.tidy(() => (dy as tf.Tensor).mul(slope(saved as tf.Tensor[]))),
+    }
   })(x) as T
 }
 

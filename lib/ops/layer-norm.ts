@@ -39,8 +39,10 @@ export function normalize(x: tf.Tensor, centre: (v: tf.Tensor) => tf.Tensor, eps
       value,
       gradFunc: (dy, saved) => {
         const [y, s] = saved as [tf.Tensor, tf.Tensor]
-        const along = y.mul(dy as tf.Tensor).mean(-1, true)
-        return centre((dy as tf.Tensor).sub(y.mul(along))).div(s)
+        return tf.tidy(() => {
+          const along = y.mul(dy as tf.Tensor).mean(-1, true)
+          return centre((dy as tf.Tensor).sub(y.mul(along))).div(s)
+        })
       },
     }
   })(x)

@@ -131,24 +131,25 @@ export const cacheResid = job(async (material): Promise<Prepared<ActivationCache
 export const gradient = job(async (material): Promise<Prepared<GradientRun>> => {
   const model = await material.model()
   const tokens = model.toTokens(material.ids('tokens_8x64'))
-  const difference = model.bindMetric(material.logitDiff('answers_8x64'), tokens)
+  const metric = material.logitDiff('answers_8x64')
   const names = /hook_resid_pre$|attn\.hook_z$|hook_mlp_out$/
   const some = ['blocks.0.hook_resid_pre', 'blocks.3.attn.hook_z', 'blocks.6.hook_mlp_out', 'blocks.11.hook_resid_pre']
-  const norms = (cache: ActivationCache) =>
-    Object.fromEntries(some.map((name) => [name, numberOf(() => cache.get(name).norm())]))
+  const norms = (cache: ActivationCache, scale = 1) =>
+    Object.fromEntries(some.map((name) => [name, scale * numberOf(() => cache.get(name).norm())]))
+  const share = 1 / tokens.batch // gradients are of each prompt's own number, the peer's of their mean
   return {
     run() {
-      const run = model.runWithGradients(tokens, { metric: (logits) => difference(logits).mean(), names })
+      const run = model.runWithGradients(tokens, { metric, names })
       finish(run.gradients.get('resid_pre', 0))
       return run
     },
     report: (run) => ({
       work: cacheSize(run.cache, run.gradients),
       check: {
-        value: run.value.dataSync()[0]!,
-        grad_norm: norms(run.gradients),
+        value: numberOf(() => run.value.mean()),
+        grad_norm: norms(run.gradients, share),
         act_norm: norms(run.cache),
-        grad_resid_pre_6: numbersAt(run.gradients.get('resid_pre', 6), [0, tokens.positions - 1, 0], [1, 1, 3]),
+        grad_resid_pre_6: numbersAt(run.gradients.get('resid_pre', 6), [0, tokens.positions - 1, 0], [1, 1, 3]).map((v) => share * v), // prettier-ignore
       },
       flops: gradientFlops(model.config, tokens),
     }),

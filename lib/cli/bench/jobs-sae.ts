@@ -86,16 +86,21 @@ interface Attributed {
 export const latentAttribution = job(async (material): Promise<Prepared<Attributed>> => {
   const [model, sae] = [await material.model(), await material.sae('gpt2-small-sae')]
   const tokens = model.toTokens(material.ids('ioi_8x16'))
-  const difference = model.bindMetric(material.logitDiff('answers_8x16'), tokens)
+  const metric = material.logitDiff('answers_8x16')
+  const share = 1 / tokens.batch // gradients are of each prompt's own number, the peer's of their mean
   const names = `${sae.hookName}.hook_sae_acts_post`
   const { dSae } = sae.cfg
   return {
     run() {
       const view = model.withSaes(sae, { errorTerm: true })
-      using run = view.runWithGradients(tokens, { names, metric: (logits) => difference(logits).mean() })
+      using run = view.runWithGradients(tokens, { names, metric })
       const acts = run.cache.get(names)
-      const attribution = tf.tidy(() => run.gradients.get(names).mul(tf.sub(0, acts))) // [B,P,S]
-      return { value: run.value.dataSync()[0]!, attribution, live: firing(acts.dataSync(), attribution.dataSync()) }
+      const attribution = tf.tidy(() => run.gradients.get(names).mul(acts).mul(-share)) // [B,P,S]
+      return {
+        value: numberOf(() => run.value.mean()),
+        attribution,
+        live: firing(acts.dataSync(), attribution.dataSync()),
+      }
     },
     report({ value, attribution, live }) {
       const summed = tf.tidy(() => attribution.sum(1)) // [B,S]
