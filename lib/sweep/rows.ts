@@ -75,10 +75,9 @@ class WaveRun implements Disposable {
     const end = hookLayer === undefined ? model.config.nLayers : hookLayer + 1
     this.#join('tokens', 0, (member) => this.#block(member, undefined, 0))
     for (let layer = 0; layer < end; layer++) this.#layer(layer)
-    if (reading?.hook !== undefined) return this.#readHook(reading.hook, reading)
-    const rest = (member: Joining) => this.#clean.rowsOf(this.#clean.final, member) as tf.Tensor3D
-    this.#join('block', model.config.nLayers, rest)
-    return this.#readLogits()
+    const final = (member: Joining) => this.#clean.rowsOf(this.#clean.final, member) as tf.Tensor3D
+    if (end === model.config.nLayers) this.#join('block', end, final)
+    return reading?.hook === undefined ? this.#readLogits() : this.#readHook(reading.hook, reading)
   }
 
   /** One block for the rows on their way, and those whose first edit lies in it. */

@@ -1,4 +1,5 @@
 /** Sweeps give what whole runs give, for random interventions on every family of models. */
+import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { axesOf, type HookPoint } from '../../../lib/hooks.js'
 import { cosine, klToClean, logitDiff, logProb, loss, probability, type Metric } from '../../../lib/metrics.js'
@@ -9,9 +10,11 @@ import { Tokens } from '../../../lib/tokens/tokens.js'
 import { featureShape } from '../../../lib/view.js'
 import { loadModel } from '../../../models/index.js'
 import type { Sae } from '../../../saes/index.js'
+import { TopKSae } from '../../../saes/topk.js'
+import { Transcoder } from '../../../saes/transcoder.js'
 import { plainMetric } from '../../support/plain-sweep.js'
 import { recordFolder } from '../../support/record-model.js'
-import { randomSae } from '../../support/saes.js'
+import { randomSae, randomTensor, smallConfig } from '../../support/saes.js'
 
 const families = ['gpt2', 'gpt_neo', 'gpt_neox', 'llama', 'qwen2', 'gemma', 'gemma2', 'attn_only_2l', 'solu_2l', 'gelu_1l'] // prettier-ignore
 
@@ -131,4 +134,46 @@ describe('a sweep', () => {
       })
     })
   }
+
+  describe('with SAEs that sit at one point, or read and write at two', () => {
+    let model: HookedModel
+    before(async () => void (model = await loadModel(recordFolder('gpt2'))))
+    after(() => model.dispose())
+
+    /** Loads random weights of the sizes that the kind asks for. */
+    function filled<T extends Sae>(sae: T, seed: number): T {
+      const shapes = Object.entries(sae.weightShapes())
+      const weights = Object.fromEntries(shapes.map(([name, shape], i) => [name, randomTensor(shape, seed + i)]))
+      sae.load(weights)
+      tf.dispose(weights)
+      return sae
+    }
+
+    for (const errorTerm of [true, false]) {
+      it(`gives what whole runs give, ${errorTerm ? 'with' : 'without'} error terms`, async () => {
+        const { dModel, nLayers } = model.config
+        const at = { hookName: 'blocks.1.hook_resid_pre', dIn: dModel, dSae: 24 }
+        const between = { ...at, architecture: 'transcoder' as const, dOut: dModel, applyBDecToInput: false }
+        const across = (from: string, to: string) => new Transcoder({ cfg: smallConfig({ ...between, hookName: from, hookNameOut: to }) }) // prettier-ignore
+        const saes = [
+          randomSae(at, 3),
+          randomSae(at, 7),
+          filled(new TopKSae({ cfg: smallConfig({ ...at, architecture: 'topk', k: 5, hookName: 'blocks.0.hook_mlp_out' }) }), 5), // prettier-ignore
+          randomSae({ ...at, hookName: 'blocks.2.hook_resid_mid', normalization: 'layer_norm' }, 6),
+          filled(across('blocks.1.ln2.hook_normalized', 'blocks.1.hook_mlp_out'), 8),
+          filled(across('blocks.0.hook_resid_mid', `blocks.${nLayers - 1}.hook_attn_out`), 9),
+        ]
+        try {
+          const chained = model.withSaes(saes.slice(0, 2), { errorTerm })
+          const others = model.withSaes(saes.slice(2, 5), { errorTerm })
+          const far = model.withSaes(saes[5]!, { errorTerm })
+          for (const [i, view] of [chained, others, far].entries()) {
+            for (const seed of [0, 1, 2]) await compare(view, 200 + 10 * i + seed, seed === 1 ? 'left' : undefined, 12)
+          }
+        } finally {
+          saes.forEach((sae) => sae.dispose())
+        }
+      })
+    }
+  })
 })
