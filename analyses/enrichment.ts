@@ -7,8 +7,8 @@ import type { HookName } from '../lib/hooks.js'
 import type { HookedModel } from '../lib/model.js'
 import type { JsonObject } from '../lib/report/json.js'
 import { Result } from '../lib/report/result.js'
-import { DescendingOrder } from '../lib/stats/descending-order.js'
-import { farthestSums, membership, permutationP, randomScores } from '../lib/stats/running-sum.js'
+import { DescendingRanks } from '../lib/stats/descending-ranks.js'
+import { permutationP, randomScores, RunningSums } from '../lib/stats/running-sum.js'
 import { chosenLatents, encoderAt } from './encoders.js'
 import { describe, latentAxis, reporter } from './latent-statistics.js'
 import { eachProjection } from './latent-statistics-rows.js'
@@ -88,16 +88,19 @@ export async function enrichment(view: HookedModel, sets: TokenSets, options: En
 
 /** Signed scores of all sets from a projection [V]. @throws ArgumentError for a NaN in it */
 export function scorer(sets: readonly (readonly number[])[], dVocab: number) {
-  const members = membership(dVocab, sets)
-  const ranking = new DescendingOrder(dVocab)
+  const sums = new RunningSums(dVocab, sets)
+  const ranking = new DescendingRanks(dVocab)
   return (projection: Float32Array, latent: number): Float64Array => {
-    const order = ranking.of(projection)
-    // NaN is sorted to one of the ends, by its sign
-    if (Number.isNaN(projection[order[0]!]) || Number.isNaN(projection[order[dVocab - 1]!])) {
+    if (holdsNaN(projection)) {
       throw new ArgumentError(`enrichment: what latent ${latent} does to the logits holds NaN. Check its W_dec.`)
     }
-    return farthestSums(order, members)
+    return sums.farthest(ranking.of(projection))
   }
+}
+
+function holdsNaN(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return true
+  return false
 }
 
 /** Scores of random sets, one list for each size. */

@@ -11,25 +11,35 @@ export interface Moments {
 }
 
 /**
- * Mean, standard deviation, skewness and kurtosis of some numbers, each exact to float64 whatever their offset: they are
- * counted from the first of them, so that a constant row is exactly 0 there, and centred before powers are taken.
+ * Mean, standard deviation, skewness and kurtosis of some numbers in one pass. Powers are summed in float64 of what lies
+ * beyond a number near the mean, that of the first 32, so that an offset costs no digits and a constant row is exact.
  */
 export function moments(row: Float32Array): Moments {
   const n = row.length
-  const origin = n > 0 ? row[0]! : NaN
-  let sum = 0
-  for (let i = 0; i < n; i++) sum += row[i]! - origin
-  const offset = sum / n
-  const mean = origin + offset
-  let [m2, m3, m4] = [0, 0, 0]
+  const origin = originOf(row)
+  let [s1, s2, s3, s4] = [0, 0, 0, 0]
   for (let i = 0; i < n; i++) {
-    const d = row[i]! - origin - offset
+    const d = row[i]! - origin
     const square = d * d
-    m2 += square
-    m3 += square * d
-    m4 += square * square
+    s1 += d
+    s2 += square
+    s3 += square * d
+    s4 += square * square
   }
-  const variance = m2 / n
-  if (variance === 0) return { mean, std: 0, skewness: 0, kurtosis: 0 }
-  return { mean, std: Math.sqrt(variance), skewness: m3 / n / variance ** 1.5, kurtosis: m4 / n / variance ** 2 }
+  const [m, r2, r3, r4] = [s1 / n, s2 / n, s3 / n, s4 / n]
+  const variance = r2 - m * m
+  const mean = origin + m
+  if (variance <= 0) return { mean, std: 0, skewness: 0, kurtosis: 0 }
+  const third = r3 - 3 * m * r2 + 2 * m ** 3
+  const fourth = r4 - 4 * m * r3 + 6 * m * m * r2 - 3 * m ** 4
+  return { mean, std: Math.sqrt(variance), skewness: third / variance ** 1.5, kurtosis: fourth / variance ** 2 }
+}
+
+/** The mean of the first 32, or of half of them and so on where there are fewer; of equal numbers it is that number. */
+function originOf(row: Float32Array): number {
+  let count = 32
+  while (count > row.length && count > 1) count /= 2
+  let sum = 0
+  for (let i = 0; i < count; i++) sum += row[i]!
+  return sum / count
 }

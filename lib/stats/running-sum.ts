@@ -4,62 +4,92 @@
  * value count, and these stand right behind and right before a member, so that nothing but the members' ranks is
  * looked at. Times m(n − m) all is whole numbers: behind the j-th member, of rank r (from 1), the sum is j·n − r·m.
  */
-import { ArgumentError } from '../errors.js'
 import { random, type Random } from './random.js'
 
-/** Which sets each element is in: those of element i are `sets[starts[i] … starts[i + 1] − 1]`. */
-export interface Membership {
-  readonly elements: number
-  readonly sizes: readonly number[]
-  readonly starts: Uint32Array
-  readonly sets: Uint16Array
-}
+/**
+ * The running sum's value that lies farthest from 0, in [−1, 1], for some sets along one ranking: positive where the
+ * set's members gather at the top; its magnitude is the enrichment score of TSEA. The positive one of two equal
+ * magnitudes. An empty set gives −1 and the set of all elements 1, as the sum then only falls or rises.
+ */
+export class RunningSums {
+  readonly #elements: number
+  readonly #sets: readonly { readonly sign: 1 | -1; readonly members: Uint32Array }[]
+  readonly #bits: Int32Array
 
-/** @param sets elements of each set, from 0 to `elements` − 1, none twice in a set */
-export function membership(elements: number, sets: readonly ArrayLike<number>[]): Membership {
-  if (sets.length > 2 ** 16) throw new ArgumentError(`membership: there are ${sets.length} sets. Give at most 65536.`)
-  const starts = new Uint32Array(elements + 1)
-  for (const set of sets) for (let i = 0; i < set.length; i++) starts[set[i]! + 1]!++
-  for (let i = 0; i < elements; i++) starts[i + 1]! += starts[i]!
-  const next = starts.slice()
-  const members = new Uint16Array(starts[elements]!)
-  sets.forEach((set, s) => {
-    for (let i = 0; i < set.length; i++) members[next[set[i]!]!++] = s
-  })
-  return { elements, sizes: sets.map(({ length }) => length), starts, sets: members }
+  /** @param sets elements of each set, from 0 to `elements` − 1, none twice in a set */
+  constructor(elements: number, sets: readonly ArrayLike<number>[]) {
+    this.#elements = elements
+    this.#bits = new Int32Array(Math.ceil(elements / 32))
+    // What a large set leaves out is less to look at, and has the same sum with the other sign
+    this.#sets = sets.map((set) => {
+      const large = 2 * set.length > elements
+      return { sign: large ? -1 : 1, members: large ? others(elements, set) : Uint32Array.from(set) }
+    })
+  }
+
+  /** @param ranks place of each element in the ranking, 0 the highest */
+  farthest(ranks: Uint32Array): Float64Array {
+    return Float64Array.from(this.#sets, ({ sign, members }) => this.#farthest(ranks, members, sign))
+  }
+
+  #farthest(ranks: Uint32Array, members: Uint32Array, sign: 1 | -1): number {
+    const [n, m, bits] = [this.#elements, members.length, this.#bits]
+    if (m === 0) return -sign
+    bits.fill(0)
+    for (let i = 0; i < m; i++) {
+      const rank = ranks[members[i]!]!
+      bits[rank >>> 5]! |= 1 << (rank & 31)
+    }
+    const { most, least } = extremes(bits, n, m)
+    const [up, down] = sign === 1 ? [most, -least] : [-least, most]
+    return (up >= down ? up : -down) / (m * (n - m))
+  }
 }
 
 /**
- * For each set the running sum's value that lies farthest from 0, in [−1, 1]: positive where the set's members gather
- * at the top, and its magnitude is the enrichment score of TSEA. The positive one of two equal magnitudes. An empty set
- * gives −1 and the set of all elements 1, as the sum then only falls or rises.
- * @param order elements, the highest ranked first
+ * Largest and smallest value of the sum times m(n − m) along a ranking whose members are the bits that are set. Of 32
+ * ranks at a time it is first asked whether the sum can go beyond what it was: not if all their members came first, or last.
  */
-export function farthestSums(order: ArrayLike<number>, { elements: n, sizes, starts, sets }: Membership): Float64Array {
-  const [most, least] = [new Float64Array(sizes.length), new Float64Array(sizes.length)]
-  const counts = Uint32Array.from(sizes, () => 0)
-  for (let i = 0; i < n; i++) {
-    const element = order[i]!
-    const end = starts[element + 1]!
-    for (let at = starts[element]!; at < end; at++) {
-      const set = sets[at]!
-      const m = sizes[set]!
-      const sum = ++counts[set]! * n - (i + 1) * m
-      if (sum > most[set]!) most[set] = sum
-      if (sum - n + m < least[set]!) least[set] = sum - n + m
+function extremes(bits: Int32Array, n: number, m: number): { most: number; least: number } {
+  let [most, least, risen] = [0, 0, 0] // risen: n for each member so far
+  for (let i = 0; i < bits.length; i++) {
+    const members = bits[i]!
+    if (members === 0) continue
+    const start = i << 5
+    const sum = risen - start * m
+    const rise = bitCount(members) * (n - m)
+    const fall = 32 * m
+    if (sum + rise <= most && sum - fall >= least) {
+      risen += bitCount(members) * n
+      continue
+    }
+    for (let word = members; word !== 0; word &= word - 1) {
+      const rank = start + 31 - Math.clz32(word & -word)
+      const before = risen - rank * m
+      if (before < least) least = before
+      risen += n
+      const after = before + n - m
+      if (after > most) most = after
     }
   }
-  return most.map((_, set) => {
-    const m = sizes[set]!
-    if (m === 0) return -1
-    if (m === n) return 1
-    const farthest = most[set]! >= -least[set]! ? most[set]! : least[set]!
-    return farthest / (m * (n - m))
-  })
+  return { most, least }
+}
+
+function bitCount(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555)
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+}
+
+/** The elements that a set leaves out. */
+function others(elements: number, set: ArrayLike<number>): Uint32Array {
+  const isIn = new Uint8Array(elements)
+  for (let i = 0; i < set.length; i++) isIn[set[i]!] = 1
+  return Uint32Array.from({ length: elements }, (_, i) => i).filter((i) => isIn[i] === 0)
 }
 
 /**
- * Magnitudes of `farthestSums` for random sets of `size` of n elements, ascending [count]. They hang on the two sizes
+ * Magnitudes of the farthest sums of random sets of `size` of n elements, ascending [count]. They hang on the two sizes
  * alone, not on the ranking: one list serves all rankings.
  */
 export function randomScores(n: number, size: number, count: number, seed: number): Float64Array {
@@ -68,10 +98,11 @@ export function randomScores(n: number, size: number, count: number, seed: numbe
   const scores = new Float64Array(count)
   if (m === 0) return scores.fill(1)
   const generator = random(seed)
-  const drawn = new Uint8Array(n)
+  const bits = new Int32Array(Math.ceil(n / 32))
   for (let i = 0; i < count; i++) {
-    draw(drawn, m, generator)
-    scores[i] = scoreOf(drawn, m)
+    draw(bits, n, m, generator)
+    const { most, least } = extremes(bits, n, m)
+    scores[i] = Math.max(most, -least) / (m * (n - m))
   }
   return scores.sort()
 }
@@ -87,24 +118,14 @@ export function permutationP(score: number, ascending: Float64Array): number {
   return (1 + ascending.length - low) / (1 + ascending.length)
 }
 
-/** Marks m elements, all subsets equally likely; m is at most half of them, so that few draws hit a marked one. */
-function draw(drawn: Uint8Array, m: number, generator: Random): void {
-  drawn.fill(0)
+/** Sets m bits, all subsets of the n equally likely; m is at most half of them, so that few draws hit a set one. */
+function draw(bits: Int32Array, n: number, m: number, generator: Random): void {
+  bits.fill(0)
   for (let left = m; left > 0;) {
-    const element = generator.integer(drawn.length)
-    if (drawn[element] === 1) continue
-    drawn[element] = 1
+    const element = generator.integer(n)
+    const bit = 1 << (element & 31)
+    if ((bits[element >>> 5]! & bit) !== 0) continue
+    bits[element >>> 5]! |= bit
     left--
   }
-}
-
-function scoreOf(members: Uint8Array, m: number): number {
-  const n = members.length
-  let [sum, most, least] = [0, 0, 0]
-  for (let i = 0; i < n; i++) {
-    sum += members[i] === 1 ? n - m : -m
-    if (sum > most) most = sum
-    if (sum < least) least = sum
-  }
-  return Math.max(most, -least) / (m * (n - m))
 }

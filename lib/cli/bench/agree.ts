@@ -80,6 +80,8 @@ function tolerance(key: string, ours: number, peer: number, size: number): numbe
   const value = Math.max(Math.abs(ours), Math.abs(peer))
   // the peer prints effects with four digits
   if (key === 'effects') return EFFECT + (value === 0 ? 0 : 0.5 * 10 ** (Math.floor(Math.log10(value)) - 3))
+  // of numbers of size 0.05 that average 0: only noise is left
+  if (key === 'mean') return NOISE
   // a sum of logits, which may cancel
   if (key === 'sum') return Math.max(AGREEMENT, AGREEMENT * value)
   return Math.max(AGREEMENT * value, NOISE * size)

@@ -17,6 +17,8 @@ export const JOB_NAMES = [
   'patch_resid_1x16',
   'patch_heads_1x16',
   'dla_1x16',
+  'logit_stats',
+  'tsea',
 ] as const
 
 export type JobName = (typeof JOB_NAMES)[number]

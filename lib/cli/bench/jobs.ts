@@ -1,6 +1,7 @@
 /** The benchmark's jobs by name. */
 import type { JobName } from './job-names.js'
 import type { Job } from './job.js'
+import * as lens from './jobs-lens.js'
 import * as model from './jobs-model.js'
 import { patch } from './jobs-patch.js'
 import * as sae from './jobs-sae.js'
@@ -20,4 +21,6 @@ export const jobs: Readonly<Record<JobName, Job>> = {
   patch_resid_1x16: patch('resid_pre'),
   patch_heads_1x16: patch('heads'),
   dla_1x16: model.directLogitAttribution,
+  logit_stats: lens.logitStats,
+  tsea: lens.tsea,
 }

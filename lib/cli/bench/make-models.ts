@@ -185,7 +185,16 @@ function makeInputs(dVocab: number) {
     answer_1x16: answers.slice(0, 1),
     ioi_8x16: ioi,
     answers_8x16: answers,
+    token_sets: tokenSets(r, dVocab),
   }
+}
+
+/** Of the sizes that SAELens' patterns and letters have in GPT-2's vocabulary. */
+function tokenSets(r: Random, dVocab: number): Record<string, number[]> {
+  const ids = Array.from({ length: dVocab }, (_, id) => id)
+  const shares = [0.71, 0.25, 0.7, 0.04, 0.05, 4e-4, 3e-4, 0.06, 4e-4, 4e-3, 0.04, 3e-3, 5e-3, 0.02, 0.08, 0.1, 0.13, 0.07, 0.05, 0.05, 0.05, 0.07, 0.04, 0.03] // prettier-ignore
+  const set = (share: number) => r.sample(ids, Math.max(1, Math.round(share * dVocab))).sort((a, b) => a - b)
+  return Object.fromEntries(shares.map((share, i) => [`set ${i}`, set(share)]))
 }
 
 /** A position of row 0 and up to 50 latents that fire there: the position with the most of them. */

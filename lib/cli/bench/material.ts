@@ -66,4 +66,11 @@ export class Material {
     if (ablation && Number.isInteger(ablation.pos) && Array.isArray(ablation.latents)) return ablation
     throw new FileError("bench: inputs.json has no 'ablation'. Make the folder with spec/bench/make_models.py.")
   }
+
+  /** Token ids by the set's name. */
+  get tokenSets(): Readonly<Record<string, readonly number[]>> {
+    const sets = this.#inputs['token_sets'] as Record<string, number[]> | undefined
+    if (sets && Object.values(sets).every((ids) => Array.isArray(ids) && ids.every(Number.isInteger))) return sets
+    throw new FileError("bench: inputs.json has no 'token_sets'. Make the folder with spec/bench/make_models.py.")
+  }
 }

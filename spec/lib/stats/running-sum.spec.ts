@@ -1,7 +1,14 @@
 /** The running sum of enrichment by ranks, against the sum itself, closed forms and the distribution of random sets. */
 import { expect } from 'chai'
 import { random } from '../../../lib/stats/random.js'
-import { farthestSums, membership, permutationP, randomScores } from '../../../lib/stats/running-sum.js'
+import { permutationP, randomScores, RunningSums } from '../../../lib/stats/running-sum.js'
+
+/** Places of the elements of an order. */
+function ranksOf(order: readonly number[]): Uint32Array {
+  const ranks = new Uint32Array(order.length)
+  order.forEach((element, rank) => (ranks[element] = rank))
+  return ranks
+}
 
 /** The value farthest from 0 of the sum taken step by step. */
 function bruteForce(order: readonly number[], set: readonly number[]): number {
@@ -20,10 +27,10 @@ describe('running sums', () => {
     const { shuffle, sample, integer } = random(3)
     const all = [...Array(157).keys()]
     const sets = [1, 2, 3, 10, 78, 79, 155, 156].flatMap((size) => [sample(all, size), all.slice(0, size)])
-    const members = membership(157, sets)
+    const sums = new RunningSums(157, sets)
     for (let run = 0; run < 20; run++) {
       const order = integer(3) === 0 ? all : shuffle(all)
-      farthestSums(order, members).forEach((value, s) => {
+      sums.farthest(ranksOf(order)).forEach((value, s) => {
         expect(value, `set ${s}`).to.be.closeTo(bruteForce(order, sets[s]!), 1e-12)
       })
     }
@@ -31,11 +38,13 @@ describe('running sums', () => {
 
   it('of a set at the top are 1, at the bottom −1; one element has its distance from the farther end', () => {
     const order = [4, 2, 0, 3, 1]
-    expect([...farthestSums(order, membership(5, [[4, 2], [3, 1], [0], [2]]))]).to.deep.equal([1, -1, 0.5, 0.75])
+    expect([...new RunningSums(5, [[4, 2], [3, 1], [0], [2]]).farthest(ranksOf(order))]).to.deep.equal([
+      1, -1, 0.5, 0.75,
+    ])
   })
 
   it('of no element are −1, of all 1', () => {
-    expect([...farthestSums([0, 1, 2], membership(3, [[], [2, 0, 1]]))]).to.deep.equal([-1, 1])
+    expect([...new RunningSums(3, [[], [2, 0, 1]]).farthest(ranksOf([0, 1, 2]))]).to.deep.equal([-1, 1])
   })
 
   it('of random sets are distributed as by counting all of them', () => {
