@@ -10,8 +10,8 @@ import type { HookedModel } from '../lib/model.js'
 import { plainPoint } from '../lib/splice.js'
 import type { Encoder } from './encoders.js'
 
-/** Numbers of logits that one step may hold: 64 MiB. */
-const STEP = 2 ** 24
+/** Numbers of logits that one step may hold: 20 MiB, little enough that the allocators of both sides give it again. */
+const STEP = 5 * 2 ** 20
 
 /**
  * What a unit of each latent writes to the residual stream, [F,D]. The caller owns it.

@@ -4,7 +4,7 @@ const DIGIT = 0xffff // two digits of 16 bits hold a float
 
 /** Ranks lists of one length, in memory that it keeps: 16 bytes a number and half a megabyte. */
 export class DescendingRanks {
-  readonly #keys: Uint32Array
+  readonly #keys: Int32Array
   /** Sorted by the low digit: high digits, and where the values stood. */
   readonly #digits: Uint16Array
   readonly #places: Uint32Array
@@ -13,7 +13,7 @@ export class DescendingRanks {
   readonly #high = new Uint32Array(DIGIT + 1)
 
   constructor(length: number) {
-    this.#keys = new Uint32Array(length)
+    this.#keys = new Int32Array(length)
     this.#digits = new Uint16Array(length)
     this.#places = new Uint32Array(length)
     this.#ranks = new Uint32Array(length)
@@ -24,14 +24,14 @@ export class DescendingRanks {
    * equal). NaN has no place: look for it before. The array is overwritten by the next call.
    */
   of(values: Float32Array): Uint32Array {
-    this.#prepare(new Uint32Array(values.buffer, values.byteOffset, values.length))
+    this.#prepare(new Int32Array(values.buffer, values.byteOffset, values.length))
     this.#sortByLow()
     this.#rankByHigh()
     return this.#ranks
   }
 
-  /** Keys whose ascending order is the wanted one, and where each digit begins. */
-  #prepare(bits: Uint32Array): void {
+  /** Keys whose ascending order, read without sign, is the wanted one, and where each digit begins. */
+  #prepare(bits: Int32Array): void {
     const [keys, low, high] = [this.#keys, this.#low.fill(0), this.#high.fill(0)]
     for (let i = 0; i < bits.length; i++) {
       const key = descendingKey(bits[i]!)
@@ -65,8 +65,8 @@ export class DescendingRanks {
  * round. Without a branch on the sign, which no processor could foresee.
  */
 function descendingKey(bits: number): number {
-  if (bits === 0x80000000) return 0x7fffffff // −0 as 0
-  return (bits ^ (~(bits >> 31) & 0x7fffffff)) >>> 0
+  if (bits === -0x80000000) return 0x7fffffff // −0 as 0
+  return bits ^ (~(bits >> 31) & 0x7fffffff)
 }
 
 /** Counts become the place where each digit begins. */
