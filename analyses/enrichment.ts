@@ -99,8 +99,9 @@ export function scorer(sets: readonly (readonly number[])[], dVocab: number) {
 }
 
 function holdsNaN(values: Float32Array): boolean {
-  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return true
-  return false
+  let sum = 0 // NaN if one is, and of infinities of both signs
+  for (let i = 0; i < values.length; i++) sum += values[i]!
+  return Number.isNaN(sum) && values.some(Number.isNaN)
 }
 
 /** Scores of random sets, one list for each size. */
