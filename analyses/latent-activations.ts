@@ -5,7 +5,8 @@ import { metricPositions } from '../lib/metrics.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import { pickPositions } from '../lib/ops/pick.js'
 import { Result } from '../lib/report/result.js'
-import { Tokens, type TokenOptions } from '../lib/tokens/tokens.js'
+import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
+import { range } from '../lib/range.js'
 import { chosenLatents, encoderAt } from './encoders.js'
 import { promptAxis } from './labels.js'
 import { latentsOf, type LatentPoint } from './max-activating-latents.js'
@@ -82,7 +83,7 @@ async function read(
   const source = latentsOf(view, encoder, latents, options.point ?? 'hook_sae_acts_post', provenance.hooks ?? [])
   const size = Math.max(1, Math.floor(RUN / tokens.positions))
   for (let first = 0; first < tokens.batch; first += size) {
-    await source.each(rowsFrom(tokens, first, size), async (acts, inRun) => {
+    await source.each(tokens.pick(range(first, Math.min(tokens.batch, first + size))), async (acts, inRun) => {
       const row = first + inRun
       for (const [i, reduced] of tf.tidy(() => reduce(acts, tokens, row)).entries()) {
         const numbers = (await reduced.data()) as Float32Array
@@ -95,8 +96,4 @@ async function read(
   const result = (title: string, of: Float32Array) =>
     new Result({ kind: 'latent activations', title, unit: '', values: of, axes, provenance })
   return { values, result }
-}
-
-function rowsFrom({ rows, mask, paddingSide }: Tokens, first: number, size: number): Tokens {
-  return new Tokens(rows.slice(first, first + size), mask?.slice(first, first + size), paddingSide)
 }

@@ -6,6 +6,7 @@
 import { ArgumentError } from '../lib/errors.js'
 import type { HookedModel } from '../lib/model.js'
 import { didYouMean } from '../lib/nearest.js'
+import { range } from '../lib/range.js'
 
 export interface Sender {
   readonly name: string
@@ -75,4 +76,3 @@ export function reaches(view: HookedModel, sender: Sender, receiver: Receiver): 
 }
 
 const hasMlp = (view: HookedModel): boolean => view.hookNames.includes('blocks.0.hook_mlp_out')
-const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i)

@@ -3,7 +3,7 @@ import { ArgumentError } from '../lib/errors.js'
 import type { HookName } from '../lib/hooks.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import { Result } from '../lib/report/result.js'
-import { Tokens, type TokenOptions } from '../lib/tokens/tokens.js'
+import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
 import { directionAblation } from './direction-ablation.js'
 import { chosenLatents, encoderAt } from './encoders.js'
 import { latentsOf } from './max-activating-latents.js'
@@ -49,7 +49,7 @@ export async function positionAblation(
   const rows: number[] = []
   for (let first = 0; first < active.length; first += RUN) {
     const places = active.slice(first, first + RUN)
-    const repeated = new Tokens(places.map(({ row }) => tokens.rows[row]!), tokens.mask && places.map(({ row }) => tokens.mask![row]!), tokens.paddingSide) // prettier-ignore
+    const repeated = tokens.pick(places.map(({ row }) => row))
     const position = places.map((place) => place.position)
     const losses = await directionAblation(view, repeated, { latents: [latent], position, hook })
     places.forEach(({ activation }, i) => rows.push(activation, losses.at(i, 'ablated') - losses.at(i, 'original')))

@@ -5,6 +5,7 @@ import { checkHookName, type HookName } from '../lib/hooks.js'
 import type { HookedModel } from '../lib/model.js'
 import { didYouMean } from '../lib/nearest.js'
 import type { AttachedSae } from '../lib/view.js'
+import { range } from '../lib/range.js'
 
 const layerPoints = ['resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out'] as const
 
@@ -36,10 +37,10 @@ export interface Sites {
 /** @throws ArgumentError, HookError for a layer, head, latent or point that the view does not have. */
 export function resolveTarget(verb: string, view: HookedModel, target: Target): Sites {
   const { nLayers, nHeads } = view.config
-  const layers = numbers(nLayers)
+  const layers = range(nLayers)
   if (target === 'heads') {
-    const sites = layers.flatMap((l) => numbers(nHeads).map((unit) => ({ name: `blocks.${l}.attn.hook_z`, unit })))
-    return { axes: [layerAxis(nLayers), { name: 'head', labels: numbers(nHeads).map((h) => `H${h}`) }], sites }
+    const sites = layers.flatMap((l) => range(nHeads).map((unit) => ({ name: `blocks.${l}.attn.hook_z`, unit })))
+    return { axes: [layerAxis(nLayers), { name: 'head', labels: range(nHeads).map((h) => `H${h}`) }], sites }
   }
   if (typeof target === 'string') {
     if (!layerPoints.includes(target)) throw unknownTarget(verb, target)
@@ -105,6 +106,5 @@ function nonEmpty<T>(verb: string, what: string, list: readonly T[]): readonly T
   throw new ArgumentError(`${verb}: ${what} is ${JSON.stringify(list)}. Give a list of at least one.`)
 }
 
-const layerAxis = (nLayers: number): Axis => ({ name: 'layer', labels: numbers(nLayers).map((l) => `layer ${l}`) })
-const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
+const layerAxis = (nLayers: number): Axis => ({ name: 'layer', labels: range(nLayers).map((l) => `layer ${l}`) })
 const isIndex = (value: number, count: number): boolean => Number.isInteger(value) && value >= 0 && value < count

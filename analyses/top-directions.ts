@@ -4,7 +4,7 @@ import type { HookName } from '../lib/hooks.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import { Table } from '../lib/report/table.js'
 import { mean } from '../lib/stats/moments.js'
-import { Tokens, type TokenOptions } from '../lib/tokens/tokens.js'
+import type { TokenOptions } from '../lib/tokens/tokens.js'
 import { directionAblation } from './direction-ablation.js'
 import { latentsAt } from './latent-activations.js'
 
@@ -55,7 +55,7 @@ export async function topDirections(
   for (const { latent, ...activity } of candidates(acts.values, tokens.batch, options)) {
     const firing = tokens.rows.flatMap((_, b) => (acts.at(b, latent) > threshold ? [b] : [])).slice(0, most)
     if (firing.length === 0) continue
-    const on = rowsOf(tokens, firing)
+    const on = tokens.pick(firing)
     const change = async (encoded: boolean) => {
       const losses = await directionAblation(view, on, { latents: [latent], position, encoded, hook })
       return mean(firing.map((_, b) => losses.at(b, 'ablated') - losses.at(b, 'original')))
@@ -90,8 +90,4 @@ function candidates(acts: Float32Array, prompts: number, options: TopDirectionsO
     .filter(({ share, meanActivation }) => share >= minShare && meanActivation > 0)
     .sort((a, b) => b.meanActivation - a.meanActivation)
     .slice(0, limit)
-}
-
-function rowsOf({ rows, mask, paddingSide }: Tokens, chosen: readonly number[]): Tokens {
-  return new Tokens(chosen.map((b) => rows[b]!), mask && chosen.map((b) => mask[b]!), paddingSide) // prettier-ignore
 }

@@ -1,8 +1,7 @@
 /** Releases on the Hugging Face hub by the names SAELens has for them: where each SAE lies, and what its files do not say. */
+import { range } from '../lib/range.js'
 import type { SaeFacts } from './formats/sae-files.js'
 import type { Release, ReleasedSae } from './release.js'
-
-const range = (n: number) => Array.from({ length: n }, (_, i) => i)
 
 /** SAEs of several layers by the same patterns, `#` the layer. */
 function layers(list: readonly number[], id: string, path: string, neuronpedia?: string): ReleasedSae[] {

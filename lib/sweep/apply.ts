@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { axesOf, type HookPoint } from '../hooks.js'
+import { range } from '../range.js'
 import { unitAxis, type ResolvedEdit } from './edits.js'
 import type { ValueSource } from './values.js'
 
@@ -130,4 +131,3 @@ function vectors(
 }
 
 export const positionAxis = ({ shape }: HookPoint): number => axesOf(shape).indexOf('P')
-const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i)

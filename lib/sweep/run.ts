@@ -5,6 +5,7 @@ import { checkMetric } from '../metrics.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { columnsOf, type Columns } from '../unembed.js'
 import type { LoadedModel, View } from '../view.js'
+import { range } from '../range.js'
 import { promptsAtOnce, rowsAtOnce, type Sizes } from './budget.js'
 import { Changes } from './changes.js'
 import { activationsOf, CleanRun, keptPoints } from './clean.js'
@@ -17,8 +18,7 @@ import { plan, type Group } from './plan.js'
 import { readClean, type RowsContext } from './reads.js'
 import { runWave, type Joining } from './rows.js'
 import { wavesOf, type Wave } from './waves.js'
-import { someRows } from './sources.js'
-import { meansOf, range, sourcedOf, ValueSource, type Activations, type Sources } from './values.js'
+import { meansOf, sourcedOf, ValueSource, type Activations, type Sources } from './values.js'
 import { WholeRuns } from './whole.js'
 
 export interface SweepSetup {
@@ -99,7 +99,7 @@ export class SweepRun {
 
   async #runRows(context: RowsContext, sizes: Sizes, prompts: readonly number[], values: ValueSource): Promise<void> {
     const { model, tokens, judge, points } = this.#setup
-    const some = someRows(tokens, prompts)
+    const some = tokens.pick(prompts)
     using clean = new CleanRun(model, context.view, this.#byName, context.kept, some, prompts[0]!)
     const before = readClean(context, clean)
     try {
@@ -198,7 +198,7 @@ export class SweepRun {
 
   async #runWhole(interventions: readonly ResolvedIntervention[], values: ValueSource): Promise<void> {
     const { model, view, tokens, judge } = this.#setup
-    const prompts = range(0, tokens.batch)
+    const prompts = range(tokens.batch)
     using runs = new WholeRuns({ model, view, points: this.#byName, tokens, reading: judge.reading })
     const before = runs.clean(interventions)
     try {

@@ -1,7 +1,7 @@
 /** Prompts that activations are taken from. */
 import { ArgumentError } from '../errors.js'
 import { random } from '../stats/random.js'
-import { Tokens } from '../tokens/tokens.js'
+import type { Tokens } from '../tokens/tokens.js'
 
 /** @throws ArgumentError when a prompt and its source do not have their real tokens at the same positions. */
 export function checkSource(verb: string, tokens: Tokens, source: Tokens): void {
@@ -27,14 +27,4 @@ export function resampleOrder(verb: string, tokens: Tokens, source: Tokens, seed
     throw new ArgumentError(`${verb}: prompts of several lengths cannot stand in for each other. Give a source.`)
   const step = own ? 1 + random(seed).integer(tokens.batch - 1) : 0
   return tokens.rows.map((_, b) => (b + step) % tokens.batch)
-}
-
-/** Some of the prompts, padded as they were. */
-export function someRows(tokens: Tokens, rows: readonly number[]): Tokens {
-  const mask = tokens.mask
-  return new Tokens(
-    rows.map((b) => tokens.rows[b]!),
-    mask && rows.map((b) => mask[b]!),
-    tokens.paddingSide,
-  )
 }

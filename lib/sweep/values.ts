@@ -2,11 +2,11 @@
 import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from '../architecture.js'
 import { axesOf, type HookPoint } from '../hooks.js'
+import { range } from '../range.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { featureShape } from '../view.js'
 import { positionAxis, type RowsAt } from './apply.js'
 import { unitAxis, type ResolvedEdit, type Value } from './edits.js'
-import { someRows } from './sources.js'
 
 /** A replacement [B,P,…] whose first row is prompt `first`; its axes of length 1 stand for all. */
 export interface Placed {
@@ -109,7 +109,7 @@ export function meansOf(activations: Activations, source: Tokens, edits: Iterabl
   if (names.length === 0) return sums
   try {
     for (let first = 0; first < source.batch; first += chunk) {
-      const some = someRows(source, range(first, Math.min(source.batch, first + chunk)))
+      const some = source.pick(range(first, Math.min(source.batch, first + chunk)))
       for (const [name, x] of activations(names, some)) {
         const sum = tf.tidy(() => realSum(x, some).add(sums.get(name) ?? 0))
         tf.dispose([x, ...(sums.has(name) ? [sums.get(name)!] : [])])
@@ -144,11 +144,9 @@ export function sourcedOf(
   const add = (kind: string, rows: readonly number[]) => {
     const names = named(edits, kind)
     if (names.length === 0) return
-    for (const [name, x] of activations(names, someRows(source, rows))) tensors.set(`${kind} ${name}`, x)
+    for (const [name, x] of activations(names, source.pick(rows))) tensors.set(`${kind} ${name}`, x)
   }
   add('source', prompts)
   if (order) add('resample', prompts.map((b) => order[b]!)) // prettier-ignore
   return tensors
 }
-
-export const range = (begin: number, end: number): number[] => Array.from({ length: end - begin }, (_, i) => begin + i)

@@ -4,9 +4,10 @@ import { layerOf, makeAt, type HookFunction, type HookPoint, type Observer, type
 import { readLogits, type Reading } from '../metrics.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { viewTaps, type LoadedModel, type View } from '../view.js'
+import { range } from '../range.js'
 import { editRows } from './apply.js'
 import type { ResolvedIntervention } from './edits.js'
-import { range, type ValueSource } from './values.js'
+import type { ValueSource } from './values.js'
 
 export interface WholeContext {
   readonly model: LoadedModel
@@ -41,7 +42,7 @@ export class WholeRuns implements Disposable {
   /** The same under an intervention. */
   under(intervention: ResolvedIntervention, values: ValueSource): tf.Tensor3D {
     const { batch, positions } = this.#context.tokens
-    const rows = { prompts: range(0, batch), begin: 0, count: positions }
+    const rows = { prompts: range(batch), begin: 0, count: positions }
     const hooks = new Map<string, HookFunction[]>()
     for (const name of new Set(intervention.edits.map((edit) => edit.point.name))) {
       const own = intervention.edits.filter((edit) => edit.point.name === name)

@@ -67,6 +67,12 @@ export class Tokens {
     )
   }
 
+  /** Some of the prompts in this order, one as often as it is named, padded as they were. */
+  pick(prompts: readonly number[]): Tokens {
+    const chosen = (matrix: Rows) => prompts.map((b) => matrix[b]!)
+    return new Tokens(chosen(this.rows), this.mask && chosen(this.mask), this.paddingSide)
+  }
+
   get batch(): number {
     return this.rows.length
   }

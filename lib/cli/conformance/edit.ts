@@ -45,8 +45,3 @@ export function shaped(x: tf.Tensor, shape: number[]): tf.Tensor {
   x.dispose()
   return reshaped
 }
-
-/** 0 … length − 1. */
-export function range(length: number): number[] {
-  return Array.from({ length }, (_, i) => i)
-}

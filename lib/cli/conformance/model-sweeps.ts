@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs'
 import type { Routes } from './check.js'
 import { underEach, type HookSet } from './each.js'
-import { editAt, range, shaped, sliceAt, zeroAt } from './edit.js'
+import { range } from '../../range.js'
+import { editAt, shaped, sliceAt, zeroAt } from './edit.js'
 import { takeNumber, type ModelRuns } from './model-runs.js'
 
 export function sweepRoutes(runs: ModelRuns): Routes {
