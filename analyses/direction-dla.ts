@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../lib/errors.js'
 import type { HookName } from '../lib/hooks.js'
-import { residualDirections } from '../lib/decompose.js'
+import { residualDirections } from '../lib/unembed.js'
 import type { HookedModel } from '../lib/model.js'
 import { Result } from '../lib/report/result.js'
 import { chosenLatents, encoderAt } from './encoders.js'

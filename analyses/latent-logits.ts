@@ -53,15 +53,19 @@ export async function eachLatentLogits(
   use: (logits: tf.Tensor2D, first: number) => Promise<void>,
 ): Promise<void> {
   const size = Math.max(1, Math.floor(STEP / view.config.dVocab))
-  for (let first = 0; first < latents.length; first += size) {
-    const logits = tf.tidy(() => {
-      const directions = latentDirections(view, encoder, latents.slice(first, first + size))
-      return tf.matMul<tf.Tensor2D>(directions, view.weight('unembed.W_U'))
-    })
-    try {
-      await use(logits, first)
-    } finally {
-      logits.dispose()
+  const { unembedding } = view.weights // not weight('unembed.W_U'), which is made anew where it is tied
+  const directions = latentDirections(view, encoder, latents)
+  try {
+    for (let first = 0; first < latents.length; first += size) {
+      const some = Math.min(size, latents.length - first)
+      const logits = tf.tidy(() => unembedding.times(directions.slice([first, 0], [some, -1])))
+      try {
+        await use(logits, first)
+      } finally {
+        logits.dispose()
+      }
     }
+  } finally {
+    directions.dispose()
   }
 }

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from '../lib/cache.js'
+import { residualDirections } from '../lib/unembed.js'
 import type { HookedModel } from '../lib/model.js'
 import { pickPositions } from '../lib/ops/pick.js'
 import type { AttachedSae } from '../lib/view.js'
@@ -28,9 +29,7 @@ export class LogitReader {
     this.#positions = positions
     this.#ids = ids
     this.#direction = tf.tidy(() => {
-      const columns = this.#ofAnswers((list) =>
-        tf.gather(view.weight('unembed.W_U'), tf.tensor1d([...list], 'int32'), 1).transpose(),
-      )
+      const columns = this.#ofAnswers((list) => residualDirections(view, list))
       // centring the parts or the direction is the same in a dot product
       const centred = view.config.normalization === 'LN' ? columns.sub(columns.mean(-1, true)) : columns
       return centred.div<tf.Tensor2D>(this.#at('ln_final.hook_scale'))

@@ -19,7 +19,9 @@ import {
   neuronStack,
 } from './decompose-parts.js'
 import type { PositionSlice } from './positions.js'
+import { residualDirections } from './unembed.js'
 import type { ProcessingFlags } from './weights/process.js'
+import type { Weights } from './weights/weights.js'
 
 /** Parts of the residual stream: stack [C,B,P,D], one label a part. The caller owns the stack. */
 export interface Parts {
@@ -33,6 +35,7 @@ export interface DecomposedModel {
   readonly config: ModelConfig
   readonly processing: ProcessingFlags
   readonly hookNames: readonly string[]
+  readonly weights: Pick<Weights, 'unembeddingColumns'>
   weight(name: string): tf.Tensor
 }
 
@@ -245,17 +248,6 @@ function answerDirections(model: DecomposedModel, cache: ActivationCache, tokens
   throw new ArgumentError(
     `logitAttrs: there are ${count} tokens for ${cache.tokens.batch} prompts. Give one for all or one for each.`,
   )
-}
-
-/** The direction in the residual stream that raises each token's logit: columns of W_U, [N,D]. The caller owns it. */
-export function residualDirections(model: DecomposedModel, tokens: number | readonly number[]): tf.Tensor2D {
-  const ids = [tokens].flat() as number[]
-  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= model.config.dVocab)
-  if (wrong !== undefined)
-    throw new ArgumentError(
-      `residualDirections: ${wrong} is not a token id. Ids run from 0 to ${model.config.dVocab - 1}.`,
-    )
-  return tf.tidy(() => tf.gather(model.weight('unembed.W_U'), tf.tensor1d(ids, 'int32'), 1).transpose<tf.Tensor2D>())
 }
 
 // ---- the parts of the parts

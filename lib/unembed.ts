@@ -1,5 +1,7 @@
 /** The unembedding, which ends every model's forward pass: all of it, or the columns of a few tokens. */
 import * as tf from '@tensorflow/tfjs'
+import type { ModelConfig } from './architecture.js'
+import { ArgumentError } from './errors.js'
 import type { At } from './hooks.js'
 import { linear, Matrix, type LinearMap } from './ops/linear.js'
 import type { Weights } from './weights/weights.js'
@@ -18,11 +20,22 @@ export function unembed(w: Weights, final: tf.Tensor3D, columns: Columns | undef
 
 /** The columns of these tokens. */
 export function columnsOf(w: Weights, tokens: readonly number[]): Columns {
-  const [W, b] = tf.tidy(() => {
-    const ids = tf.tensor1d([...tokens], 'int32')
-    const rows = w.tiedUnembedding?.columns(ids) ?? tf.gather(w.get<tf.Tensor2D>('unembed.W_U'), ids, 1)
-    return [tf.keep(rows), tf.keep(tf.gather(w.get<tf.Tensor1D>('unembed.b_U'), ids))]
-  }) as [tf.Tensor2D, tf.Tensor1D]
+  const W = tf.keep(w.unembeddingColumns(tokens))
+  const b = tf.keep(tf.tidy(() => tf.gather(w.get<tf.Tensor1D>('unembed.b_U'), tf.tensor1d([...tokens], 'int32'))))
   const matrix = new Matrix(W)
   return { W: matrix, b, [Symbol.dispose]: () => (matrix.dispose(), tf.dispose([W, b])) }
+}
+
+/** The direction in the residual stream that raises each token's logit: columns of W_U, [N,D]. The caller owns it. */
+export function residualDirections(
+  model: { readonly config: ModelConfig; readonly weights: Pick<Weights, 'unembeddingColumns'> },
+  tokens: number | readonly number[],
+): tf.Tensor2D {
+  const ids = [tokens].flat() as number[]
+  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= model.config.dVocab)
+  if (wrong !== undefined)
+    throw new ArgumentError(
+      `residualDirections: ${wrong} is not a token id. Ids run from 0 to ${model.config.dVocab - 1}.`,
+    )
+  return tf.tidy(() => model.weights.unembeddingColumns(ids).transpose<tf.Tensor2D>())
 }

@@ -52,6 +52,14 @@ export class Weights {
     return this.tiedUnembedding ?? this.matrix('unembed.W_U')
   }
 
+  /** The unembedding's columns of some tokens, [D,C]; of a tied one no more is made than these. The caller owns them. */
+  unembeddingColumns(tokens: readonly number[]): tf.Tensor2D {
+    return tf.tidy(() => {
+      const ids = tf.tensor1d([...tokens], 'int32')
+      return this.tiedUnembedding?.columns(ids) ?? tf.gather(this.get<tf.Tensor2D>('unembed.W_U'), ids, 1)
+    })
+  }
+
   /** The unembedding where it is not stored, being the embedding with a scale of its own. */
   get tiedUnembedding(): TiedUnembedding | undefined {
     if (!this.has('unembed.scale')) return undefined

@@ -1,6 +1,7 @@
 /** The `ac/` tensors of a model record: the residual stream in parts, as the record's own words ask for them. */
 import * as tf from '@tensorflow/tfjs'
-import { residualDirections, type Parts } from '../../decompose.js'
+import type { Parts } from '../../decompose.js'
+import { residualDirections } from '../../unembed.js'
 import { logitDiff } from '../../metrics.js'
 import type { ActivationCache } from '../../cache.js'
 import { notYet, type Routes } from './check.js'
