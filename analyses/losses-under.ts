@@ -3,9 +3,9 @@ import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../lib/errors.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import { pickColumns } from '../lib/ops/pick.js'
-import { Result } from '../lib/report/result.js'
+import type { Result } from '../lib/report/result.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
-import { promptAxis } from './labels.js'
+import { underConditions } from './conditions.js'
 import { positionsAt, type Where } from './view-edits.js'
 
 export interface LossesOptions extends TokenOptions {
@@ -25,20 +25,16 @@ export async function lossesUnder(
   prompts: Input,
   options: LossesOptions = {},
 ): Promise<Result> {
-  const [first] = Object.values(views)
-  if (!first) throw new ArgumentError('lossesUnder: there is no view. Give one for each condition, by its name.')
-  const tokens = first.toTokens(prompts, options)
-  const positions = lossPositions('lossesUnder', tokens, options.position ?? -2)
-  const columns: Float32Array[] = []
-  for (const view of Object.values(views)) columns.push(await promptLosses(view, tokens, positions))
-  return new Result({
-    kind: 'losses',
-    title: 'next-token loss',
-    unit: 'nats',
-    values: Float32Array.from(tokens.rows.flatMap((_, b) => columns.map((column) => column[b]!))),
-    axes: [promptAxis(first, tokens), { name: 'condition', labels: Object.keys(views) }],
-    provenance: await first.provenance({ prependBos: options.prependBos ?? true }),
-    extra: { position: typeof options.position === 'object' ? [...options.position] : (options.position ?? -2) },
+  const { position = -2 } = options
+  return underConditions('lossesUnder', views, prompts, options, (tokens) => {
+    const positions = lossPositions('lossesUnder', tokens, position)
+    return {
+      kind: 'losses',
+      title: 'next-token loss',
+      unit: 'nats',
+      extra: { position: typeof position === 'object' ? [...position] : position },
+      of: (view) => promptLosses(view, tokens, positions),
+    }
   })
 }
 

@@ -3,9 +3,9 @@ import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../lib/errors.js'
 import { describeMetric, type AnyMetric } from '../lib/metrics.js'
 import type { HookedModel, Input } from '../lib/model.js'
-import { Result } from '../lib/report/result.js'
-import type { TokenOptions } from '../lib/tokens/tokens.js'
-import { promptAxis } from './labels.js'
+import type { Result } from '../lib/report/result.js'
+import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
+import { underConditions } from './conditions.js'
 
 /**
  * The metric of each prompt under each condition, in its unit: axes [prompt, condition].
@@ -18,28 +18,30 @@ export async function metricUnder(
   prompts: Input,
   options: TokenOptions & { readonly metric: AnyMetric },
 ): Promise<Result> {
-  const [first] = Object.values(views)
-  if (!first) throw new ArgumentError('metricUnder: there is no view. Give one for each condition, by its name.')
-  const tokens = first.toTokens(prompts, options)
-  const columns: Float32Array[] = []
-  for (const [condition, view] of Object.entries(views)) {
-    const metric = view.bindMetric(options.metric, tokens)
-    const values = tf.tidy(() => metric(view.run(tokens)))
-    columns.push(Float32Array.from(await values.data()))
-    const { shape } = values
-    values.dispose()
-    if (shape.length === 1 && shape[0] === tokens.batch) continue
-    throw new ArgumentError(
-      `metricUnder: the metric gives shape [${shape}] under '${condition}'. It must give one number for each of the ${tokens.batch} prompts.`,
-    )
-  }
-  const { name, unit } = describeMetric(options.metric)
-  return new Result({
-    kind: 'metric',
-    title: name,
-    unit,
-    values: Float32Array.from(tokens.rows.flatMap((_, b) => columns.map((column) => column[b]!))),
-    axes: [promptAxis(first, tokens), { name: 'condition', labels: Object.keys(views) }],
-    provenance: await first.provenance({ prependBos: options.prependBos ?? true }),
+  return underConditions('metricUnder', views, prompts, options, (tokens) => {
+    const { name, unit } = describeMetric(options.metric)
+    return {
+      kind: 'metric',
+      title: name,
+      unit,
+      of: (view, condition) => metricOf(view, condition, tokens, options.metric),
+    }
   })
+}
+
+async function metricOf(
+  view: HookedModel,
+  condition: string,
+  tokens: Tokens,
+  metric: AnyMetric,
+): Promise<Float32Array> {
+  const bound = view.bindMetric(metric, tokens)
+  const values = tf.tidy(() => bound(view.run(tokens)))
+  const { shape } = values
+  const numbers = Float32Array.from(await values.data())
+  values.dispose()
+  if (shape.length === 1 && shape[0] === tokens.batch) return numbers
+  throw new ArgumentError(
+    `metricUnder: the metric gives shape [${shape}] under '${condition}'. It must give one number for each of the ${tokens.batch} prompts.`,
+  )
 }
