@@ -17,7 +17,7 @@ const EFFECT = 1e-5
 /** Entries near zero of a list carry the rounding of the larger ones: float32 has 1e-7, sums of some hundred terms more. */
 const NOISE = 1e-5
 
-const ids = new Set(['argmax_last', 'top_latents', 'largest_change'])
+const ids = new Set(['argmax_last', 'top_latents', 'largest_change', 'new_tokens', 'at'])
 const logits = new Set([
   'last_logits',
   'value',
@@ -25,6 +25,7 @@ const logits = new Set([
   'corrupted',
   'row_3',
   'logit_diff',
+  'smallest_gap',
   'attrs_sum_plus_b_U',
   'top',
 ])
@@ -71,7 +72,7 @@ function compareNamed(key: string, path: string, ours: Check, peer: Check, tie: 
     const name = names[i]!
     const leftOut = !(name in ours) || !(name in peer)
     if (leftOut && tie === true) return undefined
-    return compare(key, `${path}.${name}`, ours[name], peer[name], tie, 0)
+    return compare(ids.has(name) ? name : key, `${path}.${name}`, ours[name], peer[name], tie, 0)
   })
 }
 

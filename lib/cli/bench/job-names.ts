@@ -10,6 +10,7 @@ export const JOB_NAMES = [
   'cache_all_8x64',
   'cache_resid_8x64',
   'grad_8x64',
+  'generate_1x16_64',
   'sae_run_8x64',
   'sae_z_run_8x64',
   'latent_ablation_50',
@@ -17,6 +18,7 @@ export const JOB_NAMES = [
   'patch_resid_1x16',
   'patch_heads_1x16',
   'dla_1x16',
+  'max_acts',
   'logit_stats',
   'tsea',
 ] as const

@@ -5,6 +5,7 @@ import * as lens from './jobs-lens.js'
 import * as model from './jobs-model.js'
 import { patch } from './jobs-patch.js'
 import * as sae from './jobs-sae.js'
+import * as text from './jobs-text.js'
 
 export const jobs: Readonly<Record<JobName, Job>> = {
   load: model.load,
@@ -14,6 +15,7 @@ export const jobs: Readonly<Record<JobName, Job>> = {
   cache_all_8x64: model.cacheAll,
   cache_resid_8x64: model.cacheResid,
   grad_8x64: model.gradient,
+  generate_1x16_64: text.generate,
   sae_run_8x64: sae.saeRun('gpt2-small-sae'),
   sae_z_run_8x64: sae.saeRun('gpt2-small-sae-z'),
   latent_ablation_50: sae.latentAblation,
@@ -21,6 +23,7 @@ export const jobs: Readonly<Record<JobName, Job>> = {
   patch_resid_1x16: patch('resid_pre'),
   patch_heads_1x16: patch('heads'),
   dla_1x16: model.directLogitAttribution,
+  max_acts: text.maxActs,
   logit_stats: lens.logitStats,
   tsea: lens.tsea,
 }

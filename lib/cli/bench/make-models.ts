@@ -185,6 +185,7 @@ function makeInputs(dVocab: number) {
     answer_1x16: answers.slice(0, 1),
     ioi_8x16: ioi,
     answers_8x16: answers,
+    corpus_64x128: text(64, 128),
     token_sets: tokenSets(r, dVocab),
   }
 }
@@ -220,7 +221,8 @@ async function main(folder: string, s: Sizes): Promise<void> {
   })
   const ablation = latentsThatFire(acts.arraySync())
   acts.dispose()
-  await writeJson(join(folder, 'inputs.json'), { ...inputs, ablation })
+  const latents_32 = Array.from({ length: 32 }, (_, i) => Math.floor((i * s.dSae) / 32))
+  await writeJson(join(folder, 'inputs.json'), { ...inputs, latents_32, ablation })
   console.error(`bench: random weights made in ${((performance.now() - started) / 1000).toFixed(0)} s`)
 }
 

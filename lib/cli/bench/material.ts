@@ -67,6 +67,13 @@ export class Material {
     throw new FileError("bench: inputs.json has no 'ablation'. Make the folder with spec/bench/make_models.py.")
   }
 
+  /** Latents that have examples in the corpus. */
+  get latents(): readonly number[] {
+    const latents = this.#inputs['latents_32']
+    if (Array.isArray(latents) && latents.length >= 4 && latents.every(Number.isInteger)) return latents as number[]
+    throw new FileError("bench: inputs.json has no 'latents_32'. Make the folder with spec/bench/make_models.py.")
+  }
+
   /** Token ids by the set's name. */
   get tokenSets(): Readonly<Record<string, readonly number[]>> {
     const sets = this.#inputs['token_sets'] as Record<string, number[]> | undefined

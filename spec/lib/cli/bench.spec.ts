@@ -238,6 +238,45 @@ describe('agreement of results', () => {
       { top: true },
       'top.a: 3,',
     ],
+    ['a gap of logits within 1e-3', { smallest_gap: 0.0109 }, { smallest_gap: 0.01 }, {}, undefined],
+    [
+      'other tokens from a tie on',
+      { new_tokens: [5, 8, 1] },
+      { new_tokens: [5, 9, 2] },
+      { new_tokens: [false, true, true] },
+      undefined,
+    ],
+    ['places of examples', { '7': { acts: [2], at: [[3, 40]] } }, { '7': { acts: [2], at: [[3, 40]] } }, {}, undefined],
+    [
+      'another place of an example',
+      { '7': { acts: [2000], at: [[3, 4000]] } },
+      { '7': { acts: [2000], at: [[3, 4001]] } },
+      {},
+      '7.at[0][1]: 4000, the peer has 4001',
+    ],
+    [
+      'another place of an example that ties',
+      {
+        '7': {
+          acts: [2, 1.9999],
+          at: [
+            [3, 40],
+            [0, 12],
+          ],
+        },
+      },
+      {
+        '7': {
+          acts: [2, 1.9999],
+          at: [
+            [0, 12],
+            [3, 40],
+          ],
+        },
+      },
+      { '7': [true, true] },
+      undefined,
+    ],
     ['a list of another length', { effects: [1] }, { effects: [1, 2] }, {}, 'effects: 1 entries, the peer has 2'],
     ['a value that is missing here', {}, { loss: 1 }, {}, 'loss: undefined, the peer has 1'],
     ['a value that is missing there', { loss: 1 }, {}, {}, 'loss: 1, the peer has undefined'],
