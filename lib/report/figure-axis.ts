@@ -63,9 +63,10 @@ export function labelsBeside(
   }
 }
 
-/** An axis of numbers. */
-export function numberAxis(title: string | undefined): JsonObject {
-  return { ...axisTitle(title), automargin: true }
+/** An axis of numbers, by their logarithm if wished. */
+export function numberAxis(title: string | undefined, log = false): JsonObject {
+  // Powers of ten as such: in a narrow range plotly's own choice is digits without their power (2, 5, 2, 5).
+  return { ...axisTitle(title), automargin: true, ...(log ? { type: 'log', exponentformat: 'power' } : {}) }
 }
 
 /** Pixels below which labels at that many places would overlap, beside what else stands there. */
@@ -75,7 +76,7 @@ export function leastWidth(labels: readonly string[]): number {
 
 const letterWidth = 7 // of the fonts used at 12 px, rounded up
 const lineHeight = 15
-const longestBelow = 22
+const longestBelow = 24 // 'blocks.10.hook_resid_pre'
 
 function labelPixels(label: string, longest: number): number {
   return Math.min(longest, [...visibleToken(label)].length) * letterWidth

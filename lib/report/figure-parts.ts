@@ -23,10 +23,26 @@ export const [positive, negative, neutral] = ['#3b82c4', '#d6604d', '#8a8f98']
 /** Okabe and Ito's colours, made to be told apart by all, without black and yellow. */
 export const groupColours = ['#3b82c4', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9', '#8a8f98']
 
-/** Title and facts; `minWidth` is the least width in pixels at which a page should draw the figure. */
-export function layout(kind: string, { title, unit }: Titles, minWidth?: number): JsonObject {
+/**
+ * Title and facts; `minWidth` is the least width in pixels at which a page should draw the figure, `note` a line between
+ * title and plot, which callers with annotations of their own have to add to them (`noteLine`).
+ */
+export function layout(kind: string, { title, unit }: Titles, minWidth?: number, note?: string): JsonObject {
   const heading = title ? { title: { text: figureText(title), x: 0.01, xanchor: 'left', font: { size: 15 } } } : {}
-  return { ...heading, meta: { kind, unit, minWidth } }
+  return { ...heading, ...(note ? { annotations: noteLine(note) } : {}), meta: { kind, unit, minWidth, note } }
+}
+
+/** A note as plotly draws it: small, above the plot, at its left. */
+export function noteLine(note: string | undefined): JsonObject[] {
+  if (!note) return []
+  const place = { xref: 'paper', yref: 'paper', x: 0, y: 1, xanchor: 'left', yanchor: 'bottom', showarrow: false }
+  return [{ ...place, text: figureText(note), align: 'left', font: { size: 11 } }]
+}
+
+/** Half-transparent, to be seen on white and on black: '#3b82c4' and 0.5 to 'rgba(59,130,196,0.5)'. */
+export function faded(colour: string, opacity: number): string {
+  const [red, green, blue] = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16))
+  return `rgba(${red},${green},${blue},${opacity})`
 }
 
 export function numbered(count: number): string[] {
