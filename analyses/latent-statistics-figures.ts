@@ -18,7 +18,7 @@ export function statisticHistogram(
   const values = chosen('statisticHistogram', statistics, hook).flatMap((sae) =>
     valuesOf('statisticHistogram', statistics, statistic, sae).map(({ value }) => value),
   )
-  return histogram({ title: `${statistic} of ${values.length} latents`, values, bins, xTitle: statistic, yTitle: 'latents' }) // prettier-ignore
+  return histogram({ title: `${statistic} of ${values.length} latents${measured(statistics)}`, values, bins, xTitle: statistic, yTitle: 'latents' }) // prettier-ignore
 }
 
 /**
@@ -41,7 +41,7 @@ export function statisticScatter(
   })
   const shown = points.filter((p) => !(log.includes('x') && p.x <= 0) && !(log.includes('y') && p.y <= 0))
   const figure = scatter({
-    title: `${y} against ${x} of ${shown.length} latents`,
+    title: `${y} against ${x} of ${shown.length} latents${measured(statistics)}`,
     x: shown.map((p) => p.x),
     y: shown.map((p) => p.y),
     labels: shown.map(({ label }) => label),
@@ -62,10 +62,25 @@ export function statisticByLayer(
   percentiles: readonly ('1%' | '5%' | '10%' | '25%' | '50%' | '75%' | '90%' | '95%' | '99%')[] = ['1%', '10%', '50%', '90%', '99%'], // prettier-ignore
 ): Figure {
   const summary = summarizeStatistic(statistics, statistic)
-  const labels = summary.axes[0]!.labels
+  const labels = summary.axes[0]!.labels.map(shortHook)
   if (labels.length < 2) {
-    throw new ArgumentError(`statisticByLayer: the result has one SAE, at ${labels[0]}. Give one of a view with several, or draw statisticHistogram.`) // prettier-ignore
+    throw new ArgumentError(`statisticByLayer: the result has one SAE, at ${summary.axes[0]!.labels[0]}. Give one of a view with several, or draw statisticHistogram.`) // prettier-ignore
   }
   const series = [...percentiles].reverse().map((name) => ({ name, y: summary.select('quantity', name).values }))
-  return lines({ title: `percentiles of ${statistic} of latents`, series, labels, yTitle: statistic })
+  return lines({
+    title: `percentiles of ${statistic} of latents${measured(statistics)}`,
+    series,
+    labels,
+    yTitle: statistic,
+  })
+}
+
+/** What a title adds for statistics by cosine. */
+function measured({ extra }: Result): string {
+  return extra['cosine'] ? ', columns of W_U of norm 1' : ''
+}
+
+/** `blocks.2.hook_resid_pre` as `2.resid_pre`, so that the names of many layers fit below a figure. */
+function shortHook(hook: string): string {
+  return hook.replace(/^blocks\./, '').replace('hook_', '')
 }

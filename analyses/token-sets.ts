@@ -124,7 +124,8 @@ function spellingsOf(verb: string, model: HookedModel): string[] {
   return usesBlock ? spellings.map((s) => s.replaceAll('▁', 'Ġ')) : spellings
 }
 
-function tokenizerOf(verb: string, { tokenizer, name }: HookedModel): Tokenizer {
+/** @throws TokenError for a model without one */
+export function tokenizerOf(verb: string, { tokenizer, name }: HookedModel): Tokenizer {
   if (tokenizer) return tokenizer
   throw new TokenError(`${verb}: ${name} has no tokenizer. Give the sets as token ids.`)
 }

@@ -1,6 +1,7 @@
 /** What the research scripts share: their options, and the SAEs that these name. */
+import { spawn } from 'node:child_process'
 import { Command } from 'commander'
-import { loadSae, type Sae } from 'tfjs-lens'
+import { loadSae, saeReleases, type Sae } from 'tfjs-lens'
 
 export interface ResearchOptions {
   readonly model: string
@@ -35,4 +36,18 @@ export async function loadSaes(names: readonly string[]): Promise<Disposable & {
     list.push(await (isPath ? loadSae(name) : loadSae(name.slice(0, slash), name.slice(slash + 1))))
   }
   return { list, [Symbol.dispose]: () => list.forEach((sae) => sae.dispose()) }
+}
+
+/** The names themselves, and for a release without an id those of all its SAEs. */
+export function saeNames(names: readonly string[]): string[] {
+  const releases = new Map(saeReleases().map(({ name, ids }) => [name, ids]))
+  return names.flatMap((name) => releases.get(name)?.map((id) => `${name}/${id}`) ?? [name])
+}
+
+/** Opens a page in the user's browser; says so where there is no command for that. */
+export function openInBrowser(url: string): void {
+  const [command, ...args] =
+    process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['rundll32', 'url.dll,FileProtocolHandler'] : ['xdg-open'] // prettier-ignore
+  const opener = spawn(command!, [...args, url], { stdio: 'ignore', detached: true })
+  opener.on('error', ({ message }) => console.error(`cannot open a browser: ${message}`)).unref()
 }
