@@ -2,6 +2,9 @@
 import type { HookName } from '../lib/hooks.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import { Result } from '../lib/report/result.js'
+import type { Tokens } from '../lib/tokens/tokens.js'
+import { chosenLatents, type Encoder } from './encoders.js'
+import { lossesAt, withoutDirections } from './loss-sweep.js'
 import { lossesUnder, lossPositions, type LossesOptions } from './losses-under.js'
 import { encoderWithError, withoutError, withoutLatents } from './view-edits.js'
 
@@ -19,23 +22,31 @@ export interface DirectionAblationOptions extends LossesOptions {
  * prediction is judged (for `position: 'all'` at every token): axes [prompt, condition], conditions `original` and
  * `ablated`; nats. The view has the SAE attached with its error term, so that nothing else changes. With `encoded` the
  * error is left out of the ablated run: decode(acts without the latents) stands in for x.
- * @throws ArgumentError when the SAE is attached without its error term, or has no such latent; HookError
+ * @throws ArgumentError when the SAE is attached without its error term, there is no latent or it has no such; HookError
  */
 export async function directionAblation(
   view: HookedModel,
   prompts: Input,
   options: DirectionAblationOptions,
 ): Promise<Result> {
+  const { position = -2, encoded = false } = options
   const encoder = encoderWithError('directionAblation', view, options.hook)
-  for (const latent of options.latents) encoder.sae.checkLatent(latent)
+  const latents = chosenLatents('directionAblation', encoder.sae, options.latents)
   const tokens = view.toTokens(prompts, options)
-  const positions = lossPositions('directionAblation', tokens, options.position ?? -2)
-  const without = withoutLatents(view, encoder, options.latents, positions)
-  const ablated = options.encoded ? withoutError(without, encoder, positions) : without
-  const losses = await lossesUnder({ original: view, ablated }, tokens, options)
-  return new Result({
-    ...losses,
-    kind: 'direction ablation',
-    extra: { ...losses.extra, latents: [...options.latents] },
-  })
+  const losses =
+    typeof position === 'number'
+      ? await lossesAt('directionAblation', view, tokens, { ...options, position }, { ablated: withoutDirections(encoder, latents, encoded) }) // prettier-ignore
+      : await lossesUnder({ original: view, ablated: ablatedView(view, encoder, tokens, options) }, tokens, options)
+  return new Result({ ...losses, kind: 'direction ablation', extra: { ...losses.extra, latents: [...latents] } })
+}
+
+function ablatedView(
+  view: HookedModel,
+  encoder: Encoder,
+  tokens: Tokens,
+  { position, latents, encoded }: DirectionAblationOptions,
+): HookedModel {
+  const positions = lossPositions('directionAblation', tokens, position!)
+  const without = withoutLatents(view, encoder, latents, positions)
+  return encoded ? withoutError(without, encoder, positions) : without
 }

@@ -2,8 +2,11 @@
 import type { HookName } from '../lib/hooks.js'
 import type { HookedModel, Input } from '../lib/model.js'
 import { Result } from '../lib/report/result.js'
+import type { Tokens } from '../lib/tokens/tokens.js'
+import type { Encoder } from './encoders.js'
+import { errorOut, lossesAt } from './loss-sweep.js'
 import { lossesUnder, lossPositions, lossRecovered, type LossesOptions } from './losses-under.js'
-import { encoderWithError, withoutError, withReplaced } from './view-edits.js'
+import { encoderWithError, withoutError, withReplaced, type Where } from './view-edits.js'
 
 export interface ReconstructionLossOptions extends LossesOptions {
   /** The SAE's hook point, where the view has several. */
@@ -22,19 +25,26 @@ export async function reconstructionLoss(
   prompts: Input,
   options: ReconstructionLossOptions = {},
 ): Promise<Result> {
+  const { position = -2 } = options
   const encoder = encoderWithError('reconstructionLoss', view, options.hook)
   const tokens = view.toTokens(prompts, options)
-  const positions = lossPositions('reconstructionLoss', tokens, options.position ?? -2)
-  const views = {
-    original: view,
-    ablated: withReplaced(view, encoder.outputSite, positions),
-    encoded: withoutError(view, encoder, positions),
-  }
-  const losses = await lossesUnder(views, tokens, options)
+  const losses =
+    typeof position === 'number'
+      ? await lossesAt('reconstructionLoss', view, tokens, { ...options, position }, { ablated: [{ hook: encoder.outputSite, to: 'zero' }], encoded: [errorOut(encoder.outputSite)] }) // prettier-ignore
+      : await lossesUnder(changedViews(view, encoder, tokens, position), tokens, options)
   const [original, ablated, encoded] = losses.mean('prompt').values as unknown as [number, number, number]
   return new Result({
     ...losses,
     kind: 'reconstruction loss',
     extra: { ...losses.extra, lossRecovered: lossRecovered(original, ablated, encoded) },
   })
+}
+
+function changedViews(view: HookedModel, encoder: Encoder, tokens: Tokens, position: Exclude<Where, number>) {
+  const positions = lossPositions('reconstructionLoss', tokens, position)
+  return {
+    original: view,
+    ablated: withReplaced(view, encoder.outputSite, positions),
+    encoded: withoutError(view, encoder, positions),
+  }
 }

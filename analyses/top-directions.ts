@@ -2,11 +2,14 @@
 import { ArgumentError } from '../lib/errors.js'
 import type { HookName } from '../lib/hooks.js'
 import type { HookedModel, Input } from '../lib/model.js'
+import { progressOf } from '../lib/report/progress.js'
 import { Table } from '../lib/report/table.js'
 import { mean } from '../lib/stats/moments.js'
 import type { TokenOptions } from '../lib/tokens/tokens.js'
-import { directionAblation } from './direction-ablation.js'
 import { latentsAt } from './latent-activations.js'
+import { lossSweep, withoutDirections } from './loss-sweep.js'
+import { lossPositions } from './losses-under.js'
+import { encoderWithError } from './view-edits.js'
 
 export interface TopDirectionsOptions extends TokenOptions {
   /** Each latent's largest activation in general text, [S]. */
@@ -25,6 +28,8 @@ export interface TopDirectionsOptions extends TokenOptions {
   readonly prompts?: number
   /** The SAE's hook point, where the view has several. */
   readonly hook?: HookName
+  /** Called after each ablation; the default shows a line or a bar on stderr. */
+  readonly onProgress?: (done: number, total: number) => void
 }
 
 export interface TopDirection {
@@ -40,7 +45,8 @@ export interface TopDirection {
 }
 
 /**
- * The latents by loss increase, the largest first. The view has the SAE attached with its error term.
+ * The latents by loss increase, the largest first; none where no latent fires as asked. The view has the SAE attached
+ * with its error term.
  * @throws ArgumentError as `directionAblation`, or when there is not one maximum a latent
  */
 export async function topDirections(
@@ -49,20 +55,28 @@ export async function topDirections(
   options: TopDirectionsOptions,
 ): Promise<TopDirection[]> {
   const { position = -2, threshold = 0.1, prompts: most = 200, hook } = options
+  const encoder = encoderWithError('topDirections', view, hook)
   const tokens = view.toTokens(prompts, options)
+  lossPositions('topDirections', tokens, position)
   const acts = await latentsAt(view, tokens, { position, hook })
-  const found: Omit<TopDirection, 'place'>[] = []
-  for (const { latent, ...activity } of candidates(acts.values, tokens.batch, options)) {
-    const firing = tokens.rows.flatMap((_, b) => (acts.at(b, latent) > threshold ? [b] : [])).slice(0, most)
-    if (firing.length === 0) continue
-    const on = tokens.pick(firing)
-    const change = async (encoded: boolean) => {
-      const losses = await directionAblation(view, on, { latents: [latent], position, encoded, hook })
-      return mean(firing.map((_, b) => losses.at(b, 'ablated') - losses.at(b, 'original')))
-    }
-    found.push({ latent, lossIncrease: await change(false), lossIncreaseEncoded: await change(true), ...activity })
-  }
-  return found.map((one, place) => ({ ...one, place })).sort((a, b) => b.lossIncrease - a.lossIncrease)
+  const candidates = candidatesOf(acts.values, tokens.batch, options).flatMap((candidate) => {
+    const firing = tokens.rows.flatMap((_, b) => (acts.at(b, candidate.latent) > threshold ? [b] : [])).slice(0, most)
+    return firing.length > 0 ? [{ ...candidate, firing }] : []
+  })
+  if (candidates.length === 0) return []
+  const used = [...new Set(candidates.flatMap(({ firing }) => firing))].sort((a, b) => a - b)
+  const without = [false, true].flatMap((encoded) =>
+    candidates.map(({ latent }) => withoutDirections(encoder, [latent], encoded)),
+  )
+  const progress = options.onProgress ?? progressOf('topDirections', without.length)
+  const losses = await lossSweep('topDirections', view, tokens.pick(used), position, without, progress)
+  const change = (run: number, firing: readonly number[]) =>
+    mean(firing.map((b) => losses.under[run]![used.indexOf(b)]! - losses.original[used.indexOf(b)]!))
+  const found = candidates.map(({ firing, ...one }, place) => {
+    const encoded = change(candidates.length + place, firing)
+    return { ...one, lossIncrease: change(place, firing), lossIncreaseEncoded: encoded, place }
+  })
+  return found.sort((a, b) => b.lossIncrease - a.lossIncrease)
 }
 
 /** The same as a table. */
@@ -75,7 +89,7 @@ export function topDirectionsTable(directions: readonly TopDirection[]): Table {
 }
 
 /** @param acts [prompt, latent] */
-function candidates(acts: Float32Array, prompts: number, options: TopDirectionsOptions) {
+function candidatesOf(acts: Float32Array, prompts: number, options: TopDirectionsOptions) {
   const { maxima, shareOfMax = 0.17, minShare = 0.05, limit = 100 } = options
   const latents = acts.length / prompts
   if (maxima.length !== latents) {
