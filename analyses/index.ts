@@ -35,6 +35,7 @@ export { directionAblation, type DirectionAblationOptions } from './direction-ab
 export { componentNeurons, directionDfa, type DirectionDfaOptions } from './direction-dfa.js'
 export { directionDla, type DirectionDlaOptions } from './direction-dla.js'
 export { latentMaxima, latentsAt, type LatentActivationsOptions, type LatentMaxima } from './latent-activations.js'
+export { latentPeaks, peakExamples, type LatentPeaks, type LatentPeaksOptions, type Peak } from './latent-peaks.js'
 export { logitBoosts, logprobBoosts, type LogprobBoostsOptions } from './logprob-boosts.js'
 export { lossesUnder, lossRecovered, type LossesOptions } from './losses-under.js'
 export { metricUnder } from './metric-under.js'

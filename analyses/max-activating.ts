@@ -67,7 +67,7 @@ export async function maxActivating(
   options: MaxActivatingOptions = {},
 ): Promise<MaxActivating> {
   const job = await Job.start(view, data, options)
-  const report = options.onProgress ?? barOf(options.limit)
+  const report = options.onProgress ?? barOf('max-activating rows', options.limit)
   const stopAt = options.limit ?? Infinity
   if (job.rows < stopAt) {
     for await (const batch of data.batches(job.next)) {
@@ -223,9 +223,10 @@ function examplesOf(view: HookedModel, top: TopExamples, latents: readonly numbe
   )
 }
 
-function barOf(total: number | undefined): (rows: number) => void {
+/** A bar of rows, for a total that is known. */
+export function barOf(label: string, total: number | undefined): (rows: number) => void {
   if (total === undefined) return () => undefined
-  const bar = progress('max-activating rows', total)
+  const bar = progress(label, total)
   let shown = 0
   return (rows) => {
     bar.tick(rows - shown)

@@ -1,12 +1,15 @@
 /** A latent taken out at one active position at a time: what each costs, beside how active it is there. */
+import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../lib/errors.js'
-import type { HookName } from '../lib/hooks.js'
+import { layerOf, type HookName } from '../lib/hooks.js'
 import type { HookedModel, Input } from '../lib/model.js'
+import { tokenLosses } from '../lib/ops/loss.js'
+import { pickColumns } from '../lib/ops/pick.js'
 import { Result } from '../lib/report/result.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
-import { directionAblation } from './direction-ablation.js'
-import { chosenLatents, encoderAt } from './encoders.js'
-import { latentsOf } from './max-activating-latents.js'
+import { chosenLatents, type Encoder } from './encoders.js'
+import { latentsOf, type LatentSource } from './max-activating-latents.js'
+import { encoderWithError, withoutLatents } from './view-edits.js'
 
 export interface PositionAblationOptions extends TokenOptions {
   readonly latent: number
@@ -32,7 +35,7 @@ const RUN = 32
  * prediction (nats) without what the latent writes there, less that with it. Axes [place, quantity], quantities
  * `activation` and `loss increase`; a place is labelled `prompt:position token`. The view has the SAE attached with its
  * error term.
- * @throws ArgumentError when the latent is active nowhere, or as `directionAblation`
+ * @throws ArgumentError when the latent is active nowhere or the SAE is attached without its error term; HookError
  */
 export async function positionAblation(
   view: HookedModel,
@@ -40,19 +43,25 @@ export async function positionAblation(
   options: PositionAblationOptions,
 ): Promise<Result> {
   const { latent, threshold = 0, limit = Infinity, hook } = options
+  const encoder = encoderWithError('positionAblation', view, hook)
+  const latents = chosenLatents('positionAblation', encoder.sae, [latent])
   const tokens = view.toTokens(prompts, options)
   const provenance = await view.provenance({ prependBos: options.prependBos ?? true })
-  const active = (await activePlaces(view, tokens, options, provenance.hooks ?? [])).slice(0, limit)
+  const active = (
+    await activePlaces(
+      latentsOf(view, encoder, latents, 'hook_sae_acts_post', provenance.hooks ?? []),
+      tokens,
+      threshold,
+    )
+  ).slice(0, limit)
   if (active.length === 0) {
     throw new ArgumentError(`positionAblation: latent ${latent} is above ${threshold} nowhere in the ${tokens.batch} prompts. Give prompts it fires on, or a lower threshold.`) // prettier-ignore
   }
   const rows: number[] = []
   for (let first = 0; first < active.length; first += RUN) {
     const places = active.slice(first, first + RUN)
-    const repeated = tokens.pick(places.map(({ row }) => row))
-    const position = places.map((place) => place.position)
-    const losses = await directionAblation(view, repeated, { latents: [latent], position, hook })
-    places.forEach(({ activation }, i) => rows.push(activation, losses.at(i, 'ablated') - losses.at(i, 'original')))
+    const increases = await lossIncreases(view, encoder, latent, tokens, places)
+    places.forEach(({ activation }, i) => rows.push(activation, increases[i]!))
   }
   const token = (id: number) => view.tokenizer?.tokenString(id) ?? String(id)
   return new Result({
@@ -70,16 +79,9 @@ export async function positionAblation(
 }
 
 /** Where the latent is above the threshold, the last token of each prompt left out; positions from the first real one. */
-async function activePlaces(
-  view: HookedModel,
-  tokens: Tokens,
-  { latent, threshold = 0, hook }: PositionAblationOptions,
-  hooks: readonly string[],
-): Promise<Place[]> {
-  const encoder = encoderAt('positionAblation', view, hook)
-  const latents = chosenLatents('positionAblation', encoder.sae, [latent])
+async function activePlaces(source: LatentSource, tokens: Tokens, threshold: number): Promise<Place[]> {
   const found: Place[] = []
-  await latentsOf(view, encoder, latents, 'hook_sae_acts_post', hooks).each(tokens, async (acts, firstRow) => {
+  await source.each(tokens, async (acts, firstRow) => {
     const values = await acts.data()
     values.forEach((activation, i) => {
       const [row, column] = [firstRow + Math.floor(i / tokens.positions), i % tokens.positions]
@@ -89,6 +91,40 @@ async function activePlaces(
     })
   })
   return found
+}
+
+/**
+ * Losses at the places without the latent less those with it. The prompts are run once; without the latent, from the
+ * SAE's block on, a row for each place.
+ */
+async function lossIncreases(
+  view: HookedModel,
+  { site }: Encoder,
+  latent: number,
+  all: Tokens,
+  places: readonly Place[],
+): Promise<Float32Array> {
+  const used = [...new Set(places.map(({ row }) => row))]
+  const [prompts, repeated] = [all.pick(used), all.pick(places.map(({ row }) => row))]
+  const columns = places.map(({ row, position }) => position + start(all, row))
+  const at = places.map(({ row }) => used.indexOf(row))
+  // behind another SAE's output the residual stream has no name of its own, and before the first block there is none
+  const layer = view.attached.length === 1 ? (layerOf(site) ?? 0) : 0
+  const entry = layer > 0 ? `blocks.${layer - 1}.hook_resid_post` : undefined
+  using cache = view.runWithCache(prompts, { names: entry ? [entry] : [] })
+  const increases = tf.tidy(() => {
+    const losses = tokenLosses(cache.logits, prompts)
+    const original = pickColumns(losses.gather(tf.tensor1d(at, 'int32')), columns)
+    const from = entry && { layer, resid: cache.get<tf.Tensor3D>(entry).gather(tf.tensor1d(at, 'int32')) }
+    const without = withoutLatents(view, { site }, [latent], columns)
+    const ablated = tokenLosses(without.run(repeated, from ? { from } : {}), repeated)
+    return pickColumns(ablated, columns).sub(original)
+  })
+  try {
+    return (await increases.data()) as Float32Array
+  } finally {
+    increases.dispose()
+  }
 }
 
 /** The column of a prompt's first real token. */

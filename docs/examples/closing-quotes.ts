@@ -3,27 +3,37 @@
  * costs, then taken apart and taken out. Run it: npm run example -- closing-quotes
  */
 import { answerRanks, bars, directionAblation, directionDfa, directionDla, directLogitAttribution } from 'tfjs-lens'
-import { histogram, latentMaxima, latentsAt, loadData, loadModel, logitBoosts, logprobBoosts } from 'tfjs-lens'
-import { lossesUnder, maxActivating, meanActivation, meanInterval, Notebook, pearson, pocketText } from 'tfjs-lens'
-import { positionAblation, positionsAt, rareTokens, reconstructionLoss, scatter, Table, tokenCounts } from 'tfjs-lens'
-import { topDirections, topDirectionsTable, withoutError, withoutLatents, withReplaced } from 'tfjs-lens'
-import type { Result, Tokens } from 'tfjs-lens'
-import { count, loadSaes, research, type ResearchOptions } from './setup/research.js'
+import {
+  histogram,
+  latentPeaks,
+  latentsAt,
+  loadData,
+  loadModel,
+  logitBoosts,
+  logprobBoosts,
+  lossesUnder,
+} from 'tfjs-lens'
+import { meanActivation, meanInterval, Notebook, peakExamples, pearson, pocketText, positionAblation } from 'tfjs-lens'
+import { positionsAt, rareTokens, reconstructionLoss, scatter, Table, tokenCounts, topDirections } from 'tfjs-lens'
+import { topDirectionsTable, visibleToken, withoutError, withoutLatents, withReplaced, type Result } from 'tfjs-lens'
+import { count, hookOption, loadSaes, research, type ResearchOptions } from './setup/research.js'
 
 const options = research('closing-quotes', {
   does: 'latents of an MLP that close quotations',
   saes: ['pocket-mlp/blocks.3.mlp.hook_post', 'pocket-mlp/blocks.1.mlp.hook_post'],
   data: 'text: a file, a folder or a data set of the hub (default: the embedded test text)',
 })
-  .option('--prompts <n>', 'documents that are read', count, 300)
+  .option(...hookOption)
+  .option('--prompts <n>', 'documents that are read (default: 300, with --data 20000)', count)
   .option('--tests <n>', 'prompts that end in the answer', count, 40)
+  .option('--longest <n>', 'tokens of such a prompt, at most', count, 48)
   .option('--answer <token>', 'what closes', ',"')
   .parse()
-  .opts<ResearchOptions & { prompts: number; tests: number; answer: string }>()
+  .opts<ResearchOptions & { prompts?: number; tests: number; longest: number; answer: string }>()
 
 using model = await loadModel(options.model)
-using saes = await loadSaes(options.sae)
-const [sae] = saes.list // the one that is studied
+using saes = await loadSaes(options.sae, options.hook)
+const [sae, early] = saes.list // the one that is studied, and one of a lower MLP
 const view = model.withSaes(sae!, { errorTerm: true })
 const report = new Notebook('Latents that close quotations', `${model.name}, ${sae!.label}`)
 
@@ -31,22 +41,31 @@ report.heading('Encoders')
 report.show(new Table(['encoder', 'hook point', 'latents'], saes.list.map(({ label, cfg }) => [label, cfg.hookName, cfg.dSae]))) // prettier-ignore
 
 report.heading('Activations in general', 'the largest activation of each latent in each prompt, and its token')
-const data = await loadData(model, options.data ?? pocketText('test'), { layout: 'documents', positions: 96, limit: options.prompts }) // prettier-ignore
-const batches: Tokens[] = []
-for await (const { tokens } of data.batches()) batches.push(tokens)
-const documents = batches.flatMap(({ rows, mask }) => rows.map((row, b) => row.filter((_, p) => mask?.[b]?.[p] !== 0)))
-const { maxima, positions: places } = await latentMaxima(view, documents, { dropLast: 1 })
-const { dSae } = sae!.cfg
-const most = Float32Array.from({ length: dSae }, (_, f) => documents.reduce((max, _, b) => Math.max(max, maxima.values[b * dSae + f]!), 0)) // prettier-ignore
-report.show(new Table(['latent', 'prompt', 'token', 'activation'], maxima.top(5).map(({ index: [b, f], value }) => [String(f), String(b), model.toString([documents[b!]![places[b! * dSae + f!]!]!]), value]))) // prettier-ignore
-report.show(histogram({ values: most, bins: 40, title: 'largest activation of each latent', yTitle: 'latents' }))
+const limit = options.prompts ?? (options.data === undefined ? 300 : 20_000)
+const data = await loadData(model, options.data ?? pocketText('test'), { layout: 'documents', positions: 96, rows: 32, limit }) // prettier-ignore
+const documents: number[][] = []
+for await (const { tokens } of data.batches()) documents.push(...tokens.rows.map((row, b) => row.filter((_, p) => tokens.mask?.[b]?.[p] !== 0))) // prettier-ignore
+const found = await latentPeaks(view, data, { k: 5, dropLast: 1, limit: documents.length })
+const largest = [...found.latents].sort((a, b) => found.max[b]! - found.max[a]!).slice(0, 8)
+report.show(
+  new Table(
+    ['latent', 'fires in', 'prompt', 'token', 'activation'],
+    largest.map((f) => peakRow(f)),
+  ),
+)
+report.show(histogram({ values: found.max, bins: 20, title: 'largest activation of each latent', yTitle: 'latents' }))
+report.keep('maxima', [...found.max])
 const counts = tokenCounts(model, documents)
 const rare = rareTokens(counts, 4)
 report.show(`${counts.length - rare.length} tokens are common, ${rare.length} occur at most 4 times`)
 
 report.heading('Test prompts', `cut behind the first ${options.answer}; what is judged is the prediction of it`)
 const id = model.toSingleToken(options.answer)
-const rows = documents.flatMap((row) => (row.indexOf(id) > 1 ? [row.slice(0, row.indexOf(id) + 1)] : []))
+const rows = documents.flatMap((row) => {
+  const end = row.slice(0, options.longest).indexOf(id)
+  return end > 1 ? [row.slice(0, end + 1)] : []
+})
+if (rows.length === 0) throw new Error(`closing-quotes: none of ${documents.length} documents has ${options.answer} among its first ${options.longest} tokens. Give another --answer, more --prompts or a larger --longest.`) // prettier-ignore
 const tests = model.toTokens(rows.slice(0, options.tests))
 const at = positionsAt('closing-quotes', tests, -2)
 report.show(`${tests.batch} prompts, such as`, model.toString(rows[0]!.slice(1)))
@@ -61,14 +80,14 @@ for (const one of saes.list) {
 }
 
 report.heading('Directions', 'latents that fire here as they rarely do elsewhere')
-const directions = await topDirections(view, tests, { maxima: most, limit: 30, prompts: 20 })
+const directions = await topDirections(view, tests, { maxima: found.max, limit: 30, prompts: 20 })
+if (directions.length === 0) throw new Error('closing-quotes: no latent fires on the test prompts as it rarely does elsewhere. Give more --tests, or another SAE.') // prettier-ignore
 report.show(topDirectionsTable(directions.slice(0, 10)))
 report.show(scatter({ x: directions.map((d) => d.meanActivation), y: directions.map((d) => d.lossIncrease), labels: directions.map((d) => `latent ${d.latent}`), xTitle: 'mean activation', yTitle: 'loss increase' })) // prettier-ignore
 report.keep('directions', directions)
 const latents = directions.slice(0, 3).map(({ latent }) => latent)
 const [first] = latents as [number]
-const examples = await maxActivating(view, data, { latents, k: 5, buffer: 6 })
-report.show(examples)
+report.show(await peakExamples(view, found, { latents, k: 5, buffer: 6 }))
 
 report.heading('Remainder', 'the MLP, its reconstruction and the rest, in the answer’s logit')
 const parts = (await directLogitAttribution(view, tests, { answer: id, position: -2, latents: 0 })).mean('prompt')
@@ -83,29 +102,35 @@ for (const inactive of ['zero', 'mean'] as const) {
   report.show(table('component', `inactive neurons: ${inactive}`, dfa.mean('prompt').select('latent', 0), 6))
 }
 
+const off = early?.hookName ?? 'blocks.0.mlp.hook_post'
+const acts = await latentsAt(view, tests, { latents, position: -2 })
+const actsOff = await latentsAt(withReplaced(view, off, at), tests, { latents, position: -2 })
+report.show(`their activations, and those with ${off} at 0 there, on average`, new Table(['latent', 'as it is', 'without'], latents.map((f, i) => [String(f), acts.mean('prompt').at(i), actsOff.mean('prompt').at(i)]))) // prettier-ignore
+report.keep('withoutEarlyMlp', { off, acts: acts.mean('prompt'), actsOff: actsOff.mean('prompt') })
+
 report.heading('Without the directions', `latents ${latents.join(', ')} taken out together`)
 const increase = difference(await directionAblation(view, tests, { latents }))
 report.number('mean loss increase', meanInterval(increase).mean, `± ${meanInterval(increase).ci95.toFixed(4)} nats`)
 report.show(histogram({ values: increase, bins: 20, xTitle: 'loss increase (nats)', yTitle: 'prompts' }))
 const mean = await meanActivation(model, documents.slice(0, 10), sae!.hookName)
 const without = withoutLatents(view, { site: sae!.hookName }, latents, at)
-const [zero, meant, encoded] = [withReplaced(view, sae!.hookName, at), withReplaced(view, sae!.hookName, at, mean), withoutError(view, { outputSite: sae!.hookName }, at)] // prettier-ignore
-const ranks = await answerRanks(view, without, tests, { answer: id, position: -2 })
+const [zero, meant, encoded] = [withReplaced(model, sae!.hookName, at), withReplaced(model, sae!.hookName, at, mean), withoutError(view, { outputSite: sae!.hookName }, at)] // prettier-ignore
+const ranks = await answerRanks(model, without, tests, { answer: id, position: -2 })
 const changes = Object.entries(ranks.extra['difference'] as Record<string, { mean: number; ci95: number }>)
 report.show('the answer, before less after', intervals(changes.map(([name, change]) => [name, change])))
 report.keep('answer', changes)
-const losses = await lossesUnder({ original: view, mean: meant, zero, directions: without, reconstruction: encoded }, tests) // prettier-ignore
+const losses = await lossesUnder({ original: model, mean: meant, zero, directions: without, reconstruction: encoded }, tests) // prettier-ignore
 const conditions = losses.axes[1]!.labels
 report.show('loss, with its 95% interval', intervals(conditions.map((name) => [name, meanInterval(losses.select('condition', name).values, 0)]))) // prettier-ignore
 report.keep('losses', losses)
 
 report.heading('What the first direction says', `latent ${first}`)
 const only = withoutLatents(view, { site: sae!.hookName }, [first], at)
-const boosts = await logprobBoosts(view, only, tests, { position: -2, floor: -9, exclude: rare })
+const boosts = await logprobBoosts(model, only, tests, { position: -2, floor: -9, exclude: rare })
 report.show('log probabilities, with less without it', table('token', 'nats', boosts, 8))
 report.show('directly, through W_out and W_U', table('token', 'logits', (await logitBoosts(view, { latents: [first], exclude: rare })).select('latent', 0), 8)) // prettier-ignore
-const acts = (await latentsAt(view, tests, { position: -2 })).mean('prompt')
-const towards = await directionDla(view, { answer: id, weights: acts.values })
+const weights = (await latentsAt(view, tests, { position: -2 })).mean('prompt').values
+const towards = await directionDla(view, { answer: id, weights })
 report.show(
   `all latents into the logit of ${options.answer}, by mean activation`,
   table('latent', 'logits', towards, 8),
@@ -113,15 +138,23 @@ report.show(
 report.keep('directionDla', towards)
 
 report.heading('Each active position', `latent ${first} taken out at one position of general text at a time`)
-const active = await positionAblation(view, documents.slice(0, 100), { latent: first, threshold: 0.1 * most[first]!, limit: 300 }) // prettier-ignore
+const active = await positionAblation(view, documents.slice(0, 100), { latent: first, threshold: 0.1 * found.max[first]!, limit: 300 }) // prettier-ignore
 const [x, y] = ['activation', 'loss increase'].map((name) => active.select('quantity', name).values) as [Float32Array, Float32Array] // prettier-ignore
 report.show(scatter({ x, y, labels: active.axes[0]!.labels, xTitle: 'activation', yTitle: 'loss increase (nats)' }))
 report.number('correlation of activation and loss increase', pearson(x, y))
 await report.write(options.out, await view.provenance())
 
-/** The largest values of a result of one axis. */
+/** A latent's largest activation, where it is, and in how many prompts it fires. */
+function peakRow(latent: number): (string | number)[] {
+  const { prompt, ids, position, activation } = found.peaks[latent]![0]!
+  const token = visibleToken(model.toString([ids[position]!]))
+  return [String(latent), `${found.firing[latent]} of ${found.prompts}`, String(prompt), token, activation]
+}
+
+/** The largest values of a result of one axis; 0 is where nothing is. */
 function table(label: string, unit: string, result: Result, limit: number): Table {
-  return new Table([label, unit], result.top(limit).map(({ labels, value }) => [labels[0]!, value])) // prettier-ignore
+  const top = result.top(limit).filter(({ value }) => value !== 0)
+  return new Table([label, unit], top.map(({ labels, value }) => [labels[0]!, value])) // prettier-ignore
 }
 
 function difference(losses: Result): number[] {

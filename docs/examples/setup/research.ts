@@ -1,14 +1,22 @@
 /** What the research scripts share: their options, and the SAEs that these name. */
 import { spawn } from 'node:child_process'
 import { Command } from 'commander'
-import { loadSae, saeReleases, type Sae } from 'tfjs-lens'
+import { loadModel, loadSae, saeReleases, type HookedModel, type Sae } from 'tfjs-lens'
 
 export interface ResearchOptions {
   readonly model: string
   readonly sae: string[]
   readonly data?: string
+  readonly hook?: string[]
+  readonly keepValueBiases?: boolean
   readonly out: string
 }
+
+/** For SAEs of files that hold weights alone. */
+export const hookOption = ['--hook <name...>', 'hook points of SAEs whose files do not say: one, or one for each --sae'] as const // prettier-ignore
+
+/** For attention SAEs of unprocessed weights, such as gpt2-small-hook-z-kk. */
+export const valueBiasOption = ['--keep-value-biases', 'leave b_V in hook_z, as SAEs of unprocessed weights want it', false] as const // prettier-ignore
 
 /** A command with --model, --sae, --data and --out; `.option(…)` adds more, `.parse().opts()` reads them all. */
 export function research(name: string, about: { does: string; saes: string[]; data: string }): Command {
@@ -27,13 +35,29 @@ export function count(text: string): number {
   throw new Error(`'${text}' is no count. Give a whole number from 1.`)
 }
 
-/** SAEs by `release/id`, or by folder or file where the name begins with `.` or `/`. Dispose them together. */
-export async function loadSaes(names: readonly string[]): Promise<Disposable & { readonly list: Sae[] }> {
+/** The model of --model, processed as its SAEs want it. */
+export function researchModel({ model, keepValueBiases }: ResearchOptions): Promise<HookedModel> {
+  return loadModel(model, keepValueBiases ? { process: { foldValueBiases: false } } : {})
+}
+
+/**
+ * SAEs by `release/id`, or by folder or file where the name begins with `.` or `/`. Dispose them together.
+ * @param hooks their hook points where the files do not say: one, or one for each
+ */
+export async function loadSaes(
+  names: readonly string[],
+  hooks: readonly string[] = [],
+): Promise<Disposable & { readonly list: Sae[] }> {
+  if (hooks.length > 1 && hooks.length !== names.length) {
+    throw new Error(`--hook: there are ${hooks.length} hook points for ${names.length} SAEs. Give one, or one for each.`) // prettier-ignore
+  }
   const list: Sae[] = []
-  for (const name of names) {
+  for (const [i, name] of names.entries()) {
     const slash = name.indexOf('/')
     const isPath = /^[./]/.test(name) || slash < 0
-    list.push(await (isPath ? loadSae(name) : loadSae(name.slice(0, slash), name.slice(slash + 1))))
+    const hookName = hooks.length > 1 ? hooks[i] : hooks[0]
+    const facts = hookName === undefined ? {} : { hookName }
+    list.push(await (isPath ? loadSae(name, facts) : loadSae(name.slice(0, slash), name.slice(slash + 1), facts)))
   }
   return { list, [Symbol.dispose]: () => list.forEach((sae) => sae.dispose()) }
 }
