@@ -2,23 +2,7 @@
 import { ArgumentError } from '../lib/errors.js'
 import type { GenerateOptions } from '../lib/generate.js'
 import type { HookedModel } from '../lib/model.js'
-import { Table } from '../lib/report/table.js'
-
-/** A prompt and the text that should follow it, as `arithmeticPrompts` makes them. */
-export interface Question {
-  readonly text: string
-  readonly answer: string
-}
-
-export interface GenerationAccuracy {
-  /** What the model said, as much as the answer's tokens. */
-  readonly said: readonly string[]
-  readonly right: readonly boolean[]
-  /** Share that is right. */
-  readonly accuracy: number
-  /** Prompt, answer and what was said, a row each. */
-  toTable(): Table
-}
+import { GenerationAccuracy, type Question } from './generation-accuracy-result.js'
 
 /**
  * Generates as many tokens as the longest answer has and one more, so that ` 14` is not taken for ` 1`: right is a text
@@ -40,11 +24,7 @@ export async function generationAccuracy(
     return text.startsWith(answer) && !/^[\p{L}\p{N}]/u.test(text.slice(answer.length))
   })
   const said = texts.map((text, i) => (right[i] ? questions[i]!.answer : text))
-  const rows = questions.map(({ text, answer }, i) => [text, answer, said[i]!, right[i] ? 'yes' : 'no'])
-  return {
-    said,
-    right,
-    accuracy: right.filter(Boolean).length / right.length,
-    toTable: () => new Table(['prompt', 'answer', 'said', 'right'], rows, { title: 'what the model says' }),
-  }
+  const asked = questions.map(({ text, answer }) => ({ text, answer }))
+  const provenance = await view.provenance({ prependBos: options.prependBos ?? true, seed: options.seed })
+  return new GenerationAccuracy({ questions: asked, said, right, provenance })
 }

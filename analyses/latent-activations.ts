@@ -9,7 +9,10 @@ import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
 import { range } from '../lib/range.js'
 import { chosenLatents, encoderAt } from './encoders.js'
 import { promptAxis } from './labels.js'
+import { LatentMaxima } from './latent-maxima.js'
 import { latentsOf, type LatentPoint } from './max-activating-latents.js'
+
+export type { LatentMaxima } from './latent-maxima.js'
 
 export interface LatentActivationsOptions extends TokenOptions {
   /** @default all latents of the SAE */
@@ -34,13 +37,6 @@ export async function latentsAt(
   return run.result(`activations at position ${options.position ?? -1}`, run.values[0]!)
 }
 
-export interface LatentMaxima {
-  /** The largest activation of each latent in each prompt: axes [prompt, latent]. */
-  readonly maxima: Result
-  /** [prompt · latent]: where it is, the first such position; −1 where the latent does not fire. */
-  readonly positions: Int32Array
-}
-
 /**
  * The largest activation of each latent over the real tokens of each prompt.
  * @param options.dropLast leave this many tokens at the end of each prompt out (0)
@@ -61,10 +57,8 @@ export async function latentMaxima(
     return [open.max(1), open.argMax(1).toFloat()]
   })
   const [maxima, at] = run.values
-  return {
-    maxima: run.result('largest activations', maxima!),
-    positions: Int32Array.from(maxima!, (value, i) => (value > 0 ? at![i]! : -1)),
-  }
+  const positions = Int32Array.from(maxima!, (value, i) => (value > 0 ? at![i]! : -1))
+  return new LatentMaxima(run.result('largest activations', maxima!), positions)
 }
 
 /** Lists of [B,F] numbers made of the latents, and a result of one of them. */

@@ -11,6 +11,7 @@ import { Result, type Axis } from '../lib/report/result.js'
 import { argMax } from '../lib/sampling.js'
 import { Tokens, type TokenOptions } from '../lib/tokens/tokens.js'
 import { promptAxis } from './labels.js'
+import { LogitLens } from './logit-lens-result.js'
 
 export interface LogitLensOptions extends TokenOptions {
   /** The token that is followed: one for all prompts, or one for each. @default the model's own top token of each prompt */
@@ -19,18 +20,6 @@ export interface LogitLensOptions extends TokenOptions {
   readonly position?: number
   /** The stream between attention and MLP as well. @default false */
   readonly inclMid?: boolean
-}
-
-/** Trajectories over the states `0_pre`, …, `final_post`: each a Result with axes [state, prompt]. */
-export interface LogitLens {
-  /** log p(answer), in nats. */
-  readonly logProb: Result
-  /** How many tokens have a higher logit than the answer: 0 is the top. */
-  readonly rank: Result
-  /** Entropy of the prediction, in nats. */
-  readonly entropy: Result
-  /** The top token of each state and prompt, [state][prompt] ids. */
-  readonly top: readonly (readonly number[])[]
 }
 
 /** The last state is the model's own prediction. @throws ArgumentError, TokenError before any run */
@@ -45,12 +34,12 @@ export async function logitLens(view: HookedModel, prompts: Input, options: Logi
   const provenance = await view.provenance({ prependBos: options.prependBos ?? true })
   const trajectory = (title: string, unit: string, of: (p: Prediction) => number) =>
     new Result({ kind: 'logit lens', title, unit, axes, provenance, values: Float32Array.from(read.flat(), of) })
-  return {
+  return new LogitLens({
     logProb: trajectory('log probability of the answer', 'nats', (p) => p.logProb),
     rank: trajectory('rank of the answer', '', (p) => p.rank),
     entropy: trajectory('entropy of the prediction', 'nats', (p) => p.entropy),
     top: logits.map((rows) => rows.map(argMax)),
-  }
+  })
 }
 
 /** Logits of each state at each prompt's position, [state][B] rows of V numbers; one state at a time is on the device. */

@@ -1,9 +1,13 @@
 /** The examples that activate latents most: plain records, and what can be done with them. */
 import { z } from 'zod'
 import { ArgumentError, FileError, MismatchError } from '../lib/errors.js'
-import { jsonNumbers, type JsonObject } from '../lib/report/json.js'
+import { savedNumbers, type JsonObject } from '../lib/report/json.js'
 import type { Page } from '../lib/report/page.js'
 import type { Provenance } from '../lib/report/provenance.js'
+import { Result } from '../lib/report/result.js'
+import { cellColumns, type Rows } from '../lib/report/rows.js'
+import { SavedRecord } from '../lib/report/saved-record.js'
+import { provenanceSchema, readSaved, savedNumber, savedSchema } from '../lib/report/saved.js'
 import { drawExamples, examplesHtml, examplesPage, type ShownExamples } from './max-activating-drawing.js'
 
 /** One place where a latent is active, and the text around it. */
@@ -49,15 +53,15 @@ export interface MaxActivatingAbout {
   readonly latents: readonly number[]
 }
 
-const format = 'tfjs-lens-max-activating'
-
-export class MaxActivating {
+export class MaxActivating extends SavedRecord {
+  static readonly format = 'tfjs-lens-max-activating'
   readonly about: MaxActivatingAbout
   /** [latent][example]: latents as in `about.latents`, the largest activation first; fewer than k where a latent fires less. */
   readonly examples: readonly (readonly Example[])[]
   readonly provenance: Provenance
 
   constructor(about: MaxActivatingAbout, examples: readonly (readonly Example[])[], provenance: Provenance) {
+    super()
     ;[this.about, this.examples, this.provenance] = [about, examples, provenance]
   }
 
@@ -92,7 +96,7 @@ export class MaxActivating {
   }
 
   /** Writes them to stdout. @param shown which latents (all), and how many examples of each (all) */
-  print(shown: ShownExamples = {}): void {
+  override print(shown: ShownExamples = {}): void {
     console.log(this.toString(shown))
   }
 
@@ -106,8 +110,41 @@ export class MaxActivating {
     return examplesPage(this, shown)
   }
 
+  /** The activation of each example: axes [example], labelled by latent and place in the data, `12 at 11:51`. */
+  toResult(): Result {
+    const examples = this.examples.flat()
+    return new Result({
+      kind: 'max activating',
+      title: `largest activations of ${this.about.sae}`,
+      unit: '',
+      axes: [{ name: 'example', labels: examples.map((e) => `${e.latent} at ${e.row}:${e.position}`) }],
+      values: Float32Array.from(examples, ({ activation }) => activation),
+      provenance: this.provenance,
+    })
+  }
+
+  /** A row an example; `place` counts a latent's from 1, `source` is the position that adds most, where that is known. */
+  toRows(): Rows {
+    const rows = this.examples.flatMap((list) =>
+      list.map(({ latent, activation, row, position, start, tokens, dfa }, i) => {
+        return [
+          latent,
+          i + 1,
+          activation,
+          row,
+          position,
+          tokens[position - start]!,
+          tokens.join(''),
+          dfa?.source ?? null,
+        ]
+      }),
+    )
+    const names = ['latent', 'place', 'activation', 'row', 'position', 'token', 'text', 'source']
+    return { columns: cellColumns(names, rows), length: rows.length, header: { format: MaxActivating.format } }
+  }
+
   toJSON(): JsonObject {
-    const numbers = (list: readonly number[]) => jsonNumbers(list)
+    const numbers = (list: readonly number[]) => savedNumbers(list)
     const plain = ({ dfa, ...example }: Example): JsonObject => ({
       ...example,
       activation: numbers([example.activation])[0]!,
@@ -115,24 +152,18 @@ export class MaxActivating {
       ...(dfa && { dfa: { ...dfa, scores: numbers(dfa.scores) } }),
     })
     const { about, examples, provenance } = this
-    return { format, version: 1, about: { ...about }, examples: examples.map((list) => list.map(plain)), provenance: { ...provenance } } // prettier-ignore
+    return { format: MaxActivating.format, version: 1, about: { ...about }, examples: examples.map((list) => list.map(plain)), provenance: { ...provenance } } // prettier-ignore
   }
 
   /** What `toJSON` was called on. @throws FileError when the value is no such JSON */
   static fromJSON(value: unknown): MaxActivating {
-    const parsed = schema.safeParse(value)
-    if (parsed.success) {
-      const { about, examples, provenance } = parsed.data
-      return new MaxActivating(
-        about as MaxActivatingAbout,
-        examples as Example[][],
-        provenance as unknown as Provenance,
+    const { about, examples, provenance } = readSaved('MaxActivating', schema, value)
+    if (about.latents.length !== examples.length) {
+      throw new FileError(
+        `fromJSON: there are ${about.latents.length} latents and ${examples.length} lists of examples. Each latent has one.`,
       )
     }
-    const { path, message } = parsed.error.issues[0]!
-    throw new FileError(
-      `fromJSON: ${path.length > 0 ? `field '${path.join('.')}'` : 'the value'} is wrong (${message}). It must be what MaxActivating.toJSON wrote, version 1.`,
-    )
+    return new MaxActivating(about as MaxActivatingAbout, examples, provenance)
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
@@ -150,16 +181,14 @@ const count = z.number().int()
 const windowed = { start: count, ids: z.array(count), tokens: z.array(z.string()) }
 const example = z.object({
   latent: count,
-  activation: z.number(),
+  activation: savedNumber,
   row: count,
   position: count,
   ...windowed,
-  activations: z.array(z.number()),
-  dfa: z.object({ source: count, ...windowed, scores: z.array(z.number()) }).optional(),
+  activations: z.array(savedNumber),
+  dfa: z.object({ source: count, ...windowed, scores: z.array(savedNumber) }).optional(),
 })
-const schema = z.object({
-  format: z.literal(format),
-  version: z.literal(1),
+const schema = savedSchema(MaxActivating.format, {
   about: z.object({
     sae: z.string(),
     hook: z.string(),
@@ -173,5 +202,5 @@ const schema = z.object({
     latents: z.array(count),
   }),
   examples: z.array(z.array(example)),
-  provenance: z.record(z.string(), z.unknown()),
+  provenance: provenanceSchema,
 })

@@ -7,6 +7,7 @@ import { Result } from '../lib/report/result.js'
 import type { Attachable } from '../lib/splice.js'
 import { EvaluationRuns } from './sae-evaluation-runs.js'
 import type { EvaluationSums } from './sae-evaluation-sums.js'
+import { SaeEvaluation, type EvaluationMetrics } from './sae-evaluation-result.js'
 import { countedTokens } from './sae-evaluation-tokens.js'
 
 export interface EvaluationOptions extends AttachOptions {
@@ -26,55 +27,6 @@ export interface EvaluationOptions extends AttachOptions {
   readonly batches?: number
   /** Called after each batch of the second reading, in which the model runs to its end. */
   readonly onProgress?: (batches: number) => void
-}
-
-/**
- * With x an activation [D], x̂ its reconstruction, f the latents [S], x̄ the mean of x over all N counted tokens.
- * Losses are in nats.
- */
-export interface EvaluationMetrics {
-  /** How many latents fire on a token: mean of |{s : f_s > 0}|. */
-  readonly l0: number
-  /** Mean of Σ_s |f_s|. */
-  readonly l1: number
-  /** 1 − Σ ‖x − x̂‖² / Σ ‖x − x̄‖², both sums over all tokens: relative to the mean, 1 when exact, 0 for x̂ = x̄. */
-  readonly explainedVariance: number
-  /** Mean over tokens of ‖x − x̂‖², the squares summed over D. */
-  readonly mse: number
-  /** Mean of x · x̂ / (‖x‖ ‖x̂‖); 0 where one of them is 0. */
-  readonly cosine: number
-  /** Mean next-token loss of the model as it is. */
-  readonly loss: number
-  /** The same with x̂ in the place of x. */
-  readonly lossWithSae: number
-  /** The same with zeros in the place of x. */
-  readonly lossZeroAblated: number
-  /** The same with x̄ in the place of x. */
-  readonly lossMeanAblated: number
-  /** Loss recovered, SAELens's ce_loss_score: (lossZeroAblated − lossWithSae) / (lossZeroAblated − loss). */
-  readonly ceLossScore: number
-  /** Loss recovered of the mean's: (lossMeanAblated − lossWithSae) / (lossMeanAblated − loss). */
-  readonly ceLossScoreOfMean: number
-  /** Mean over tokens of KL(p ‖ p̂) = Σ_v p_v log(p_v / p̂_v), p the model's prediction, p̂ that with x̂ in place of x. */
-  readonly klWithSae: number
-  /** The same with zeros in place of x. */
-  readonly klZeroAblated: number
-  /** SAELens's kl_div_score: (klZeroAblated − klWithSae) / klZeroAblated. */
-  readonly klScore: number
-  /** Latents that fire on no token. */
-  readonly dead: number
-  /** Latents with log10 density below `rareBelow`, the dead ones among them. */
-  readonly rare: number
-}
-
-export interface SaeEvaluation {
-  readonly metrics: EvaluationMetrics
-  /** The same numbers: axes [metric]. */
-  readonly result: Result
-  /** log10 of the share of tokens on which each latent fires, plus 1e-10 so that a dead one has −10: axes [latent]. */
-  readonly logDensity: Result
-  /** N. */
-  readonly tokens: number
 }
 
 /**
@@ -105,7 +57,7 @@ export async function evaluateSae(
     provenance: await runs.spliced.provenance(),
     extra: { data: data.about, tokens: sums.tokens, exclude, losses },
   }
-  return {
+  return new SaeEvaluation({
     metrics,
     tokens: sums.tokens,
     result: new Result({
@@ -125,7 +77,7 @@ export async function evaluateSae(
       axes: [{ name: 'latent', labels: Array.from(sums.fired, (_, s) => `latent ${s}`) }],
       values: Float32Array.from(logDensity),
     }),
-  }
+  })
 }
 
 function metricsOf(sums: EvaluationSums, logDensity: readonly number[], rareBelow: number): EvaluationMetrics {

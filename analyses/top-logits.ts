@@ -2,12 +2,10 @@
 import * as tf from '@tensorflow/tfjs'
 import type { HookName } from '../lib/hooks.js'
 import type { HookedModel } from '../lib/model.js'
-import type { JsonObject } from '../lib/report/json.js'
-import type { Provenance } from '../lib/report/provenance.js'
-import { Table } from '../lib/report/table.js'
 import { checkCounts } from '../lib/stats/k-largest.js'
 import { chosenLatents, encoderAt } from './encoders.js'
 import { eachLatentLogits } from './latent-logits.js'
+import { TopLogits, type LatentLogits, type TokenLogit } from './top-logits-result.js'
 
 export interface TopLogitsOptions {
   /** @default all latents of the SAE */
@@ -16,21 +14,6 @@ export interface TopLogitsOptions {
   readonly k?: number
   /** The SAE's hook point, where the view has several. */
   readonly hook?: HookName
-}
-
-export interface TokenLogit {
-  readonly id: number
-  readonly token: string
-  /** What a unit of the latent adds to the token's logit. */
-  readonly logit: number
-}
-
-export interface LatentLogits {
-  readonly latent: number
-  /** The largest first. */
-  readonly top: readonly TokenLogit[]
-  /** The smallest first. */
-  readonly bottom: readonly TokenLogit[]
 }
 
 /**
@@ -68,45 +51,4 @@ async function ends(view: HookedModel, logits: tf.Tensor2D, k: number, factor = 
   } finally {
     tf.dispose([values!, indices!])
   }
-}
-
-/** Plain records, and tables of them. */
-export class TopLogits {
-  /** In the order asked for. */
-  readonly latents: readonly LatentLogits[]
-  readonly provenance: Provenance
-
-  constructor(latents: readonly LatentLogits[], provenance: Provenance) {
-    this.latents = latents
-    this.provenance = provenance
-  }
-
-  /** `1.  went (1.48)` … in two columns, or in two for each latent. */
-  toTable(): Table {
-    const columns = this.latents.flatMap(({ latent, top, bottom }) => [
-      { name: `${latent}: most raised`, cells: top.map(cell) },
-      { name: `${latent}: most lowered`, cells: bottom.map(cell) },
-    ])
-    const rows = (columns[0]?.cells ?? []).map((_, i) => columns.map(({ cells }) => cells[i]!))
-    return new Table(columns.map(({ name }) => name), rows, { title: 'direct effect of a unit of a latent on the logits' }) // prettier-ignore
-  }
-
-  print(): void {
-    this.toTable().print()
-  }
-
-  toJSON(): JsonObject {
-    const plain = (list: readonly TokenLogit[]) => list.map((one) => ({ ...one }))
-    const latents = this.latents.map(({ latent, top, bottom }) => ({ latent, top: plain(top), bottom: plain(bottom) }))
-    return { format: 'tfjs-lens-top-logits', version: 1, latents, provenance: { ...this.provenance } }
-  }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return this.toTable().toString()
-  }
-}
-
-/** A place in the list, a token and its logit, as the notebooks print them. */
-export function cell({ token, logit }: TokenLogit, i: number): string {
-  return `${i + 1}. ${token} (${logit.toFixed(2)})`
 }

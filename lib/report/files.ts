@@ -11,7 +11,7 @@ import { FileError } from '../errors.js'
  */
 export async function writeFileAtomic(
   path: string,
-  content: string | Uint8Array | Iterable<Uint8Array>,
+  content: string | Uint8Array | Iterable<Uint8Array | string>,
 ): Promise<void> {
   const temporary = join(dirname(path), `.${randomUUID()}.tmp`)
   try {

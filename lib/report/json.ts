@@ -15,6 +15,14 @@ export function jsonNumbers(values: ArrayLike<number>): (number | null)[] {
   return Array.from(values, (value) => (Number.isFinite(value) ? fewestDigits(value) : null))
 }
 
+/** As `jsonNumbers`, but the infinities by name, so that a reader gets them back; the sign of a zero is lost. */
+export function savedNumbers(values: ArrayLike<number>): (number | string | null)[] {
+  return Array.from(values, (value) => {
+    if (Number.isNaN(value)) return null
+    return Number.isFinite(value) ? fewestDigits(value) : String(value)
+  })
+}
+
 function fewestDigits(value: number): number {
   if (Number.isInteger(value) || Math.fround(value) !== value) return value
   for (let digits = 6; digits < 9; digits++) {

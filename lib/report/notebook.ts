@@ -2,10 +2,12 @@
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { bold } from 'ansis'
+import { ArgumentError } from '../errors.js'
 import type { Figure } from './figure.js'
 import { writeFileAtomic } from './files.js'
 import { highlightHtml, highlightText, type Highlight } from './highlight.js'
-import type { JsonValue } from './json.js'
+import { jsonNumbers, type JsonValue } from './json.js'
+import { NotebookResults, reserved } from './notebook-results.js'
 import { trustedHtml, writePage, type Section } from './page.js'
 import { describeProvenance, type Provenance } from './provenance.js'
 import { Table } from './table.js'
@@ -24,7 +26,7 @@ export class Notebook {
   readonly title: string
   readonly #intro: string
   readonly #sections: Section[] = []
-  readonly #numbers: Record<string, JsonValue> = {}
+  readonly #numbers = new Map<string, JsonValue>()
 
   constructor(title: string, intro = '') {
     this.title = title
@@ -48,9 +50,19 @@ export class Notebook {
     }
   }
 
-  /** Keeps numbers for the JSON file under a name: anything that JSON can hold or that has `toJSON`. */
+  /**
+   * Keeps numbers for the JSON file under a name: anything that JSON can hold, lists of floats, or what has `toJSON`.
+   * Results come back as what they are: `(await loadResult('results.json')).get(name)`.
+   * @throws ArgumentError for a name that the file has for itself
+   */
   keep(name: string, value: unknown): void {
-    this.#numbers[name] = JSON.parse(JSON.stringify(value)) as JsonValue
+    if ((reserved as readonly string[]).includes(name)) {
+      throw new ArgumentError(
+        `keep: '${name}' is a name of the file's own, as are ${reserved.join(', ')}. Take another.`,
+      )
+    }
+    const plain = (_: string, each: unknown) => (ArrayBuffer.isView(each) ? jsonNumbers(each as Float32Array) : each)
+    this.#numbers.set(name, JSON.parse(JSON.stringify(value, plain)) as JsonValue)
   }
 
   /** Prints a number and keeps it. */
@@ -66,7 +78,10 @@ export class Notebook {
   async write(folder: string, provenance: Provenance): Promise<void> {
     const [html, json] = ['report.html', 'results.json'].map((file) => resolve(join(folder, file))) as [string, string]
     await writePage(html, { title: this.title, intro: this.#intro, sections: this.#sections, provenance })
-    await writeFileAtomic(json, JSON.stringify({ ...this.#numbers, provenance }, null, 1))
+    await writeFileAtomic(
+      json,
+      JSON.stringify(new NotebookResults({ title: this.title, provenance, pieces: this.#numbers }), null, 1),
+    )
     console.log(`\n${describeProvenance(provenance).slice(0, 3).map(([, value]) => value).join(', ')}`) // prettier-ignore
     console.log(`Report:  ${pathToFileURL(html).href}\nNumbers: ${json}`)
   }

@@ -1,18 +1,24 @@
-/** Results to JSON and back. */
+/** Results to JSON and back; a Parquet file holds the same without the values. */
 import { z } from 'zod'
 import { FileError } from '../errors.js'
-import { jsonNumbers, type JsonObject, type JsonValue } from './json.js'
+import { brief } from '../weights/untrusted.js'
+import { savedNumbers, type JsonObject, type JsonValue } from './json.js'
 import type { ResultInit } from './result-init.js'
+import { provenanceSchema, readSaved, savedFloat, savedSchema } from './saved.js'
 
-const format = 'tfjs-lens-result'
-const version = 1
+export const resultFormat = 'tfjs-lens-result'
 
-/** The fields of a result under `format`, `version` and `shape`; NaN and the infinities as null. */
-export function resultJson(result: Required<ResultInit> & { readonly shape: number[] }): JsonObject {
-  const { kind, title, unit, shape, axes, notes, extra, provenance, values } = result
+/** The fields of a result under `format`, `version` and `shape`; NaN as null, the infinities by name. */
+export function resultJson(result: WholeResult): JsonObject {
+  return { ...resultHeader(result), values: savedNumbers(result.values) }
+}
+
+/** The same without the values. */
+export function resultHeader(result: WholeResult): JsonObject {
+  const { kind, title, unit, shape, axes, notes, extra, provenance } = result
   return {
-    format,
-    version,
+    format: resultFormat,
+    version: 1,
     kind,
     title,
     unit,
@@ -21,17 +27,16 @@ export function resultJson(result: Required<ResultInit> & { readonly shape: numb
     notes,
     extra,
     provenance: { ...provenance },
-    values: jsonNumbers(values),
   }
 }
+
+type WholeResult = Required<ResultInit> & { readonly shape: number[] }
 
 const jsonValue: z.ZodType<JsonValue> = z.lazy(() =>
   z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(jsonValue), z.record(z.string(), jsonValue)]),
 )
 
-const schema = z.object({
-  format: z.literal(format),
-  version: z.literal(version),
+const headerFields = {
   kind: z.string(),
   title: z.string(),
   unit: z.string(),
@@ -39,43 +44,40 @@ const schema = z.object({
   axes: z.array(z.object({ name: z.string(), labels: z.array(z.string()) })),
   notes: z.array(z.string()),
   extra: z.record(z.string(), jsonValue),
-  provenance: z.object({
-    library: z.string(),
-    backend: z.string(),
-    model: z.string(),
-    modelFiles: z.record(z.string(), z.string()),
-    processing: z.record(z.string(), z.boolean()),
-    prependBos: z.boolean().optional(),
-    saes: z.array(z.string()).optional(),
-    hooks: z.array(z.string()).optional(),
-    seed: z.number().optional(),
-  }),
-  values: z.array(z.number().nullable()),
-})
+  provenance: provenanceSchema,
+}
+const headerSchema = savedSchema(resultFormat, headerFields)
+const schema = savedSchema(resultFormat, { ...headerFields, values: z.array(savedFloat) })
 
 /**
- * What a result is made of, read from what `resultJson` wrote; null read as NaN.
+ * What a result is made of, read from what `resultJson` wrote.
  * @throws FileError when a field is missing or of a wrong type, or when the shape does not fit the axes or the values.
  */
 export function readResult(value: unknown): ResultInit {
-  const parsed = schema.safeParse(value)
-  if (!parsed.success) {
-    const { path, message } = parsed.error.issues[0]!
-    const where = path.length > 0 ? `field '${path.join('.')}'` : 'the value'
-    throw new FileError(
-      `fromJSON: ${where} is wrong (${message}). It must be what Result.toJSON wrote, version ${version}.`,
-    )
-  }
-  const { shape, values, format: _format, version: _version, ...rest } = parsed.data
+  const { values, ...header } = readSaved('Result', schema, value)
+  return { ...checked(header, values.length), values: Float32Array.from(values) }
+}
+
+/** The same from what `resultHeader` wrote, but for the values. @param count how many there are. @throws FileError */
+export function readResultHeader(header: unknown, count: number): Omit<ResultInit, 'values'> {
+  return checked(readSaved('Result', headerSchema, header), count)
+}
+
+function checked(header: z.infer<typeof headerSchema>, count: number): Omit<ResultInit, 'values'> {
+  const { shape, format: _format, version: _version, ...rest } = header
   const labels = rest.axes.map((axis) => axis.labels.length)
+  const text = (sizes: readonly number[]) => `[${brief(sizes.join(', '))}]`
   if (String(shape) !== String(labels)) {
-    throw new FileError(
-      `fromJSON: shape is [${shape.join(', ')}]. The labels of the axes make it [${labels.join(', ')}].`,
-    )
+    throw new FileError(`fromJSON: shape is ${text(shape)}. The labels of the axes make it ${text(labels)}.`)
+  }
+  const names = rest.axes.map(({ name }) => name)
+  const repeated = names.find((name, i) => names.indexOf(name) !== i)
+  if (repeated !== undefined) {
+    throw new FileError(`fromJSON: two axes are named '${brief(repeated)}'. Each has a name of its own.`)
   }
   const size = labels.reduce((product, length) => product * length, 1)
-  if (values.length !== size) {
-    throw new FileError(`fromJSON: there are ${values.length} values. Shape [${shape.join(', ')}] needs ${size}.`)
+  if (count !== size) {
+    throw new FileError(`fromJSON: there are ${count} values. Shape ${text(shape)} needs ${size}.`)
   }
-  return { ...rest, values: Float32Array.from(values, (number) => number ?? NaN) }
+  return rest
 }

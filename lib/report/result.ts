@@ -2,15 +2,17 @@
 import { dim } from 'ansis'
 import { ArgumentError, ShapeError } from '../errors.js'
 import { didYouMean } from '../nearest.js'
-import { csvText } from './csv.js'
+import { csvOf } from './csv.js'
 import { bars, heatmap, type Figure } from './figure.js'
 import type { JsonObject } from './json.js'
 import type { Provenance } from './provenance.js'
 import type { Axis, ResultInit } from './result-init.js'
-import { readResult, resultJson } from './result-json.js'
+import { readResult, resultFormat, resultHeader, resultJson } from './result-json.js'
 import { resultTable } from './result-table.js'
+import { axisColumns, floatColumn, type Rows } from './rows.js'
 import type { Table } from './table.js'
 import { visibleToken } from './token-text.js'
+import { writeResult } from './write-result.js'
 
 export type { Axis, ResultInit } from './result-init.js'
 
@@ -23,6 +25,7 @@ export interface Ranked {
 
 /** Plain data: no live tensors, never changed. */
 export class Result {
+  static readonly format = resultFormat
   readonly kind: string
   readonly title: string
   readonly unit: string
@@ -124,23 +127,33 @@ export class Result {
     console.log(this.toString())
   }
 
-  /** Plain JSON with a format version; NaN and the infinities become null, all other values come back exactly. */
+  /** Plain JSON with a format version; NaN becomes null, the infinities their names. All come back exactly, but for −0. */
   toJSON(): JsonObject {
     return resultJson(this)
   }
 
-  /** The result that `toJSON` was called on (null read as NaN). @throws FileError when the value is no such JSON. */
+  /** The result that `toJSON` was called on. @throws FileError when the value is no such JSON. */
   static fromJSON(value: unknown): Result {
     return new Result(readResult(value))
   }
 
   /** Long format: a column for each axis and one named "value", a row for each value. */
   toCsv(): string {
-    const rows = Array.from(this.values, (value, offset) => [
-      ...this.#index(offset).map((place, i) => this.axes[i]!.labels[place]!),
-      value,
-    ])
-    return csvText([[...this.axes.map((axis) => axis.name), 'value'], ...rows])
+    return csvOf(this.toRows())
+  }
+
+  /** The rows of CSV and Parquet files. */
+  toRows(): Rows {
+    const columns = [...axisColumns(this.axes), floatColumn('value', this.values)]
+    return { columns, length: this.values.length, header: resultHeader(this) }
+  }
+
+  /**
+   * Writes the result to a file, by its name: `.json` and `.parquet` hold all of it and reload, `.csv` the values.
+   * @throws ArgumentError of another ending, FileError when it cannot be written
+   */
+  async write(path: string): Promise<void> {
+    await writeResult(path, this)
   }
 
   /**

@@ -2,9 +2,13 @@
 import { bold, dim } from 'ansis'
 import CliTable from 'cli-table3'
 import { ArgumentError, ShapeError } from '../errors.js'
-import { csvText } from './csv.js'
+import { csvOf } from './csv.js'
+import type { JsonObject } from './json.js'
 import { formatFor, formatNumber, type NumberFormat } from './number-text.js'
+import { cellColumns, type Rows } from './rows.js'
+import { readTable, tableFormat, tableJson } from './table-json.js'
 import { escapeHtml, visibleControls } from './token-text.js'
+import { writeResult } from './write-result.js'
 
 export type Cell = string | number | null
 
@@ -23,6 +27,7 @@ export interface TableOptions {
 }
 
 export class Table {
+  static readonly format = tableFormat
   readonly columns: readonly Column[]
   readonly rows: readonly (readonly Cell[])[]
   readonly title: string | undefined
@@ -65,7 +70,29 @@ export class Table {
 
   /** Names of the columns, then the rows, with all digits. */
   toCsv(): string {
-    return csvText([this.columns.map((column) => column.name), ...this.rows])
+    return csvOf(this.toRows())
+  }
+
+  /** The rows of CSV and Parquet files. */
+  toRows(): Rows {
+    const columns = cellColumns(this.columns.map(({ name }) => name), this.rows) // prettier-ignore
+    return { columns, length: this.rows.length, header: { format: tableFormat } }
+  }
+
+  /** Writes the table to a file, by its name: `.json`, which reloads, `.csv` or `.parquet`. Throws as `writeResult`. */
+  async write(path: string): Promise<void> {
+    await writeResult(path, this)
+  }
+
+  /** Plain JSON; a number that is not finite becomes `{ number: 'NaN' }`, as null is an empty cell. */
+  toJSON(): JsonObject {
+    return tableJson(this)
+  }
+
+  /** The table that `toJSON` was called on. @throws FileError when the value is no such JSON. */
+  static fromJSON(value: unknown): Table {
+    const { columns, rows, title, note } = readTable(value)
+    return new Table(columns, rows, { title, note })
   }
 
   /** A <table>, all text escaped; numbers have the class "number". */

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { topLogits } from '../../analyses/index.js'
-import { cell } from '../../analyses/top-logits.js'
+import { cell } from '../../analyses/top-logits-result.js'
 import type { HookedModel } from '../../lib/model.js'
 import { loadModel } from '../../models/index.js'
 import { loadSae, type Sae } from '../../saes/index.js'

@@ -1,0 +1,46 @@
+/** Reading saved results: home of `loadResult`, the one place that knows every class that saves itself. */
+import { Comparison } from '../lib/report/comparison.js'
+import { loadSaved } from '../lib/report/load-saved.js'
+import { checkKind, NotebookResults } from '../lib/report/notebook-results.js'
+import { Result } from '../lib/report/result.js'
+import type { SavedKind } from '../lib/report/saved.js'
+import { Table } from '../lib/report/table.js'
+import { GenerationAccuracy } from './generation-accuracy-result.js'
+import { LatentMaxima } from './latent-maxima.js'
+import { LogitLens } from './logit-lens-result.js'
+import { MaxActivating } from './max-activating-result.js'
+import { SaeEvaluation } from './sae-evaluation-result.js'
+import { TopLogits } from './top-logits-result.js'
+
+/** Every class that reloads, by the `format` of its files. */
+export const savedKinds = [
+  Result,
+  Comparison,
+  Table,
+  NotebookResults,
+  GenerationAccuracy,
+  LatentMaxima,
+  LogitLens,
+  MaxActivating,
+  SaeEvaluation,
+  TopLogits,
+] as const
+
+/** What `loadResult` may return. */
+export type SavedResult = InstanceType<(typeof savedKinds)[number]>
+
+/**
+ * What a file holds that a result's `write` made, or `Notebook.write`, as the class it was: `.json` of every class,
+ * `.parquet` of a `Result`.
+ *
+ * `const before = await loadResult('before.json', Result)`
+ * @param kind the class it must be; one of your own with a `format` and `fromJSON` is read too
+ * @throws FileError when the file is missing, damaged or no result; MismatchError when it is of another class
+ */
+export async function loadResult(path: string): Promise<SavedResult>
+export async function loadResult<T>(path: string, kind: SavedKind<T>): Promise<T>
+export async function loadResult<T>(path: string, kind?: SavedKind<T>): Promise<SavedResult | T> {
+  const kinds: SavedKind<unknown>[] = kind ? [kind, ...savedKinds] : [...savedKinds]
+  const loaded = await loadSaved(path, kinds)
+  return kind ? checkKind(loaded, kind, `loadResult: ${path}`) : (loaded as SavedResult)
+}
