@@ -72,6 +72,7 @@ export {
 export { HookedModel, type Analysis, type CacheOptions, type GradientOptions, type Input } from './model.js'
 export type { PositionSlice } from './positions.js'
 export { animatedScatter } from './report/figure-animated.js'
+export { areas, percentileAreas } from './report/figure-areas.js'
 export { boxPlot } from './report/figure-box.js'
 export { bars, heatmap, histogram, lines, scatter, type Figure } from './report/figure.js'
 export { highlightHtml, highlightText, type Highlight } from './report/highlight.js'

@@ -39,7 +39,7 @@ export function animatedScatter(init: AnimatedScatterInit): Figure {
   const fitting = frames.map(({ x, y }) => usablePoints(x, y, log))
   const chosen = fitting.map((places, i) => choose(places, frames[i]!.x.length, points, seed))
   const traces = frames.map((frame, i) => frameTrace(frame, chosen[i]!, xTitle, yTitle))
-  const margin = { l: 70, r: 24, t: init.title ? 52 : 28, b: 170 }
+  const margin = { l: 70, r: 24, t: init.title ? 52 : 28, b: 150 }
   const axis = (name: 'x' | 'y', title: string | undefined) => ({
     ...numberAxis(title, log.includes(name)),
     automargin: false, // else the plot would change its size with the frame
@@ -103,7 +103,7 @@ function frameNote(
   const most = Math.max(...chosen.map(({ length }) => length))
   const text = (count: number) => count.toLocaleString('en')
   const bounded = drawn < able ? `${text(drawn)} of ${text(able)} points drawn, at most ${text(most)} a frame, chosen at random` : undefined // prettier-ignore
-  return joinedNotes(bounded, leftOutNote(all - able, log !== '', 'points'))
+  return joinedNotes(bounded, leftOutNote(all - able, log !== '', 'point'))
 }
 
 /** Buttons above a slider, below the plot. */

@@ -65,8 +65,9 @@ export function labelsBeside(
 
 /** An axis of numbers, by their logarithm if wished. */
 export function numberAxis(title: string | undefined, log = false): JsonObject {
-  // Powers of ten as such: in a narrow range plotly's own choice is digits without their power (2, 5, 2, 5).
-  return { ...axisTitle(title), automargin: true, ...(log ? { type: 'log', exponentformat: 'power' } : {}) }
+  // Few, so that ticks between powers of ten are those at 2 and 5, which keep clear of one another.
+  const logarithmic = { type: 'log', exponentformat: 'power', nticks: 5 }
+  return { ...axisTitle(title), automargin: true, ...(log ? logarithmic : {}) }
 }
 
 /** Pixels below which labels at that many places would overlap, beside what else stands there. */

@@ -3,7 +3,7 @@ import { ArgumentError } from '../errors.js'
 import { boxSummary, type BoxSummary } from '../stats/box-summary.js'
 import { figureText, labelsBelow, leastWidth, numberAxis, plotWidth } from './figure-axis.js'
 import { checkLength, faded, layout, positive, templateText, type Figure, type Titles } from './figure-parts.js'
-import { joinedNotes, leftOutNote, paddedRange, picked, usable } from './figure-usable.js'
+import { emptyNote, joinedNotes, leftOutNote, paddedRange, picked, usable } from './figure-usable.js'
 import { jsonNumbers, type JsonObject } from './json.js'
 import { visibleToken } from './token-text.js'
 
@@ -130,5 +130,6 @@ function boxNote(
   const drawn = sum(points.map(({ length }) => length))
   const hidden = drawn < all ? `${drawn} of ${all.toLocaleString('en')} outliers drawn` : undefined
   const unused = sum(groups.map(({ values }, i) => values.length - boxes[i]!.count))
-  return joinedNotes(hidden, leftOutNote(unused, log))
+  const empty = groups.filter((_, i) => boxes[i]!.count === 0).map(({ name }) => name)
+  return joinedNotes(hidden, leftOutNote(unused, log), emptyNote(empty))
 }

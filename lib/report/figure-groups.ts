@@ -1,6 +1,6 @@
 /** Points in groups, each with its colour, and some of them called by name. */
 import { figureText, numberAxis } from './figure-axis.js'
-import { checkLength, groupColours, hoverName, layout, type Figure, type Titles } from './figure-parts.js'
+import { checkLength, groupColours, hoverName, layout, neutral, type Figure, type Titles } from './figure-parts.js'
 import { jsonNumbers, type JsonObject } from './json.js'
 import { visibleToken } from './token-text.js'
 
@@ -14,15 +14,22 @@ export interface PointGroup {
   readonly called?: readonly number[]
 }
 
+export interface GroupsInit extends Titles {
+  readonly groups: readonly PointGroup[]
+  /** Draws a line at this height. */
+  readonly threshold?: number
+}
+
 /** Throws ShapeError when a group's lists differ in length. */
-export function groups(init: Titles & { readonly groups: readonly PointGroup[] }): Figure {
-  const { xTitle, yTitle } = init
+export function groups(init: GroupsInit): Figure {
+  const { xTitle, yTitle, threshold } = init
   return {
-    data: init.groups.map((group, i) => points(group, groupColours[i % groupColours.length]!, xTitle, yTitle)),
+    data: init.groups.map((group, i) => points(group, markerOf(i), xTitle, yTitle)),
     layout: {
       ...layout('scatter', init),
       height: 460,
       showlegend: init.groups.length > 1,
+      ...(threshold === undefined ? {} : { shapes: [lineAt(threshold)] }),
       annotations: init.groups.flatMap(({ x, y, labels, called = [] }) =>
         called.map((place) => callOut(x[place]!, y[place]!, labels[place]!)),
       ),
@@ -33,7 +40,7 @@ export function groups(init: Titles & { readonly groups: readonly PointGroup[] }
   }
 }
 
-function points({ name, x, y, labels }: PointGroup, color: string, xTitle?: string, yTitle?: string): JsonObject {
+function points({ name, x, y, labels }: PointGroup, marker: JsonObject, xTitle?: string, yTitle?: string): JsonObject {
   checkLength('groups', `y of '${name}'`, y.length, 'values in x', x.length)
   checkLength('groups', `x of '${name}'`, x.length, 'labels', labels.length)
   return {
@@ -43,9 +50,22 @@ function points({ name, x, y, labels }: PointGroup, color: string, xTitle?: stri
     x: jsonNumbers(x),
     y: jsonNumbers(y),
     text: labels.map((label) => figureText(visibleToken(label))),
-    marker: { color, size: 5, opacity: 0.65 },
+    marker,
     hovertemplate: `<b>%{text}</b><br>${hoverName(xTitle)}%{x:.4g}<br>${hoverName(yTitle)}%{y:.4g}`,
   }
+}
+
+/** A colour each, and another shape each time that the colours begin again. */
+function markerOf(group: number): JsonObject {
+  const symbol = symbols[Math.floor(group / groupColours.length) % symbols.length]!
+  return { color: groupColours[group % groupColours.length]!, symbol, size: 5, opacity: 0.65 }
+}
+
+const symbols = ['circle', 'diamond', 'x', 'square', 'triangle-up']
+
+function lineAt(height: number): JsonObject {
+  const line = { color: neutral, width: 1.5, dash: 'dash' }
+  return { type: 'line', xref: 'paper', x0: 0, x1: 1, y0: height, y1: height, line, layer: 'below' }
 }
 
 function callOut(x: number, y: number, text: string): JsonObject {

@@ -1,5 +1,6 @@
 /** Which values a figure can show: finite ones, and on a logarithmic axis those above 0; and a note on the others. */
 import { jsonNumbers } from './json.js'
+import { visibleToken } from './token-text.js'
 
 /** The axes of a figure that are logarithmic. */
 export type LogAxes = '' | 'x' | 'y' | 'xy'
@@ -40,10 +41,18 @@ export function paddedRange(
   return [low - beyond, high + beyond]
 }
 
-/** '3 values left out (not finite, or not above 0 on a log axis)'; undefined when none is. */
-export function leftOutNote(count: number, log: boolean, what = 'values'): string | undefined {
+/** '3 values left out (NaN or infinite, or not above 0 on a log axis)'; undefined when none is. */
+export function leftOutNote(count: number, log: boolean, what: 'value' | 'point' = 'value'): string | undefined {
   if (count === 0) return undefined
-  return `${count.toLocaleString('en')} ${what} left out (not finite${log ? ', or not above 0 on a log axis' : ''})`
+  const number = `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
+  return `${number} left out (NaN or infinite${log ? ', or not above 0 on a log axis' : ''})`
+}
+
+/** 'no values: blocks.3'; undefined of no names. */
+export function emptyNote(names: readonly string[]): string | undefined {
+  if (names.length === 0) return undefined
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : ''
+  return `no values: ${names.slice(0, 3).map(visibleToken).join(', ')}${more}`
 }
 
 /** Sentences of a note in one line; undefined when there are none. */

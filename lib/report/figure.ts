@@ -2,7 +2,7 @@
  * Figures as plotly JSON: drawn in our pages and the terminal, and opened by Python's plotly.io.from_json as they are.
  * Positive is blue and negative red throughout, which the colour-blind can tell apart.
  */
-import { histogram as countInBins } from '../stats/histogram.js'
+import { ArgumentError } from '../errors.js'
 import { figureText, labelsBelow, labelsBeside, leastWidth, numberAxis, plotWidth } from './figure-axis.js'
 import {
   checkLength,
@@ -11,16 +11,19 @@ import {
   layout,
   negative,
   neutral,
+  noteLine,
   numbered,
   positive,
   templateText,
   type Figure,
   type Titles,
 } from './figure-parts.js'
+import { leftOutNote, picked, usablePoints, type LogAxes } from './figure-usable.js'
 import { jsonNumbers, type JsonObject } from './json.js'
 import { visibleToken } from './token-text.js'
 
 export { heatmap, type HeatmapInit } from './figure-heatmap.js'
+export { histogram, type HistogramInit } from './figure-histogram.js'
 export type { Figure, Titles } from './figure-parts.js'
 
 export interface BarsInit extends Titles {
@@ -88,24 +91,35 @@ export interface ScatterInit extends Titles {
   readonly labels?: readonly string[]
   /** Draws the line where y = x. @default false */
   readonly identityLine?: boolean
+  /** Which axes are logarithmic; points at 0 and less are left out there, and a note says how many. @default none */
+  readonly log?: LogAxes
 }
 
-/** Points. Throws ShapeError when the lists differ in length. */
+/**
+ * Points.
+ * @throws ShapeError when the lists differ in length
+ * @throws ArgumentError when the identity line is asked for and one axis only is logarithmic
+ */
 export function scatter(init: ScatterInit): Figure {
-  const { x, y, labels, xTitle, yTitle, identityLine = false } = init
+  const { x, y, labels, xTitle, yTitle, identityLine = false, log = '' } = init
   checkLength('scatter', 'x', x.length, 'values in y', y.length)
   if (labels) checkLength('scatter', 'x', x.length, 'labels', labels.length)
-  const names = labels ? { text: labels.map((label) => figureText(visibleToken(label))) } : {}
+  if (identityLine && log.length === 1) {
+    throw new ArgumentError(`scatter: identityLine with log '${log}', where y = x is no line. Take log 'xy', or none.`)
+  }
+  const shown = log ? usablePoints(x, y, log) : [...Array(x.length).keys()]
+  const note = leftOutNote(x.length - shown.length, true, 'point')
+  const names = labels ? { text: shown.map((i) => figureText(visibleToken(labels[i]!))) } : {}
   const points = {
     type: 'scatter',
     mode: 'markers',
-    x: jsonNumbers(x),
-    y: jsonNumbers(y),
+    x: picked(x, shown),
+    y: picked(y, shown),
     ...names,
     marker: { color: positive, size: 7, opacity: 0.65 },
     hovertemplate: `${labels ? '<b>%{text}</b><br>' : ''}${hoverName(xTitle)}%{x:.4g}<br>${hoverName(yTitle)}%{y:.4g}<extra></extra>`,
   }
-  const ends = identityLine ? commonRange(x, y) : undefined
+  const ends = identityLine ? commonRange(points.x, points.y) : undefined
   const identity = {
     type: 'scatter',
     mode: 'lines',
@@ -117,13 +131,13 @@ export function scatter(init: ScatterInit): Figure {
   return {
     data: ends ? [identity, points] : [points],
     layout: {
-      ...layout('scatter', init),
+      ...layout('scatter', init, undefined, note),
       height: 460,
       showlegend: false,
-      ...(ends ? { annotations: [lineName(ends[1])] } : {}),
+      ...(ends ? { annotations: [...noteLine(note), lineName(log ? Math.log10(ends[1]) : ends[1])] } : {}),
       margin: { l: 70, r: 24, t: init.title ? 52 : 28, b: 56 },
-      xaxis: numberAxis(xTitle),
-      yaxis: numberAxis(yTitle),
+      xaxis: numberAxis(xTitle, log.includes('x')),
+      yaxis: numberAxis(yTitle, log.includes('y')),
     },
   }
 }
@@ -171,40 +185,6 @@ export function lines(init: LinesInit): Figure {
   }
 }
 
-export interface HistogramInit extends Titles {
-  readonly values: ArrayLike<number>
-  /** @default 50 */
-  readonly bins?: number
-  readonly range?: readonly [number, number]
-}
-
-/** How many values fall in each of some bins of equal width; throws as `histogram` of lib/stats does. */
-export function histogram(init: HistogramInit): Figure {
-  const { values, bins = 50, range, xTitle, unit } = init
-  const { edges, counts } = countInBins(values, bins, range)
-  const width = edges[1]! - edges[0]!
-  const trace = {
-    type: 'bar',
-    x: counts.map((_, i) => (edges[i]! + edges[i + 1]!) / 2),
-    y: counts,
-    width,
-    customdata: counts.map((_, i) => [edges[i]!, edges[i + 1]!]),
-    marker: { color: positive },
-    hovertemplate: '%{customdata[0]:.4g} to %{customdata[1]:.4g}<br><b>%{y}</b><extra></extra>',
-  }
-  return {
-    data: [trace],
-    layout: {
-      ...layout('histogram', init),
-      height: 340,
-      margin: { l: 64, r: 24, t: init.title ? 52 : 28, b: 52 },
-      bargap: 0.04,
-      xaxis: numberAxis(xTitle ?? unit),
-      yaxis: numberAxis(init.yTitle ?? 'count'),
-    },
-  }
-}
-
 /** 'y = x' at the upper end of that line. */
 function lineName(end: number): JsonObject {
   return {
@@ -218,14 +198,10 @@ function lineName(end: number): JsonObject {
   }
 }
 
-function commonRange(x: ArrayLike<number>, y: ArrayLike<number>): [number, number] | undefined {
+function commonRange(x: readonly (number | null)[], y: readonly (number | null)[]): [number, number] | undefined {
   let [low, high] = [Infinity, -Infinity]
   for (const values of [x, y]) {
-    for (let i = 0; i < values.length; i++) {
-      if (!Number.isFinite(values[i])) continue
-      low = Math.min(low, values[i]!)
-      high = Math.max(high, values[i]!)
-    }
+    for (const value of values) if (value !== null) [low, high] = [Math.min(low, value), Math.max(high, value)]
   }
   return low <= high ? [low, high] : undefined
 }

@@ -27,3 +27,10 @@ export function formatNumber(value: number, format: NumberFormat): string {
   const text = format.exponent ? value.toExponential(format.digits) : value.toFixed(format.digits)
   return /^-[0.]+$/.test(text) ? text.slice(1) : text
 }
+
+/** The ends of a scale; on a logarithmic one, where they may be far apart, with three digits each. */
+export function endTexts(ends: readonly [number, number], log = false): [string, string] {
+  const format = formatFor(ends)
+  const text = (value: number) => (log ? String(Number(value.toPrecision(3))) : formatNumber(value, format))
+  return [text(ends[0]), text(ends[1])]
+}

@@ -31,17 +31,35 @@ export function leastWidthOf({ layout }: Figure): number {
   return typeof least === 'number' ? Math.ceil(least) : 0
 }
 
+/** The kind that our figures are marked with, such as 'heatmap'; '' of a figure made elsewhere. */
+export function kindOf({ layout }: Figure): string {
+  return isObject(layout.meta) && typeof layout.meta.kind === 'string' ? layout.meta.kind : ''
+}
+
+/** What is said above the plot, such as what was left out; undefined when nothing is. */
+export function noteOf({ layout }: Figure): string | undefined {
+  return isObject(layout.meta) && typeof layout.meta.note === 'string' ? layout.meta.note : undefined
+}
+
 /** What is drawn, for those who cannot see it: 'Heat map, 4 by 22 values from -0.31 to 1.2 logits.' */
 export function describeFigure(figure: Figure): string {
   const meta = isObject(figure.layout.meta) ? figure.layout.meta : {}
-  const kind = typeof meta.kind === 'string' ? (kindNames[meta.kind] ?? meta.kind) : 'Figure'
+  const kind = kindNames[kindOf(figure)] ?? (kindOf(figure) || 'Figure')
   const unit = typeof meta.unit === 'string' && meta.unit !== '' ? ` ${meta.unit}` : ''
-  const values = figure.data.flatMap((trace) => numbersOf(trace))
-  if (values.length === 0) return `${kind}.`
+  const note = noteOf(figure)
+  const noted = note === undefined ? '' : ` ${note[0]!.toUpperCase()}${note.slice(1)}.`
+  const values = shownTraces(figure).flatMap(numbersOf)
+  if (values.length === 0) return `${kind}.${noted}`
   const [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity])
   const format = formatFor([low, high])
-  const count = countText(figure.data[0]!, values.length)
-  return `${kind}, ${count} from ${formatNumber(low, format)} to ${formatNumber(high, format)}${unit}.`
+  const span = `from ${formatNumber(low, format)} to ${formatNumber(high, format)}${unit}`
+  return `${kind}, ${countText(figure, values.length)} ${span}.${noted}`
+}
+
+/** The traces of all frames, or of the figure that has none. */
+function shownTraces({ data, frames = [] }: Figure): readonly JsonObject[] {
+  const ofFrames = frames.flatMap(({ data }) => (Array.isArray(data) ? (data as JsonObject[]) : []))
+  return ofFrames.length > 0 ? ofFrames : data
 }
 
 const kindNames: Readonly<Record<string, string>> = {
@@ -50,15 +68,21 @@ const kindNames: Readonly<Record<string, string>> = {
   scatter: 'Points',
   lines: 'Lines',
   histogram: 'Histogram, counts',
+  boxes: 'Box plot',
+  areas: 'Areas between percentiles',
+  animated: 'Points that change',
 }
 
-function countText({ z }: JsonObject, count: number): string {
+function countText({ data, frames = [] }: Figure, count: number): string {
+  const { type, z, x } = data[0]!
+  if (type === 'box') return `${Array.isArray(x) ? x.length : 0} groups with values`
+  if (frames.length > 0) return `${frames.length} frames with ${count} points`
   const first = Array.isArray(z) ? z[0] : undefined
   return Array.isArray(first) ? `${(z as JsonValue[]).length} by ${first.length} values` : `${count} values`
 }
 
-/** The numbers a trace shows: z, or those along the axis of values. */
-function numbersOf(trace: JsonObject): number[] {
-  const values = trace.z ?? (trace.orientation === 'h' ? trace.x : trace.y)
+/** The numbers a trace shows: z, the ends of whiskers, or those along the axis of values. */
+function numbersOf({ type, z, x, y, orientation, lowerfence, upperfence }: JsonObject): number[] {
+  const values = type === 'box' ? [lowerfence!, upperfence!] : (z ?? (orientation === 'h' ? x : y))
   return Array.isArray(values) ? values.flat().filter((value) => typeof value === 'number') : []
 }

@@ -19,9 +19,13 @@ function inPageColours(layout) {
   const axes = Object.entries({ xaxis: {}, yaxis: {}, ...layout })
     .filter(([key]) => isAxis(key))
     .map(([key, axis]) => [key, { zerolinewidth: 1, ...axis, ...lines }])
+  const controls = { bgcolor: panel, bordercolor: soft, borderwidth: 1 }
+  const inColours = (key, colours) => layout[key] && { [key]: layout[key].map((part) => ({ ...part, ...colours })) }
   return {
     ...layout,
     ...Object.fromEntries(axes),
+    ...inColours('updatemenus', controls),
+    ...inColours('sliders', { ...controls, activebgcolor: soft, tickcolor: soft }),
     font: { family: 'system-ui, sans-serif', size: 12, ...layout.font, color: text },
     paper_bgcolor: 'rgba(0,0,0,0)',
     plot_bgcolor: 'rgba(0,0,0,0)',

@@ -31,6 +31,7 @@ caption { width: max-content; max-width: min(46rem, 88vw); }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 figure .scroll { margin: 0; }
 .plot { position: relative; }
+.plot .updatemenu-button:hover .updatemenu-item-rect { fill: var(--line) !important; }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.35; }
 th, td { padding: .28rem .7rem; text-align: left; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th { font-weight: 500; }

@@ -7,26 +7,30 @@ export interface BarRows {
   /** NaN draws no bar. */
   readonly values: readonly number[]
   readonly unit: string
+  /** Whether lengths follow the logarithm, from a half on, of values that are counts. @default false */
+  readonly log?: boolean
 }
 
 const mostRows = 60
 const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
 /** The lines of text, each at most `width` wide. */
-export function drawBars({ labels, values, unit }: BarRows, width: number, paint: Paint): string[] {
+export function drawBars({ labels, values, unit, log = false }: BarRows, width: number, paint: Paint): string[] {
   const format = formatFor(values)
   const numbers = values.map((value) => formatNumber(value, format))
   const labelWidth = widest(labels, Math.floor(width / 3))
   const labelSide = labels.every((label) => label !== '' && Number.isFinite(Number(label))) ? 'right' : 'left'
   const numberWidth = widest(numbers, width)
-  const scale = barScale(values, Math.max(8, width - labelWidth - numberWidth - 2))
+  const lengths = log ? values.map((value) => Math.max(0, Math.log2(value) + 1)) : values
+  const scale = barScale(lengths, Math.max(8, width - labelWidth - numberWidth - 2))
   const rows = values.slice(0, mostRows).map((value, i) => {
     const start = `${fitted(labels[i] ?? '', labelWidth, labelSide)} ${fitted(numbers[i]!, numberWidth, 'right')}`
-    const bar = Number.isFinite(value) ? drawBar(value, scale) : ''
+    const bar = Number.isFinite(value) ? drawBar(lengths[i]!, scale) : ''
     return `${start} ${value < 0 ? paint.red(bar) : paint.blue(bar)}`.trimEnd()
   })
   const hidden = values.length - rows.length
-  return [...(unit ? [paint.dim(unit)] : []), ...rows, ...(hidden > 0 ? [paint.dim(`… and ${hidden} more`)] : [])]
+  const heading = [unit, log ? '(log scale)' : ''].filter((part) => part !== '').join(' ')
+  return [...(heading ? [paint.dim(heading)] : []), ...rows, ...(hidden > 0 ? [paint.dim(`… and ${hidden} more`)] : [])]
 }
 
 interface BarScale {

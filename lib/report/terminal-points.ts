@@ -1,12 +1,14 @@
 /** Points and lines in the terminal: points as dots of braille characters, a line as a row of blocks. */
-import { formatFor, formatNumber } from './number-text.js'
-import { fitted, widest, type Paint } from './terminal-text.js'
+import { endTexts, formatFor, formatNumber } from './number-text.js'
+import { displayWidth, fitted, widest, type Paint } from './terminal-text.js'
 
 export interface Points {
   readonly x: readonly number[]
   readonly y: readonly number[]
   readonly xTitle: string
   readonly yTitle: string
+  /** Which axes are logarithmic: 'x', 'y', 'xy' or ''. @default '' */
+  readonly log?: string
 }
 
 const canvasRows = 16
@@ -20,39 +22,41 @@ const dots = [
 ]
 
 /** The points as lines of text, each at most `width` wide, with the ends of both axes written beside. */
-export function drawScatter({ x, y, xTitle, yTitle }: Points, width: number): string[] {
+export function drawScatter({ x, y, xTitle, yTitle, log = '' }: Points, width: number): string[] {
+  const [across, up] = [onScale(log.includes('x')), onScale(log.includes('y'))]
   const kept = x.flatMap((value, i) =>
-    Number.isFinite(value) && Number.isFinite(y[i]) ? [[value, y[i]!] as const] : [],
+    Number.isFinite(across(value)) && Number.isFinite(up(y[i]!)) ? [[value, y[i]!] as const] : [],
   )
   if (kept.length === 0) return ['(no points)']
   const [xEnds, yEnds] = [endsOf(kept.map(([value]) => value)), endsOf(kept.map(([, value]) => value))]
-  const format = formatFor(yEnds)
-  const [yLow, yHigh] = yEnds.map((value) => formatNumber(value, format))
-  const beside = widest([yLow!, yHigh!], 12)
+  const [yLow, yHigh] = endTexts(yEnds, log.includes('y'))
+  const beside = widest([yLow, yHigh], 12)
   const columns = width - beside - 2
   const cells = Array.from({ length: canvasRows }, () => new Uint8Array(columns))
   for (const [px, py] of kept) {
-    const column = place(px, xEnds, columns * 2)
-    const row = canvasRows * 4 - 1 - place(py, yEnds, canvasRows * 4)
+    const column = place(across(px), [across(xEnds[0]), across(xEnds[1])], columns * 2)
+    const row = canvasRows * 4 - 1 - place(up(py), [up(yEnds[0]), up(yEnds[1])], canvasRows * 4)
     cells[row >> 2]![column >> 1]! |= dots[row & 3]![column & 1]!
   }
   const rows = cells.map((line, i) => {
-    const label = i === 0 ? yHigh! : i === canvasRows - 1 ? yLow! : ''
+    const label = i === 0 ? yHigh : i === canvasRows - 1 ? yLow : ''
     const text = Array.from(line, (bits) => (bits === 0 ? ' ' : String.fromCodePoint(0x2800 + bits))).join('')
     return `${fitted(label, beside, 'right')} │${text}`.trimEnd()
   })
   return [
-    ...(yTitle ? [yTitle] : []),
+    ...(yTitle ? [fitted(yTitle, Math.min(width, displayWidth(yTitle)))] : []),
     ...rows,
     `${' '.repeat(beside)} └${'─'.repeat(columns)}`,
-    xLine(xEnds, xTitle, beside, columns),
+    xLine(endTexts(xEnds, log.includes('x')), xTitle, beside, columns),
   ]
 }
 
-function xLine(ends: readonly [number, number], title: string, beside: number, columns: number): string {
-  const format = formatFor(ends)
-  const [low, high] = ends.map((value) => formatNumber(value, format))
-  const middle = columns - low!.length - high!.length
+function onScale(log: boolean): (value: number) => number {
+  return log ? Math.log10 : (value) => value
+}
+
+function xLine([low, high]: readonly [string, string], title: string, beside: number, columns: number): string {
+  const middle = columns - low.length - high.length
   const label = fitted(title, Math.min(title.length, Math.max(0, middle - 2)))
   const before = Math.floor((middle - label.length) / 2)
   return `${' '.repeat(beside + 2)}${low}${' '.repeat(Math.max(1, before))}${label}${' '.repeat(Math.max(1, middle - before - label.length))}${high}`
@@ -63,10 +67,11 @@ export interface Line {
   readonly y: readonly number[]
 }
 
-/** A row of blocks for each line, all on one scale, with the smallest and largest value of each. */
-export function drawLines(series: readonly Line[], width: number, paint: Paint): string[] {
+/** A row of blocks for each line, all on one scale (by `log` that of logarithms), with its smallest and largest value. */
+export function drawLines(series: readonly Line[], width: number, paint: Paint, log = false): string[] {
+  const height = onScale(log)
   const all = series.flatMap(({ y }) => y).filter(Number.isFinite)
-  const ends = endsOf(all)
+  const ends = endsOf(all.map(height).filter(Number.isFinite))
   const format = formatFor(all)
   const spans = series.map(({ y }) => {
     const finite = y.filter(Number.isFinite)
@@ -79,7 +84,7 @@ export function drawLines(series: readonly Line[], width: number, paint: Paint):
   const spanWidth = widest(spans, width)
   const room = Math.max(8, width - nameWidth - spanWidth - 2)
   return series.map(({ y }, i) => {
-    const row = bucketed(y, room)
+    const row = bucketed(y.map(height), room)
       .map((value) => block(value, ends))
       .join('')
     return `${fitted(names[i]!, nameWidth)} ${row} ${paint.dim(spans[i]!)}`

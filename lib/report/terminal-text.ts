@@ -28,3 +28,16 @@ export function fitted(text: string, width: number, align: 'left' | 'right' = 'l
 export function widest(texts: readonly string[], most: number): number {
   return Math.min(most, Math.max(0, ...texts.map(displayWidth)))
 }
+
+/** The text in lines of at most `width` places, broken between words; a longer word is cut. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const piece = displayWidth(word) > width ? fitted(word, width) : word
+    const last = lines.at(-1)
+    if (last !== undefined && displayWidth(last) + 1 + displayWidth(piece) <= width)
+      lines[lines.length - 1] = `${last} ${piece}` // prettier-ignore
+    else lines.push(piece)
+  }
+  return lines
+}

@@ -4,11 +4,12 @@ import { plainText } from './figure-axis.js'
 import type { Figure } from './figure.js'
 import { isObject, type JsonObject, type JsonValue } from './json.js'
 import { formatFor, formatNumber } from './number-text.js'
-import { figureTitle } from './page-figure.js'
+import { figureTitle, kindOf, noteOf } from './page-figure.js'
 import { drawBars, type BarRows } from './terminal-bars.js'
+import { drawBoxes, type BoxRow, type BoxRows } from './terminal-boxes.js'
 import { drawHeatmap, type HeatmapCells } from './terminal-heatmap.js'
-import { drawLines, drawScatter } from './terminal-points.js'
-import type { Paint } from './terminal-text.js'
+import { drawLines, drawScatter, type Line } from './terminal-points.js'
+import { wrapped, type Paint } from './terminal-text.js'
 import { visibleControls } from './token-text.js'
 
 export interface DrawOptions {
@@ -20,14 +21,17 @@ export interface DrawOptions {
 
 /**
  * The figure as lines of text: bars as blocks, a heat map as coloured cells (numbers where they fit, else signs and
- * shades, so that it can be read without colour too), points as a grid of dots, lines as a row each. Only the first
- * trace of bars and heat maps is drawn.
+ * shades, so that it can be read without colour too), points as a grid of dots, lines and percentiles as a row each,
+ * boxes as a line each. Only the first trace of bars and heat maps is drawn, and the first frame of an animated figure,
+ * which says so.
  */
 export function drawFigure(figure: Figure, options: DrawOptions = {}): string {
   const width = Math.max(30, options.width ?? process.stdout.columns ?? 80)
   const paint = options.colour === undefined ? ansis : new Ansis(options.colour ? 3 : 0)
   const title = figureTitle(figure)
-  return [...(title === undefined ? [] : [paint.bold(title)]), ...body(figure, width, paint)].join('\n')
+  const note = noteOf(figure)
+  const lines = [...body(figure, width, paint), ...(note === undefined ? [] : said(note, width, paint))]
+  return [...(title === undefined ? [] : [paint.bold(title)]), ...lines].join('\n')
 }
 
 function body(figure: Figure, width: number, paint: Paint): string[] {
@@ -35,23 +39,94 @@ function body(figure: Figure, width: number, paint: Paint): string[] {
   if (!trace) return ['(nothing to draw)']
   if (trace.type === 'heatmap') return drawHeatmap(heatmapOf(figure, trace), width, paint)
   if (trace.type === 'bar') return drawBars(barsOf(figure, trace), width, paint)
+  if (trace.type === 'box' && Array.isArray(trace.q1)) return drawBoxes(boxesOf(figure, trace), width, paint)
   if (trace.type !== 'scatter') return [`(a ${String(trace.type)} figure can be seen in a page only)`]
-  const points = figure.data.find(({ mode }) => mode === 'markers')
-  if (points) return drawScatter({ ...axisNames(figure), x: numbers(points.x), y: numbers(points.y) }, width)
-  return drawLines(
-    figure.data.map(({ name, y }) => ({ name: typeof name === 'string' ? plainText(name) : '', y: numbers(y) })),
-    width,
-    paint,
-  )
+  if (figure.data.some(({ mode }) => mode === 'markers')) return drawPoints(figure, width, paint)
+  if (kindOf(figure) === 'areas') return drawAreas(figure, width, paint)
+  return drawLines(figure.data.map(lineOf), width, paint, isLog(figure, 'yaxis'))
 }
 
-function barsOf({ layout }: Figure, trace: JsonObject): BarRows {
+function lineOf({ name, y }: JsonObject): Line {
+  return { name: typeof name === 'string' ? plainText(name) : '', y: numbers(y) }
+}
+
+/** A row a percentile, the highest on top, joined from the stretches between gaps; and what stands at both ends. */
+function drawAreas(figure: Figure, width: number, paint: Paint): string[] {
+  const all = figure.data.flatMap(({ x }) => numbers(x))
+  const places = [...new Set(all)].sort((a, b) => a - b)
+  const rows = new Map<string, Map<number, number>>()
+  for (const trace of figure.data) {
+    const { name, y } = lineOf(trace)
+    const row = rows.get(name) ?? new Map<number, number>()
+    numbers(trace.x).forEach((place, i) => Number.isFinite(y[i]) && row.set(place, y[i]!))
+    rows.set(name, row)
+  }
+  const series = [...rows].map(([name, row]) => ({ name, y: places.map((place) => row.get(place) ?? NaN) })).reverse()
+  const log = isLog(figure, 'yaxis')
+  const [first, last] = [places[0]!, places.at(-1)!]
+  const names = placeNames(figure.layout.xaxis, [first, last])
+  const ends = `left to right: ${names.join(' … ')}${log ? '; log scale' : ''}`
+  return [...drawLines(series, width, paint, log), ...said(ends, width, paint)]
+}
+
+/** The points of all traces, and of an animated figure which frame that is. */
+function drawPoints(figure: Figure, width: number, paint: Paint): string[] {
+  const points = figure.data.filter(({ mode }) => mode === 'markers')
+  const log = `${isLog(figure, 'xaxis') ? 'x' : ''}${isLog(figure, 'yaxis') ? 'y' : ''}`
+  const [x, y] = [points.flatMap((trace) => numbers(trace.x)), points.flatMap((trace) => numbers(trace.y))]
+  const groups = points.length > 1 ? `${points.length} groups: ${points.map(groupText).join(', ')}` : ''
+  const texts = [groups, frameText(figure)].filter((text) => text !== '')
+  const canvas = drawScatter({ ...axisNames(figure), x, y, log }, width)
+  return [...canvas, ...texts.flatMap((text) => said(text, width, paint))]
+}
+
+function groupText({ name, x }: JsonObject): string {
+  return `${typeof name === 'string' ? plainText(name) : ''} (${numbers(x).length})`
+}
+
+/** 'layer: 0, the first of 12 frames; a page plays them all'. */
+function frameText({ layout, frames = [] }: Figure): string {
+  if (frames.length === 0) return ''
+  const [slider] = Array.isArray(layout.sliders) ? (layout.sliders as JsonValue[]) : []
+  const { currentvalue, steps } = isObject(slider) ? slider : {}
+  const prefix = isObject(currentvalue) ? String(currentvalue.prefix ?? '') : ''
+  const [step] = Array.isArray(steps) ? (steps as JsonValue[]) : []
+  const name = isObject(step) ? String(step.label) : String(frames[0]!.name)
+  return `${plainText(prefix + name)}, the first of ${frames.length} frames; a page plays them all`
+}
+
+/** What is said below a drawing. */
+function said(text: string, width: number, paint: Paint): string[] {
+  return wrapped(visibleControls(text), width).map((line) => paint.dim(line))
+}
+
+function boxesOf(figure: Figure, trace: JsonObject): BoxRows {
+  const lists = ['lowerfence', 'q1', 'median', 'q3', 'upperfence'].map((key) => numbers(trace[key]))
+  const points = figure.data.find(({ mode }) => mode === 'markers')
+  const [at, outliers] = [numbers(points?.x), numbers(points?.y)]
+  const names = strings(trace.customdata)
+  const rows = numbers(trace.x).map((place, i) => ({
+    name: names[i] ?? String(place),
+    box: lists.map((list) => list[i]!) as unknown as BoxRow['box'],
+    outliers: outliers.filter((_, j) => at[j] === place),
+  }))
+  return { rows, log: isLog(figure, 'yaxis'), title: axisNames(figure).yTitle }
+}
+
+function barsOf(figure: Figure, trace: JsonObject): BarRows {
+  const { layout } = figure
   const lying = trace.orientation === 'h'
   const values = numbers(lying ? trace.x : trace.y)
   const places = numbers(lying ? trace.y : trace.x)
-  const named = strings(trace.hovertext)
+  const named = isLog(figure, 'xaxis') && kindOf(figure) === 'histogram' ? binNames(trace) : strings(trace.hovertext)
   const labels = named.length > 0 ? named : placeNames(layout[lying ? 'yaxis' : 'xaxis'], places)
-  return { labels, values, unit: unitOf(layout) }
+  return { labels, values, unit: unitOf(layout), log: kindOf(figure) === 'histogram' && isLog(figure, 'yaxis') }
+}
+
+/** Bins by their ends, as bins of unequal width need it: '0.0012 to 0.0035'. */
+function binNames({ customdata }: JsonObject): string[] {
+  const bins = Array.isArray(customdata) ? customdata.map(numbers) : []
+  return bins.map((ends) => ends.map((end) => String(Number(end.toPrecision(2)))).join(' to '))
 }
 
 function heatmapOf({ layout }: Figure, { z, zmin, zmax, colorscale }: JsonObject): HeatmapCells {
@@ -89,9 +164,15 @@ function placeNames(axis: JsonValue | undefined, places: readonly number[]): str
 function axisNames({ layout }: Figure): { xTitle: string; yTitle: string } {
   const [xTitle, yTitle] = [layout.xaxis, layout.yaxis].map((axis) => {
     const title = isObject(axis) && isObject(axis.title) ? axis.title.text : undefined
-    return typeof title === 'string' ? plainText(title) : ''
+    const text = typeof title === 'string' ? plainText(title) : ''
+    return isObject(axis) && axis.type === 'log' ? `${text} (log scale)`.trimStart() : text
   })
   return { xTitle: xTitle!, yTitle: yTitle! }
+}
+
+function isLog({ layout }: Figure, name: 'xaxis' | 'yaxis'): boolean {
+  const axis = layout[name]
+  return isObject(axis) && axis.type === 'log'
 }
 
 function unitOf({ meta }: JsonObject): string {
