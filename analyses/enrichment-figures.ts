@@ -9,6 +9,8 @@ import { checkCounts } from '../lib/stats/k-largest.js'
 import { saesOf } from './latent-statistics.js'
 
 export interface ManhattanOptions {
+  /** @default 'enrichment of token sets' */
+  readonly title?: string
   /** @default all */
   readonly sets?: readonly string[]
   /** Latents of each set whose numbers are written beside them, at most … @default 3 */
@@ -18,18 +20,19 @@ export interface ManhattanOptions {
 }
 
 /**
- * −ln(1 − score) of every latent, a colour a set. A score of 1 stands where one half as far from 1 as any other score of
+ * −ln(1 − score) of every latent, a colour a set, and a line at the threshold. A score of 1 stands where one half as far from 1 as any other score of
  * the set can be would stand, since its own height has no end.
  * @throws ArgumentError for a result of another analysis, or an unknown set
  */
 export function manhattan(result: Result, options: ManhattanOptions = {}): Figure {
-  const { called = 3, threshold = 1 } = options
+  const { called = 3, threshold = 1, title = 'enrichment of token sets' } = options
   const latents = latentsOf('manhattan', result)
   const wanted = setsOf('manhattan', result, options.sets)
   return groups({
-    title: 'enrichment of token sets',
+    title,
     xTitle: 'latent',
     yTitle: '−ln(1 − score)',
+    threshold,
     groups: wanted.map(({ name, row, size }) => {
       const y = enrichmentHeights(scoresOf(result, row, 'score'), size, Number(result.extra['vocabulary']))
       const highest = [...y.keys()].filter((i) => y[i]! > threshold).sort((a, b) => y[b]! - y[a]!)
@@ -51,9 +54,9 @@ export function enrichmentHeights(scores: ArrayLike<number>, size: number, vocab
  */
 export function topEnriched(
   result: Result,
-  options: { readonly sets?: readonly string[]; readonly k?: number } = {},
+  options: { readonly sets?: readonly string[]; readonly k?: number; readonly title?: string } = {},
 ): Table {
-  const { k = 5 } = options
+  const { k = 5, title = 'latents by enrichment of token sets' } = options
   checkCounts('topEnriched', { k })
   const latents = latentsOf('topEnriched', result)
   const measures = result.axes[2]!.labels
@@ -62,9 +65,7 @@ export function topEnriched(
     const order = [...scores.keys()].sort((a, b) => scores[b]! - scores[a]! || a - b)
     return order.slice(0, k).map((i) => [name, size, String(latents[i]!), ...measures.map((m) => scoresOf(result, row, m)[i]!)]) // prettier-ignore
   })
-  return new Table(['set', 'tokens', { name: 'latent', align: 'right' }, ...measures], rows, {
-    title: 'latents by enrichment of token sets',
-  })
+  return new Table(['set', 'tokens', { name: 'latent', align: 'right' }, ...measures], rows, { title })
 }
 
 /** One measure of a set, [latents]. */

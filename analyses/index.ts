@@ -58,6 +58,9 @@ export {
   type SaeLatents,
 } from './latent-statistics.js'
 export {
+  statisticAnimation,
+  statisticAreas,
+  statisticBoxes,
   statisticByLayer,
   statisticHistogram,
   statisticScatter,

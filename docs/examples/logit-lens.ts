@@ -5,10 +5,11 @@
 import { readFileSync } from 'node:fs'
 import { bars, decadeSets, enrichment, joinStatistics, latentDensity, latentProperties, latentsBy } from 'tfjs-lens'
 import { latentStatistics, letterSets, loadData, loadModel, manhattan, Notebook, partOfSpeechSets } from 'tfjs-lens'
-import { pocketText, quickListUrl, regexSets, statisticByLayer, statisticHistogram, statisticScatter } from 'tfjs-lens'
-import { summarizeStatistic, Table, topEnriched, topLogits, visibleToken, wordLists, wordSets } from 'tfjs-lens'
+import { pocketText, quickListUrl, regexSets, statisticAnimation, statisticAreas, statisticBoxes } from 'tfjs-lens'
+import { statisticHistogram, statisticScatter, summarizeStatistic, Table, topEnriched, topLogits } from 'tfjs-lens'
+import { visibleToken, wordLists, wordSets } from 'tfjs-lens'
 import type { HookedModel, LatentValue, Result, SaeLatents, TokenLogit, TokenSets } from 'tfjs-lens'
-import { count, loadSaes, openInBrowser, research, saeNames, type ResearchOptions } from './setup/research.js'
+import { count, link, loadSaes, openInBrowser, research, saeNames, type ResearchOptions } from './setup/research.js'
 
 const options = research('logit-lens', {
   does: 'what the latents of all SAEs of a model do to its logits',
@@ -39,7 +40,7 @@ interface LogitLensOptions extends ResearchOptions {
 const SHOWN = 5
 
 using model = await loadModel(options.model)
-const names = saeNames(options.sae)
+const names = [...new Set([...saeNames(options.sae), ...(options.study === undefined ? [] : [options.study])])]
 const report = new Notebook('Latents through the logit lens', `${model.name}, ${names.join(', ')}`)
 
 report.heading('SAEs', 'one in memory at a time; how often a latent fires is told by its folder or counted on text')
@@ -78,7 +79,9 @@ report.keep('cosine', cosine)
 
 if (names.length > 1) {
   report.heading('Layer by layer', 'how each statistic is spread over the latents of each SAE')
-  report.show(...moments.slice(1).map((name) => statisticByLayer(statistics, name)))
+  report.show(statisticBoxes(statistics, 'std'), statisticBoxes(statistics, 'skewness'), statisticBoxes(statistics, 'kurtosis', { log: true })) // prettier-ignore
+  report.show(statisticAreas(statistics, 'std'), statisticAreas(statistics, 'skewness'), statisticAreas(statistics, 'kurtosis', { log: true })) // prettier-ignore
+  report.show(statisticAnimation(statistics, 'skewness', 'kurtosis', { log: 'y' }))
 }
 if (parts.weights.length > 0) {
   report.heading('Weights', 'the decoder of each latent against its encoder, by how often it fires')
@@ -108,7 +111,7 @@ for (const [query, found] of Object.entries(queries).filter(([, { length }]) => 
   const speaks = await tokensOf(latents)
   report.show(new Table(['latent', 'value', 'raised', 'lowered'], found.map(({ latent, value }, i) => [String(latent), value, ...speaks[i]!]), { title: query })) // prettier-ignore
   if (sae!.cfg.neuronpediaId !== undefined) links[query] = quickListUrl(sae!.cfg, latents, query)
-  if (links[query] !== undefined) report.show(links[query])
+  if (links[query] !== undefined) report.show(link(links[query], `${query}, on Neuronpedia`))
 }
 if (Object.keys(links).length === 0) report.show('No lists on Neuronpedia: the config of the SAE names no place there.')
 if (options.open) Object.values(links).forEach(openInBrowser)
@@ -140,8 +143,9 @@ const enriched = await enrichment(view, sets, { latents, permutations: options.p
 for (const group of Object.keys(groups)) {
   const inGroup = filled.filter((set) => set.group === group).map(({ name }) => name)
   if (inGroup.length === 0) continue
-  report.show(topEnriched(enriched, { sets: inGroup, k: inGroup.length > 12 ? 1 : 3 }))
-  report.show(manhattan(enriched, { sets: inGroup, called: inGroup.length > 12 ? 1 : 3 }))
+  const each = inGroup.length > 6 ? 1 : 3
+  report.show(topEnriched(enriched, { sets: inGroup, k: each, title: `${group}: latents of the highest scores` }))
+  report.show(manhattan(enriched, { sets: inGroup, called: each, title: `enrichment of ${group}` }))
 }
 report.keep('sets', sets)
 report.keep('enrichment', enriched)
@@ -151,7 +155,7 @@ const best = filled.map(({ name }) => enriched.select('set', name).select('measu
 const bestSpeak = await tokensOf(best.map(({ index }) => latents[index[0]!]!), 8) // prettier-ignore
 report.show(new Table(['set', 'latent', 'signed score', 'p', 'raised'], filled.map(({ name }, i) => [name, best[i]!.labels[0]!, best[i]!.value, enriched.at(name, best[i]!.index[0]!, 'p'), bestSpeak[i]![0]!]))) // prettier-ignore
 const few = filled.map(({ name }) => enriched.select('set', name).select('measure', 'p').values.filter((p) => p <= 0.01).length / latents.length) // prettier-ignore
-report.show(bars({ labels: filled.map(({ name }) => name), y: few, title: 'share of latents with p of at most 0.01', horizontal: true })) // prettier-ignore
+report.show(bars({ labels: filled.map(({ name }) => name), y: few, title: 'share of latents with p of at most 0.01 (by chance 0.01)', horizontal: true })) // prettier-ignore
 await report.write(options.out, { ...(await view.provenance({ seed: 0 })), saes: names })
 
 async function sparsityOnText(of: HookedModel): Promise<Float32Array> {

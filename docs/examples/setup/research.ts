@@ -1,7 +1,7 @@
 /** What the research scripts share: their options, and the SAEs that these name. */
 import { spawn } from 'node:child_process'
 import { Command } from 'commander'
-import { loadModel, loadSae, saeReleases, type HookedModel, type Sae } from 'tfjs-lens'
+import { loadModel, loadSae, saeReleases, type HookedModel, type Drawn, type Sae } from 'tfjs-lens'
 
 export interface ResearchOptions {
   readonly model: string
@@ -74,4 +74,10 @@ export function openInBrowser(url: string): void {
     process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['rundll32', 'url.dll,FileProtocolHandler'] : ['xdg-open'] // prettier-ignore
   const opener = spawn(command!, [...args, url], { stdio: 'ignore', detached: true })
   opener.on('error', ({ message }) => console.error(`cannot open a browser: ${message}`)).unref()
+}
+
+/** A link for a report: to be followed in the page, in full in the terminal. @param url percent-encoded */
+export function link(url: string, text: string): Drawn {
+  const plain = (html: string) => html.replace(/[&<>"]/g, (sign) => `&#${sign.codePointAt(0)};`)
+  return { toString: () => url, toHtml: () => `<p><a href="${plain(url)}">${plain(text)}</a></p>` }
 }
