@@ -21,7 +21,7 @@ const quantities = ['log probability', 'logit', 'rank'] as const
  * Log probability (nats), logit and rank (0 is the top) of the answer in a view and in an edited one, and the
  * differences, before less after: axes [prompt, quantity, condition], conditions `original`, `edited`, `difference`.
  * `extra.difference` holds for each quantity the mean difference over prompts and the half width of its 95% interval,
- * 1.96 · sd / √n with the sd of n − 1.
+ * 1.96 · sd / √n with the sd of n − 1: NaN for a single prompt.
  */
 export async function answerRanks(
   view: HookedModel,
@@ -54,12 +54,13 @@ export async function answerRanks(
 }
 
 /**
- * The mean and the half width of its 95% interval, 1.96 · sd / √n.
+ * The mean and the half width of its 95% interval, 1.96 · sd / √n; NaN where there are too few values for them, the
+ * mean of none and the sample's deviation of one, which figures leave out.
  * @param ddof 1 for the sample's deviation, 0 for the population's
  */
 export function meanInterval(values: ArrayLike<number>, ddof: 0 | 1 = 1): { mean: number; ci95: number } {
   const n = values.length
-  return { mean: mean(values), ci95: 1.96 * Math.sqrt(variance(values) / (n - ddof)) }
+  return { mean: mean(values), ci95: n > ddof ? 1.96 * Math.sqrt(variance(values) / (n - ddof)) : NaN }
 }
 
 /** Log probability, logit and rank of each prompt's answer. */

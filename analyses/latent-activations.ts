@@ -1,5 +1,6 @@
 /** Latents on prompts: at one position, and the largest of each prompt. B prompts · P positions · F latents */
 import * as tf from '@tensorflow/tfjs'
+import { ArgumentError } from '../lib/errors.js'
 import type { HookName } from '../lib/hooks.js'
 import { metricPositions } from '../lib/metrics.js'
 import type { HookedModel, Input } from '../lib/model.js'
@@ -39,7 +40,7 @@ export async function latentsAt(
 
 /**
  * The largest activation of each latent over the real tokens of each prompt.
- * @param options.dropLast leave this many tokens at the end of each prompt out (0)
+ * @param options.dropLast leave this many tokens at the end of each prompt out (0); where none is left, maxima are 0
  */
 export async function latentMaxima(
   view: HookedModel,
@@ -47,6 +48,7 @@ export async function latentMaxima(
   options: LatentActivationsOptions & { readonly dropLast?: number } = {},
 ): Promise<LatentMaxima> {
   const { dropLast = 0 } = options
+  checkDropLast(dropLast)
   const run = await read(view, prompts, options, 'latentMaxima', (acts, tokens, row) => {
     const counted = tokens.rows.slice(row, row + acts.shape[0]).map((ids, b) => {
       const mask = tokens.mask?.[row + b] ?? ids.map(() => 1)
@@ -59,6 +61,11 @@ export async function latentMaxima(
   const [maxima, at] = run.values
   const positions = Int32Array.from(maxima!, (value, i) => (value > 0 ? at![i]! : -1))
   return new LatentMaxima(run.result('largest activations', maxima!), positions)
+}
+
+function checkDropLast(dropLast: number): void {
+  if (Number.isInteger(dropLast) && dropLast >= 0) return
+  throw new ArgumentError(`latentMaxima: dropLast is ${String(dropLast)}. It must be a whole number from 0.`)
 }
 
 /** Lists of [B,F] numbers made of the latents, and a result of one of them. */

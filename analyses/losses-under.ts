@@ -18,7 +18,7 @@ export interface LossesOptions extends TokenOptions {
  * −log p(token p + 1 | tokens up to p); the default −2 judges the prediction of the last token.
  *
  * `await lossesUnder({ original: model, zero: model.withHooks(…) }, prompts)`
- * @throws ArgumentError for no condition, or a position behind which no token stands
+ * @throws ArgumentError for no condition, a position behind which no token stands, or a prompt of one token
  */
 export async function lossesUnder(
   views: Readonly<Record<string, HookedModel>>,
@@ -40,18 +40,27 @@ export async function lossesUnder(
 
 /**
  * The share of the loss that an ablation adds and a reconstruction takes back:
- * (ablated − reconstructed) / (ablated − original), of the means.
+ * (ablated − reconstructed) / (ablated − original), of the means. NaN where the ablation costs nothing, as there is
+ * nothing to take back then; a report shows that as "none".
  */
 export function lossRecovered(original: number, ablated: number, reconstructed: number): number {
-  return (ablated - reconstructed) / (ablated - original)
+  return ablated === original ? NaN : (ablated - reconstructed) / (ablated - original)
 }
 
 /** Positions that have a next token to predict; undefined for all. @throws ArgumentError */
 export function lossPositions(verb: string, tokens: Tokens, where: Where): number[] | undefined {
   const positions = positionsAt(verb, tokens, where)
+  if (!positions) checkLengths(verb, tokens)
   const at = positions?.findIndex((p, b) => p + 1 >= tokens.positions || tokens.mask?.[b]?.[p + 1] === 0) ?? -1
   if (at < 0) return positions
   throw new ArgumentError(`${verb}: position ${positions![at]} is the last of prompt ${at}, so that it predicts no token of it. Give an earlier one.`) // prettier-ignore
+}
+
+/** @throws ArgumentError for a prompt that has no second token to predict */
+function checkLengths(verb: string, { rows, mask }: Tokens): void {
+  const short = rows.findIndex((row, b) => row.reduce((count, _, p) => count + (mask?.[b]?.[p] ?? 1), 0) < 2)
+  if (short < 0) return
+  throw new ArgumentError(`${verb}: prompt ${short} is 1 token long, so that it has no loss. Give each at least 2 tokens.`) // prettier-ignore
 }
 
 /** The loss of each prompt, [B]: at its position, or the mean over its own tokens. */

@@ -30,6 +30,10 @@ function groupsOf(result: MaxActivating, { latents = result.about.latents, limit
   })
 }
 
+/** What the two texts of an example are where it has both. */
+const sourceCaption = 'source: the token that adds most (orange)'
+const textCaption = 'destination: where it fires (green)'
+
 /** The text around an example, by activation. */
 const textOf = ({ tokens, activations, position, start }: Example, max: number): Highlight => {
   return { tokens, values: activations, max, mark: position - start }
@@ -59,7 +63,9 @@ export function drawExamples(result: MaxActivating, shown: ShownExamples): strin
         const number = formatNumber(example.activation, format).padStart(width)
         return `${number} ${ansis.dim(places[i]!.padEnd(room))} ${from}${highlightText(textOf(example, max))}`
       })
-      return [ansis.bold(title), ...lines].join('\n')
+      const hasSource = examples.some(({ dfa }) => dfa)
+      const caption = `${' '.repeat(width + room + 2)}${sourceCaption} → ${textCaption}`
+      return [ansis.bold(title), ...(hasSource ? [ansis.dim(caption)] : []), ...lines].join('\n')
     })
     .join('\n\n')
 }
@@ -84,7 +90,7 @@ function groupHtml({ examples, max }: Group): string {
     ]
     return `<tr>${cells.join('')}</tr>`
   })
-  const heads = ['activation', 'row:position', ...(hasSource ? ['source'] : []), 'text']
+  const heads = ['activation', 'row:position', ...(hasSource ? [sourceCaption, textCaption] : ['text'])]
   const head = heads.map((name, i) => `<th scope="col"${i < 2 ? ' class="number"' : ''}>${name}</th>`).join('')
   return `<div class="scroll" role="region" tabindex="0" aria-label="examples"><table><thead><tr>${head}</tr></thead>\n<tbody>${rows.join('\n')}</tbody></table></div>`
 }

@@ -1,6 +1,7 @@
 /** Which latents are among the largest at one position, counted over prompts. F latents */
 import type { HookedModel, Input } from '../lib/model.js'
 import { Result } from '../lib/report/result.js'
+import { checkCounts } from '../lib/stats/k-largest.js'
 import type { LatentPoint } from './max-activating-latents.js'
 import { latentsAt, type LatentActivationsOptions } from './latent-activations.js'
 
@@ -16,11 +17,12 @@ export interface TopLatentsOptions extends LatentActivationsOptions {
 /**
  * On how many prompts each latent is among the k largest at the position: axes [latent], prompts; only latents that are,
  * the most frequent first, of equals the one met first (prompt by prompt, the largest first). `extra.each` lists the
- * latents of each prompt.
+ * latents of each prompt. Where no latent fires anywhere, the axis is empty.
  * @throws ArgumentError, HookError
  */
 export async function topLatents(view: HookedModel, prompts: Input, options: TopLatentsOptions = {}): Promise<Result> {
   const { k = 5, point = 'hook_sae_acts_post', ...rest } = options
+  checkCounts('topLatents', { k })
   const acts = await latentsAt(view, prompts, { ...rest, point })
   const [batch] = acts.shape as [number, number]
   const labels = acts.axes[1]!.labels

@@ -118,6 +118,7 @@ export function loss(): Metric {
     const weights = tokens.rows.map((row, b) => {
       const real = row.slice(1).map((_, p) => (tokens.mask ? tokens.mask[b]![p]! * tokens.mask[b]![p + 1]! : 1))
       const count = real.reduce((sum, one) => sum + one, 0)
+      if (count === 0) throw new ArgumentError(`loss: prompt ${b} is 1 token long. Give each at least 2 tokens.`)
       return real.map((one) => one / count)
     })
     return {

@@ -3,20 +3,11 @@
  * costs, then taken apart and taken out. Run it: npm run example -- closing-quotes
  */
 import { answerRanks, bars, directionAblation, directionDfa, directionDla, directLogitAttribution } from 'tfjs-lens'
-import {
-  histogram,
-  latentPeaks,
-  latentsAt,
-  loadData,
-  loadModel,
-  logitBoosts,
-  logprobBoosts,
-  lossesUnder,
-} from 'tfjs-lens'
+import { histogram, latentPeaks, latentsAt, loadData, logitBoosts, logprobBoosts, lossesUnder } from 'tfjs-lens'
 import { meanActivation, meanInterval, Notebook, peakExamples, pearson, pocketText, positionAblation } from 'tfjs-lens'
 import { positionsAt, rareTokens, reconstructionLoss, scatter, Table, tokenCounts, topDirections } from 'tfjs-lens'
 import { topDirectionsTable, visibleToken, withoutError, withoutLatents, withReplaced, type Result } from 'tfjs-lens'
-import { count, hookOption, loadSaes, research, type ResearchOptions } from './setup/research.js'
+import { count, hookOption, loadSaes, research, researchModel, type ResearchOptions } from './setup/research.js'
 
 const options = research('closing-quotes', {
   does: 'latents of an MLP that close quotations',
@@ -31,7 +22,7 @@ const options = research('closing-quotes', {
   .parse()
   .opts<ResearchOptions & { prompts?: number; tests: number; longest: number; answer: string }>()
 
-using model = await loadModel(options.model)
+using model = await researchModel(options)
 using saes = await loadSaes(options.sae, options.hook)
 const [sae, early] = saes.list // the one that is studied, and one of a lower MLP
 const view = model.withSaes(sae!, { errorTerm: true })

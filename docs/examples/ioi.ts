@@ -3,37 +3,37 @@
  * and their errors ablated, attributed and cut off from later heads. Run it: npm run example -- ioi
  */
 import { readFileSync } from 'node:fs'
-import {
-  ablation,
-  attributionPatching,
-  ioiPrompts,
-  latentPaths,
-  heatmap,
-  latentsAt,
-  loadModel,
-  logitDiff,
-} from 'tfjs-lens'
+import { ablation, attributionPatching, ioiPrompts, latentPaths, heatmap, latentsAt, logitDiff } from 'tfjs-lens'
 import { metricUnder, Notebook, pearson, scatter, Table, type IoiPrompt, type Result } from 'tfjs-lens'
-import { count, loadSaes, research, type ResearchOptions } from './setup/research.js'
+import {
+  count,
+  hookOption,
+  loadSaes,
+  research,
+  researchModel,
+  valueBiasOption,
+  type ResearchOptions,
+} from './setup/research.js'
 
 const options = research('ioi', {
   does: 'SAE latents in indirect object identification',
   saes: [0, 1, 2, 3].map((layer) => `pocket-z/blocks.${layer}.hook_z`),
   data: 'JSON lines with clean, answer and wrong, all of one length (default: prompts drawn with a seed)',
 })
+  .option(...hookOption)
+  .option(...valueBiasOption)
   .option('--prompts <n>', 'how many are drawn', count, 8)
   .option('--latents <n>', 'latents whose paths are cut', count, 6)
   .parse()
   .opts<ResearchOptions & { prompts: number; latents: number }>()
 
-using model = await loadModel(options.model)
-using saes = await loadSaes(options.sae)
+using model = await researchModel(options)
+using saes = await loadSaes(options.sae, options.hook)
 const [sae] = saes.list // the one that is studied; the others are attached beside it
 const report = new Notebook('Indirect object identification through SAEs', `${model.name}, ${options.sae.join(', ')}`)
 
 report.heading('Prompts', 'logit difference: the answer less the other name, at the last token')
-const lines = options.data === undefined ? undefined : readFileSync(options.data, 'utf8').trim().split('\n')
-const prompts = lines?.map((line) => JSON.parse(line) as IoiPrompt) ?? ioiPrompts({ count: options.prompts })
+const prompts = options.data === undefined ? ioiPrompts({ count: options.prompts }) : readPrompts(options.data)
 const clean = prompts.map((prompt) => prompt.clean)
 const metric = logitDiff(prompts.map(({ answer }) => answer), prompts.map(({ wrong }) => wrong)) // prettier-ignore
 const S2 = positionOfSecondName()
@@ -52,6 +52,7 @@ report.keep('differences', differences)
 report.heading('Latents ablated', `one at a time at the second name (position ${S2}), by prompt, without error term`)
 const acts = await latentsAt(one, clean, { position: S2 })
 const live = acts.axes[1]!.labels.flatMap((_, f) => (clean.some((_, b) => acts.at(b, f) > 0) ? [f] : []))
+if (live.length === 0) throw new Error(`ioi: no latent of ${sae!.label} fires at position ${S2} of these prompts. Give others, or another SAE.`) // prettier-ignore
 const ablated = await ablation(one, clean, { metric, target: { latents: live }, position: S2 })
 const shown = ablated.mean('prompt').top(24)
 report.show(
@@ -102,6 +103,20 @@ report.show(scatter({ x, y, labels: points.map(({ label }) => label), identityLi
 report.number('correlation of latents and errors', pearson(x, y))
 report.keep('attribution', points)
 await report.write(options.out, await allKept.provenance())
+
+/** A prompt, its answer and the wrong name from each line of a file. */
+function readPrompts(path: string): IoiPrompt[] {
+  const lines = readFileSync(path, 'utf8').split('\n')
+  const read = lines.flatMap((line, i) => {
+    if (line.trim() === '') return []
+    const prompt = JSON.parse(line) as Partial<IoiPrompt>
+    const missing = (['clean', 'answer', 'wrong'] as const).filter((name) => typeof prompt[name] !== 'string')
+    if (missing.length === 0) return [prompt as IoiPrompt]
+    throw new Error(`ioi: line ${i + 1} of ${path} has no text ${missing.map((name) => `'${name}'`).join(' and ')}. Give clean, answer and wrong.`) // prettier-ignore
+  })
+  if (read.length > 0) return read
+  throw new Error(`ioi: ${path} has no prompts. Give a JSON object with clean, answer and wrong on each line.`)
+}
 
 /** Where the wrong name stands for the last time; the analyses take one place for all prompts. */
 function positionOfSecondName(): number {

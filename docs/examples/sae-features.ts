@@ -4,15 +4,25 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { arithmeticPrompts, generationAccuracy, histogram, indexWithBuffer, kLargestIndices, loadData } from 'tfjs-lens'
-import { loadModel, maxActivating, Notebook, pocketText, Table, topLatents, topLogits, writePrompts } from 'tfjs-lens'
+import { maxActivating, Notebook, pocketText, Table, topLatents, topLogits, writePrompts } from 'tfjs-lens'
 import type { Highlight, Operation, Sae } from 'tfjs-lens'
-import { count, loadSaes, research, type ResearchOptions } from './setup/research.js'
+import {
+  count,
+  hookOption,
+  loadSaes,
+  research,
+  researchModel,
+  valueBiasOption,
+  type ResearchOptions,
+} from './setup/research.js'
 
 const options = research('sae-features', {
   does: 'what the latents of SAEs stand for',
   saes: ['pocket-res/blocks.2.hook_resid_pre', ...[0, 1, 2, 3].map((layer) => `pocket-z/blocks.${layer}.hook_z`)],
   data: 'text: a file, a folder or a data set of the hub (default: the embedded test text)',
 })
+  .option(...hookOption)
+  .option(...valueBiasOption)
   .option('--prompts <n>', 'sums of each kind', count, 12)
   .option('--rows <n>', 'rows of text that are searched', count, 128)
   .option('--save <file>', 'write the sums as JSON lines')
@@ -22,8 +32,8 @@ const options = research('sae-features', {
 /** Tokens shown on both sides of an example. */
 const BUFFER = 7
 
-using model = await loadModel(options.model)
-using saes = await loadSaes(options.sae)
+using model = await researchModel(options)
+using saes = await loadSaes(options.sae, options.hook)
 const [sae] = saes.list // the one that is studied; the others are looked at if they read attention
 const view = model.withSaes(sae!)
 const report = new Notebook('What the latents of an SAE stand for', `${model.name}, ${sae!.label}`)
@@ -52,15 +62,17 @@ report.keep('accuracy', Object.fromEntries(rows.map(([name, ...shares]) => [name
 
 report.heading('Latents at the last token', 'among the five largest before the activation, counted over prompts')
 const tops = await Promise.all(sums.map(({ prompts }) => topLatents(view, model.toTokens(prompts.map(({ text }) => text), { paddingSide: 'left' }), { k: 5, point: 'hook_sae_acts_pre' }))) // prettier-ignore
-for (const [i, top] of tops.entries()) {
-  const most = top.top(8, { by: 'largest' })
-  report.show(new Table([sums[i]!.name, 'prompts'], most.map(({ labels, value }) => [labels[0]!, value]))) // prettier-ignore
-}
-report.show(histogram({ values: tops.flatMap(({ values }) => [...values]), bins: options.prompts, xTitle: 'prompts on which a latent is among the five', yTitle: 'latents' })) // prettier-ignore
+const most = tops.map((top) => top.top(8, { by: 'largest' }).filter(({ value }) => value > 0))
+const places = Array.from({ length: Math.max(...most.map(({ length }) => length)) }, (_, place) => [
+  place + 1,
+  ...most.map((list) => (list[place] ? `${latentOf(list[place])} (${list[place].value})` : null)),
+])
+report.show(new Table(['place', ...sums.map(({ name }) => name)], places, { title: 'latent (prompts)' }))
+report.show('on how many prompts a latent is among them', histogram({ values: tops.flatMap(({ values }) => [...values]), bins: options.prompts, xTitle: 'prompts on which a latent is among the five', yTitle: 'latents' })) // prettier-ignore
 report.keep('topLatents', Object.fromEntries(tops.map((top, i) => [sums[i]!.name, top])))
 
-const [latent] = tops[0]!.top(1, { by: 'largest' }).map(({ labels }) => Number(labels[0]!.replace('latent ', '')))
-const latents = [...new Set(tops.flatMap((top) => top.top(2, { by: 'largest' }).map(({ labels }) => Number(labels[0]!.replace('latent ', '')))))].slice(0, 5) // prettier-ignore
+const latents = [...new Set(most.flatMap((list) => list.slice(0, 2).map((each) => latentOf(each))))].slice(0, 5)
+const [latent] = latents
 
 report.heading('One latent on text', `the largest activations of latent ${latent}, found by hand`)
 const data = await loadData(model, options.data ?? pocketText('test'), { positions: 64, limit: options.rows })
@@ -84,16 +96,25 @@ report.show(examples)
 report.keep('examples', examples)
 
 for (const attention of saes.list.filter(({ hookName }) => hookName.endsWith('.attn.hook_z'))) {
-  report.heading(attention.label, 'its latents on sums: where they fire (green), and the source token that adds most (orange)') // prettier-ignore
+  report.heading(attention.label, 'its latents on sums: text they fire on, each line with the text that this comes from in front') // prettier-ignore
   const heads = model.withSaes(attention)
   const asked = sums[0]!.prompts.map(({ text }) => text)
-  const most = await topLatents(heads, asked, { k: 3 })
-  const chosen = most.top(3, { by: 'largest' }).map(({ labels }) => Number(labels[0]!.replace('latent ', '')))
+  const active = await topLatents(heads, asked, { k: 3 })
+  const chosen = active.top(3, { by: 'largest' }).flatMap((each) => (each.value > 0 ? [latentOf(each)] : []))
+  if (chosen.length === 0) {
+    report.show('None of its latents fires there.')
+    continue
+  }
   const attributed = await maxActivating(heads, data, { latents: chosen, k: 3, buffer: BUFFER, dfa: true })
   report.show(attributed)
   report.keep(attention.label, attributed)
 }
 await report.write(options.out, await view.provenance())
+
+/** A latent by its label. */
+function latentOf({ labels }: { readonly labels: readonly string[] }): number {
+  return Number(labels[0]!.replace('latent ', ''))
+}
 
 function configTable({ cfg }: Sae): Table {
   const shown = Object.entries(cfg).filter(([name, value]) => name !== 'metadata' && value !== undefined)

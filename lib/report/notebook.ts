@@ -65,9 +65,9 @@ export class Notebook {
     this.#numbers.set(name, JSON.parse(JSON.stringify(value, plain)) as JsonValue)
   }
 
-  /** Prints a number and keeps it. */
+  /** Prints a number and keeps it; one that is undefined, NaN, is shown as "none" and kept as null. */
   number(name: string, value: number, unit = ''): void {
-    this.show(`${name}: ${value.toPrecision(4)}${unit && ` ${unit}`}`)
+    this.show(`${name}: ${Number.isNaN(value) ? 'none' : `${value.toPrecision(4)}${unit && ` ${unit}`}`}`)
     this.keep(name, value)
   }
 

@@ -50,6 +50,7 @@ describe('answer ranks and boosts', () => {
     }
     // 1.96 · sd / √n of 1, 2, 3, 6: deviations from 3 are 2, 1, 0, 3, so that their squares sum to 14
     expect(meanInterval([1, 2, 3, 6]).mean).to.equal(3)
+    expect([meanInterval([3]), meanInterval([])]).to.deep.equal([{ mean: 3, ci95: NaN }, { mean: NaN, ci95: NaN }]) // prettier-ignore
     expectClose([meanInterval([1, 2, 3, 6]).ci95, meanInterval([1, 2, 3, 6], 0).ci95], [1.96 * Math.sqrt(14 / 3 / 4), 1.96 * Math.sqrt(14 / 4 / 4)], 1e-12) // prettier-ignore
   })
 

@@ -122,7 +122,16 @@ describe('latents on prompts', () => {
     expect(await refusalOf(() => latentsAt(view, texts, { position: 7 }))).to.include(
       'latentsAt: there is no position 7',
     )
+    const { maxima } = await latentMaxima(view, texts)
+    const silent = maxima.select('prompt', 0).values.findIndex((_, f) => [0, 1, 2].every((b) => maxima.at(b, f) === 0))
+    expect(silent).to.be.at.least(0)
+    expect((await directionAblation(view, texts, { latents: [silent] })).select('condition', 'ablated').values).to.deep.equal((await directionAblation(view, texts, { latents: [silent] })).select('condition', 'original').values) // prettier-ignore
+    expect([...(await latentMaxima(view, texts, { dropLast: 50 })).positions].every((p) => p === -1)).to.equal(true)
     expect(await refusalOf(() => latentMaxima(model, texts))).to.include('latentMaxima: no hook point is named')
+    expect(await refusalOf(() => latentMaxima(view, texts, { dropLast: -1 }))).to.equal(
+      'ArgumentError: latentMaxima: dropLast is -1. It must be a whole number from 0.',
+    )
+    expect(await topDirections(view, texts, { maxima: new Float32Array(1024).fill(1e9) })).to.deep.equal([])
     expect(await refusalOf(() => topDirections(view, texts, { maxima: [1, 2] }))).to.equal(
       'ArgumentError: topDirections: there are 2 maxima. Give one for each of the 1024 latents.',
     )

@@ -1,7 +1,7 @@
 /** Paths from latents to heads, one position ablated at a time, and metrics under views: recorded numbers and laws. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { latentPaths, lossesUnder, metricUnder, positionAblation, topLatents } from '../../analyses/index.js'
+import { latentPaths, latentsAt, lossesUnder, metricUnder, positionAblation, topLatents } from '../../analyses/index.js'
 import { logitDiff, logProb } from '../../lib/metrics.js'
 import type { HookedModel } from '../../lib/model.js'
 import { loadModel } from '../../models/index.js'
@@ -96,6 +96,9 @@ describe('latents in the embedded model', () => {
 
   it('are counted where they are largest', async () => {
     const view = model.withSaes(sae)
+    expect(await refusalOf(() => topLatents(view, texts, { k: 0 }))).to.include('topLatents: k is 0.')
+    const silent = (await topLatents(view, texts, { k: 3, latents: await silentLatents(view) })).shape
+    expect(silent).to.deep.equal([0])
     const name = `${sae.hookName}.hook_sae_acts_pre`
     const tops = await topLatents(view, texts, { k: 3, point: 'hook_sae_acts_pre' })
     const counted = new Map<string, number>()
@@ -110,6 +113,12 @@ describe('latents in the embedded model', () => {
     }
     expect(Object.fromEntries(tops.axes[0]!.labels.map((label, i) => [label, tops.at(i)]))).to.deep.equal(Object.fromEntries(counted)) // prettier-ignore
   })
+
+  /** Latents at 0 at the end of every text. */
+  async function silentLatents(view: HookedModel): Promise<number[]> {
+    const acts = await latentsAt(view, texts)
+    return acts.axes[1]!.labels.flatMap((_, f) => (texts.every((_, b) => acts.at(b, f) === 0) ? [f] : [])).slice(0, 5)
+  }
 
   it('have the metric under views that lossesUnder has too', async () => {
     const views = { model, sae: model.withSaes(sae) }

@@ -68,7 +68,7 @@ describe('losses under conditions', () => {
     })
     const [original, ablated, encoded] = result.mean('prompt').values
     expectClose([result.extra['lossRecovered'] as number], [(ablated! - encoded!) / (ablated! - original!)], 1e-6)
-    expect(lossRecovered(1, 3, 1.5)).to.equal(0.75)
+    expect([lossRecovered(1, 3, 1.5), lossRecovered(1, 1, 2)]).to.deep.equal([0.75, NaN])
     await expectTraceable(result, { saes: ['pocket-mlp/blocks.1.mlp.hook_post'] })
   })
 
@@ -99,6 +99,8 @@ describe('losses under conditions', () => {
     const mean = (list: number[]) => list.reduce((sum, value) => sum + value, 0) / list.length
     const everywhere = await directionAblation(view, texts, { latents, position: 'all' })
     const once = await directionAblation(view, texts, { latents })
+    const listed = await directionAblation(view, texts, { latents, position: [-2, -2, -2] })
+    expectClose(once.values, listed.values, tolerances.noise, 'as a sweep and by whole runs')
     const encoded = await directionAblation(view, texts, { latents, encoded: true })
     texts.forEach((text, b) => {
       expectClose([everywhere.at(b, 'original'), everywhere.at(b, 'ablated')], [mean(lossesOf(model, text)), mean(explicit('all', text))], tolerances.noise) // prettier-ignore
@@ -115,6 +117,13 @@ describe('losses under conditions', () => {
     )
     expect(await refusalOf(() => lossesUnder({ model }, texts, { position: -1 }))).to.equal(
       'ArgumentError: lossesUnder: position 7 is the last of prompt 0, so that it predicts no token of it. Give an earlier one.',
+    )
+    const short = [[5], [6, 7, 8]]
+    expect(await refusalOf(() => lossesUnder({ model }, short, { position: 'all' }))).to.equal(
+      'ArgumentError: lossesUnder: prompt 0 is 1 token long, so that it has no loss. Give each at least 2 tokens.',
+    )
+    expect(await refusalOf(() => directionAblation(view, texts, { latents: [] }))).to.include(
+      'directionAblation: latents is []',
     )
     expect(await refusalOf(() => directionAblation(view, texts, { latents: [1024] }))).to.include(
       'latent 1024: the SAE',

@@ -8,6 +8,7 @@ import {
   describeMetric,
   logitDiff,
   logProb,
+  loss,
   metricPositions,
   type Metric,
 } from '../../lib/metrics.js'
@@ -126,6 +127,13 @@ describe('lib/metrics', () => {
     )
     expect(await refusalOf(() => logProb(0, { position: -5 }).bind(context(right)))).to.match(
       /no position -5 in prompts of 4/,
+    )
+  })
+
+  it('refuses a prompt that has no token to predict', async () => {
+    const short = Tokens.padded([[1], [2, 3]], 0, 'right')
+    expect(await refusalOf(() => loss().bind(context(short)))).to.equal(
+      'ArgumentError: loss: prompt 0 is 1 token long. Give each at least 2 tokens.',
     )
   })
 

@@ -43,10 +43,11 @@ describe('notebook', () => {
       notebook.show({ tokens: [' a', '<i>'], values: [0, 3], mark: 1 })
       notebook.show({ toString: () => 'drawn', toHtml: () => '<em>drawn</em>' })
       notebook.number('answer', 1 / 3, 'nats')
+      notebook.number('nothing', NaN, 'nats')
       notebook.keep('list', { values: Float64Array.from([1]), toJSON: () => [1] })
       await notebook.write(folder, provenance)
     })
-    for (const part of ['A study', '── First ', 'with text', 'prose <i>', 'of a result', 'two', '<i>', 'drawn', 'answer: 0.3333 nats', 'report.html']) expect(printed).to.include(part) // prettier-ignore
+    for (const part of ['A study', '── First ', 'with text', 'prose <i>', 'of a result', 'two', '<i>', 'drawn', 'answer: 0.3333 nats', 'nothing: none\n', 'report.html']) expect(printed).to.include(part) // prettier-ignore
     const html = readFileSync(join(folder, 'report.html'), 'utf8')
     for (const part of ['<h1>A study', 'of cells', '>First</h2>', 'prose &lt;i&gt;', '&lt;b&gt;', 'of a result', 'id="plot-1"', '&lt;i&gt;</u>', '<em>drawn</em>']) expect(html).to.include(part) // prettier-ignore
     const numbers = JSON.parse(readFileSync(join(folder, 'results.json'), 'utf8')) as Record<string, unknown>
