@@ -46,7 +46,7 @@ async function tagged(tokenizer: Tokenizer, { onProgress }: PartOfSpeechOptions)
     if ((id + 1) % STEP !== 0 && id + 1 < total) continue
     onProgress?.(id + 1, total)
     bar?.tick(id + 1 === total ? total % STEP || STEP : STEP)
-    await new Promise((next) => setImmediate(next))
+    await new Promise((next) => setTimeout(next, 0)) // for the bar, and for what else waits
   }
   bar?.done()
   return Object.fromEntries([...sets].sort(([a], [b]) => (a < b ? -1 : 1)))
