@@ -1,13 +1,13 @@
 /** The examples that activate latents most: plain records, and what can be done with them. */
 import { z } from 'zod'
 import { ArgumentError, FileError, MismatchError } from '../lib/errors.js'
-import { savedNumbers, type JsonObject } from '../lib/report/json.js'
+import { savedFloats, type JsonObject } from '../lib/report/json.js'
 import type { Page } from '../lib/report/page.js'
 import type { Provenance } from '../lib/report/provenance.js'
 import { Result } from '../lib/report/result.js'
 import { cellColumns, type Rows } from '../lib/report/rows.js'
 import { SavedRecord } from '../lib/report/saved-record.js'
-import { provenanceSchema, readSaved, savedNumber, savedSchema } from '../lib/report/saved.js'
+import { floatField, provenanceSchema, readSaved, savedSchema } from '../lib/report/saved.js'
 import { drawExamples, examplesHtml, examplesPage, type ShownExamples } from './max-activating-drawing.js'
 
 /** One place where a latent is active, and the text around it. */
@@ -144,7 +144,7 @@ export class MaxActivating extends SavedRecord {
   }
 
   toJSON(): JsonObject {
-    const numbers = (list: readonly number[]) => savedNumbers(list)
+    const numbers = (list: readonly number[]) => savedFloats(list)
     const plain = ({ dfa, ...example }: Example): JsonObject => ({
       ...example,
       activation: numbers([example.activation])[0]!,
@@ -181,12 +181,12 @@ const count = z.number().int()
 const windowed = { start: count, ids: z.array(count), tokens: z.array(z.string()) }
 const example = z.object({
   latent: count,
-  activation: savedNumber,
+  activation: floatField,
   row: count,
   position: count,
   ...windowed,
-  activations: z.array(savedNumber),
-  dfa: z.object({ source: count, ...windowed, scores: z.array(savedNumber) }).optional(),
+  activations: z.array(floatField),
+  dfa: z.object({ source: count, ...windowed, scores: z.array(floatField) }).optional(),
 })
 const schema = savedSchema(MaxActivating.format, {
   about: z.object({

@@ -1,11 +1,10 @@
 /** How good an SAE is, in numbers: what `evaluateSae` returns. */
 import { z } from 'zod'
-import type { JsonObject } from '../lib/report/json.js'
-import { savedNumbers } from '../lib/report/json.js'
+import { savedNumber, type JsonObject } from '../lib/report/json.js'
 import { Result } from '../lib/report/result.js'
 import type { Rows } from '../lib/report/rows.js'
 import { SavedRecord } from '../lib/report/saved-record.js'
-import { readSaved, savedNumber, savedSchema } from '../lib/report/saved.js'
+import { numberField, readSaved, savedSchema } from '../lib/report/saved.js'
 import type { Table } from '../lib/report/table.js'
 
 /**
@@ -90,7 +89,7 @@ export class SaeEvaluation extends SavedRecord implements SaeEvaluationInit {
 
   toJSON(): JsonObject {
     const { metrics, result, logDensity, tokens } = this
-    const numbers = Object.entries(metrics).map(([name, value]) => [name, savedNumbers([value as number])[0]!])
+    const numbers = Object.entries(metrics).map(([name, value]) => [name, savedNumber(value as number)])
     return {
       format: SaeEvaluation.format,
       version: 1,
@@ -112,22 +111,22 @@ export class SaeEvaluation extends SavedRecord implements SaeEvaluationInit {
 const schema = savedSchema(SaeEvaluation.format, {
   tokens: z.int(),
   metrics: z.object({
-    l0: savedNumber,
-    l1: savedNumber,
-    explainedVariance: savedNumber,
-    mse: savedNumber,
-    cosine: savedNumber,
-    loss: savedNumber,
-    lossWithSae: savedNumber,
-    lossZeroAblated: savedNumber,
-    lossMeanAblated: savedNumber,
-    ceLossScore: savedNumber,
-    ceLossScoreOfMean: savedNumber,
-    klWithSae: savedNumber,
-    klZeroAblated: savedNumber,
-    klScore: savedNumber,
-    dead: savedNumber,
-    rare: savedNumber,
+    l0: numberField,
+    l1: numberField,
+    explainedVariance: numberField,
+    mse: numberField,
+    cosine: numberField,
+    loss: numberField,
+    lossWithSae: numberField,
+    lossZeroAblated: numberField,
+    lossMeanAblated: numberField,
+    ceLossScore: numberField,
+    ceLossScoreOfMean: numberField,
+    klWithSae: numberField,
+    klZeroAblated: numberField,
+    klScore: numberField,
+    dead: numberField,
+    rare: numberField,
   }),
   result: z.unknown(),
   logDensity: z.unknown(),

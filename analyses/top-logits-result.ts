@@ -1,11 +1,11 @@
 /** The tokens latents speak for and against: what `topLogits` returns. */
 import { z } from 'zod'
-import { savedNumbers, type JsonObject } from '../lib/report/json.js'
+import { savedFloats, type JsonObject } from '../lib/report/json.js'
 import type { Provenance } from '../lib/report/provenance.js'
 import { Result } from '../lib/report/result.js'
 import { cellColumns, type Rows } from '../lib/report/rows.js'
 import { SavedRecord } from '../lib/report/saved-record.js'
-import { provenanceSchema, readSaved, savedNumber, savedSchema } from '../lib/report/saved.js'
+import { floatField, provenanceSchema, readSaved, savedSchema } from '../lib/report/saved.js'
 import { Table } from '../lib/report/table.js'
 
 export interface TokenLogit {
@@ -78,7 +78,7 @@ export class TopLogits extends SavedRecord {
 
   toJSON(): JsonObject {
     const plain = (list: readonly TokenLogit[]) =>
-      list.map(({ id, token, logit }) => ({ id, token, logit: savedNumbers([logit])[0]! }))
+      list.map(({ id, token, logit }) => ({ id, token, logit: savedFloats([logit])[0]! }))
     const latents = this.latents.map(({ latent, top, bottom }) => ({ latent, top: plain(top), bottom: plain(bottom) }))
     return { format: TopLogits.format, version: 1, latents, provenance: { ...this.provenance } }
   }
@@ -98,7 +98,7 @@ export class TopLogits extends SavedRecord {
   }
 }
 
-const tokens = z.array(z.object({ id: z.int(), token: z.string(), logit: savedNumber }))
+const tokens = z.array(z.object({ id: z.int(), token: z.string(), logit: floatField }))
 const schema = savedSchema(TopLogits.format, {
   latents: z.array(z.object({ latent: z.int(), top: tokens, bottom: tokens })),
   provenance: provenanceSchema,

@@ -41,7 +41,7 @@ export class Comparison extends SavedRecord implements ComparisonInit {
   readonly differences: readonly Difference[]
   /** b − a; 0 between equal infinities. */
   readonly difference: Result
-  /** (b − a) / max(|a|, |b|), from −2 to 2: 0 between equal values, ±1 where one is 0, NaN where an infinity is met. */
+  /** (b − a) / max(|a|, |b|), from −2 to 2: 0 between equal values, ±1 where one is 0, NaN where one is infinite. */
   readonly relative: Result
   /** Over all values. */
   readonly agreement: Agreement

@@ -15,12 +15,15 @@ export function jsonNumbers(values: ArrayLike<number>): (number | null)[] {
   return Array.from(values, (value) => (Number.isFinite(value) ? fewestDigits(value) : null))
 }
 
-/** As `jsonNumbers`, but the infinities by name, so that a reader gets them back; the sign of a zero is lost. */
-export function savedNumbers(values: ArrayLike<number>): (number | string | null)[] {
-  return Array.from(values, (value) => {
-    if (Number.isNaN(value)) return null
-    return Number.isFinite(value) ? fewestDigits(value) : String(value)
-  })
+/** As `jsonNumbers`, but the infinities by name, so that a reader gets all float32 back, but for the sign of a zero. */
+export function savedFloats(values: ArrayLike<number>): (number | string | null)[] {
+  return Array.from(values, (value) => (Number.isFinite(value) ? fewestDigits(value) : savedNumber(value)))
+}
+
+/** A number with all its digits, NaN as null, the infinities by name. */
+export function savedNumber(value: number): number | string | null {
+  if (Number.isNaN(value)) return null
+  return Number.isFinite(value) ? value : String(value)
 }
 
 function fewestDigits(value: number): number {

@@ -95,7 +95,8 @@ function describe(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`
   if (typeof value !== 'object' || value === null) return typeof value === 'number' ? String(value) : typeof value
   const { format, kind } = value as { format?: unknown; kind?: unknown }
-  if (value.constructor !== Object) return `a ${value.constructor.name}`
+  const { constructor } = Object.getPrototypeOf(value) as { constructor: { name: string } }
+  if (constructor !== Object) return `a ${constructor.name}`
   if (typeof format !== 'string') return `an object of ${Object.keys(value).length}`
   return typeof kind === 'string' ? `${format} (${kind})` : format
 }

@@ -2,15 +2,15 @@
 import { z } from 'zod'
 import { FileError } from '../errors.js'
 import { brief } from '../weights/untrusted.js'
-import { savedNumbers, type JsonObject, type JsonValue } from './json.js'
+import { savedFloats, type JsonObject, type JsonValue } from './json.js'
 import type { ResultInit } from './result-init.js'
-import { provenanceSchema, readSaved, savedFloat, savedSchema } from './saved.js'
+import { provenanceSchema, readSaved, floatField, savedSchema } from './saved.js'
 
 export const resultFormat = 'tfjs-lens-result'
 
 /** The fields of a result under `format`, `version` and `shape`; NaN as null, the infinities by name. */
 export function resultJson(result: WholeResult): JsonObject {
-  return { ...resultHeader(result), values: savedNumbers(result.values) }
+  return { ...resultHeader(result), values: savedFloats(result.values) }
 }
 
 /** The same without the values. */
@@ -47,7 +47,7 @@ const headerFields = {
   provenance: provenanceSchema,
 }
 const headerSchema = savedSchema(resultFormat, headerFields)
-const schema = savedSchema(resultFormat, { ...headerFields, values: z.array(savedFloat) })
+const schema = savedSchema(resultFormat, { ...headerFields, values: z.array(floatField) })
 
 /**
  * What a result is made of, read from what `resultJson` wrote.

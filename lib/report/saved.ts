@@ -38,16 +38,15 @@ export function readSaved<T>(kind: string, schema: z.ZodType<T>, value: unknown)
   )
 }
 
-/** A number as `savedNumbers` writes it. */
-export const savedNumber = z
+/** A number as `savedNumber` writes it. */
+export const numberField = z
   .union([z.number(), z.null(), z.literal('Infinity'), z.literal('-Infinity')])
   .transform((value) => (value === null ? NaN : Number(value)))
 
-/** One number of `savedNumbers`' as a float32. */
-export const savedFloat = savedNumber.refine(
-  (value) => !Number.isFinite(value) || Number.isFinite(Math.fround(value)),
-  'too large for a float32',
-)
+/** A float32 as `savedFloats` writes it. */
+export const floatField = numberField
+  .refine((value) => Number.isFinite(Math.fround(value)) === Number.isFinite(value), 'too large for a float32')
+  .transform(Math.fround)
 
 export const provenanceSchema = z.object({
   library: z.string(),

@@ -58,7 +58,8 @@ describe('generation accuracy', () => {
   it('is that of generating each prompt by itself', async () => {
     const model = await pocket()
     const prompts = arithmeticPrompts({ count: 9, seed: 2 }).flatMap((one) => [one, { ...one, answer: ' 1' }])
-    const { said, right, accuracy, toTable } = await generationAccuracy(model, prompts, { sample: false })
+    const found = await generationAccuracy(model, prompts, { sample: false })
+    const { said, right, accuracy } = found
     for (const [i, { text, answer }] of prompts.entries()) {
       using alone = await model.generate(text, { sample: false, maxNewTokens: 4 })
       const [, first] = /^( \d+)/.exec(alone.texts[0]!)!
@@ -67,7 +68,7 @@ describe('generation accuracy', () => {
     }
     expect(accuracy).to.be.closeTo(right.filter(Boolean).length / 18, 1e-12)
     expect(accuracy).to.be.within(0.2, 0.6) // the half with ' 1' is nearly all wrong
-    expect(toTable().rows[0]!.slice(0, 2)).to.deep.equal([prompts[0]!.text, prompts[0]!.answer])
+    expect(found.toTable().rows[0]!.slice(0, 2)).to.deep.equal([prompts[0]!.text, prompts[0]!.answer])
   })
 
   it('needs a question', async () => {
