@@ -19,7 +19,7 @@ const STEP = 2000
  * Tokens by the tag of the Penn Treebank (`NN` noun, `VBD` verb in the past, `PRP$` possessive pronoun, …) that their
  * text has as a sentence of its own, spaces around it left out; tags by wink-pos-tagger. Left out are tokens without a
  * letter or digit, and those the tagger does not know and takes for names (`NNP`) although they have no capital: pieces
- * of words, other scripts. About 10 s for 50,000 tokens, once a tokenizer.
+ * of words, other scripts. Some seconds for 50,000 tokens, once a tokenizer.
  * @throws TokenError for a model without tokenizer
  */
 export async function partOfSpeechSets(
