@@ -1,12 +1,13 @@
 /** The run without interventions that all others start from: residual streams, keys and values, what edits look at. */
 import * as tf from '@tensorflow/tfjs'
-import type { Past } from '../architecture.js'
-import { layerOf, makeAt, type HookPoint, type Observer } from '../hooks.js'
+import type { ForwardInput, Past } from '../architecture.js'
+import { layerOf, makeAt, type At, type HookPoint, type Observer } from '../hooks.js'
 import type { Attachable } from '../splice.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { blocksNeeded, viewTaps, type LoadedModel, type View } from '../view.js'
 import { unitAxis, type ResolvedEdit } from './edits.js'
 import type { RowsAt, UnitPlaces } from './apply.js'
+import { lastBlock, type Part } from './last-block.js'
 
 /** What to keep of a clean run: points, and of latents and the like the units that are edited. */
 export type Kept = ReadonlyMap<string, UnitPlaces>
@@ -151,13 +152,23 @@ function isBeside(own: View['attached'][number], kept: Kept): boolean {
   return options.errorTerm === true && kept.get(latents) !== undefined && inside.every((name) => name === latents)
 }
 
+/** What of a clean run is needed. */
+export interface Needed {
+  readonly kept: Kept
+  /** The one position that is read of all prompts, where nothing else of the last block is looked at. */
+  readonly last: number | undefined
+}
+
 /** The clean run of some prompts. Owns its tensors. */
 export class CleanRun implements Disposable {
   readonly tokens: Tokens
   /** The number of its first prompt. */
   readonly first: number
-  /** The residual stream behind all blocks [B,P,D]. */
+  /** The residual stream behind all blocks [B,P,D], or at the one position that is needed [B,1,D]. */
   readonly final: tf.Tensor3D
+  /** The first position of `final`. */
+  readonly finalBegin: number
+  readonly #model: LoadedModel
   readonly #keeper: Keeper
   readonly #past = new KeyValueKeeper()
 
@@ -165,25 +176,27 @@ export class CleanRun implements Disposable {
     model: LoadedModel,
     view: View,
     points: ReadonlyMap<string, HookPoint>,
-    kept: Kept,
+    { kept, last }: Needed,
     tokens: Tokens,
     first: number,
   ) {
+    this.#model = model
     this.tokens = tokens
     this.first = first
+    this.finalBegin = last ?? 0
     const encoded = view.attached.filter((a) => isBeside(a, kept))
     this.#keeper = new Keeper(kept, points, encoded)
     try {
       const run = { ...view, attached: view.attached.filter((a) => !encoded.includes(a)) }
       using taps = viewTaps(run, [this.#keeper])
-      const { architecture, weights, config } = model
+      const { nLayers } = model.config
       const behindBlocks = [...kept.keys()].some((name) => /^(ln_final|unembed)\./.test(name))
+      const at = makeAt(taps)
       this.final = tf.tidy(() => {
-        const input = { tokens: tokens.tensor(), mask: tokens.mask, past: this.#past, stopAt: config.nLayers }
-        const final = tf.keep(architecture.forward(weights, config, input, makeAt(taps)).clone())
-        if (!behindBlocks) return final
-        const from = { layer: config.nLayers, resid: final }
-        architecture.forward(weights, config, { ...input, past: undefined, from, stopAt: undefined }, makeAt(taps))
+        if (last !== undefined)
+          return this.#lastBlock(this.#forward({ past: this.#past, stopAt: nLayers - 1 }, at), last, at)
+        const final = tf.keep(this.#forward({ past: this.#past, stopAt: nLayers }, at).clone())
+        if (behindBlocks) this.#forward({ from: { layer: nLayers, resid: final } }, at)
         return final
       })
     } catch (error) {
@@ -191,6 +204,25 @@ export class CleanRun implements Disposable {
       this.#past[Symbol.dispose]()
       throw error
     }
+  }
+
+  #forward(
+    input: Omit<ForwardInput, 'tokens'>,
+    at: At,
+    { begin, count }: Part = { begin: 0, count: this.tokens.positions },
+  ): tf.Tensor3D {
+    const { architecture, weights, config } = this.#model
+    const tokens = this.tokens.tensor().slice<tf.Tensor2D>([0, begin], [-1, count])
+    const mask = this.tokens.mask?.map((row) => row.slice(0, begin + count))
+    return architecture.forward(weights, config, { tokens, mask, ...input }, at)
+  }
+
+  /** The last block at one position: only keys and values of those before it are needed. */
+  #lastBlock(entering: tf.Tensor3D, last: number, at: At): tf.Tensor3D {
+    const { nLayers } = this.#model.config
+    const run = (resid: tf.Tensor3D, part: Part, past: Past | undefined) =>
+      this.#forward({ past, from: { layer: nLayers - 1, resid }, stopAt: nLayers }, at, part)
+    return lastBlock(entering.slice([0, 0, 0], [-1, last + 1, -1]), this.#past, run)
   }
 
   has(name: string): boolean {

@@ -22,6 +22,8 @@ export interface RowsContext {
   readonly reading: Reading | undefined
   /** The columns of the unembedding that are read, where they are few. */
   readonly columns: Columns | undefined
+  /** Whether logits of one position of each prompt are read and nothing else, so that the last block is run for it alone. */
+  readonly readsOne: boolean
 }
 
 /** What the metric reads of a clean run, for all its prompts. The caller owns it. */
@@ -33,7 +35,8 @@ export function readClean(context: RowsContext, clean: CleanRun): tf.Tensor3D {
   if (reading?.hook !== undefined) return tf.tidy(() => pickedOf(clean.get(reading.hook!), reading, whole))
   using taps = viewTaps(context.view, [])
   const at = makeAt(taps)
-  return tf.tidy(() => readLogits(context, whole, clean.final, at))
+  const known = { prompts, begin: clean.finalBegin, count: clean.final.shape[1] }
+  return tf.tidy(() => readLogits(context, known, clean.final, at))
 }
 
 /** Logits that are read of the residual stream behind all blocks [R,Q,D]: [R,n,C], or without a reading all [R,Q,V]. */

@@ -4,6 +4,7 @@
  * Axes: R rows · Q positions from `begin`
  */
 import * as tf from '@tensorflow/tfjs'
+import type { Past } from '../architecture.js'
 import { layerOf, makeAt, type HookFunction, type Observer, type Taps } from '../hooks.js'
 import type { Reading } from '../metrics.js'
 import { viewTaps } from '../view.js'
@@ -11,6 +12,7 @@ import { editRows, type RowsAt } from './apply.js'
 import type { CleanRun } from './clean.js'
 import type { ResolvedEdit } from './edits.js'
 import { neededSaes, replaces, type Start } from './landing.js'
+import { lastBlock, type Part } from './last-block.js'
 import { pickedOf, readLogits, type RowsContext } from './reads.js'
 import type { ValueSource } from './values.js'
 import { written } from './writes.js'
@@ -58,6 +60,8 @@ class WaveRun implements Disposable {
   /** What was seen at the point that the metric reads, [R,n,C], run by run; the last of several times in one. */
   readonly #seen: tf.Tensor3D[] = []
   #flight: Flight | undefined
+  /** Whether only the position that is read is left: behind the last attention. */
+  #narrow = false
 
   constructor(context: RowsContext, clean: CleanRun, values: ValueSource, wave: WaveRows) {
     this.#context = context
@@ -75,7 +79,7 @@ class WaveRun implements Disposable {
     const end = hookLayer === undefined ? model.config.nLayers : hookLayer + 1
     this.#join('tokens', 0, (member) => this.#block(member, undefined, 0))
     for (let layer = 0; layer < end; layer++) this.#layer(layer)
-    const final = (member: Joining) => this.#clean.rowsOf(this.#clean.final, member) as tf.Tensor3D
+    const final = (member: Joining) => this.#clean.rowsOf(this.#clean.final, this.#here(member)) as tf.Tensor3D
     if (end === model.config.nLayers) this.#join('block', end, final)
     return reading?.hook === undefined ? this.#readLogits() : this.#readHook(reading.hook, reading)
   }
@@ -84,16 +88,29 @@ class WaveRun implements Disposable {
   #layer(layer: number): void {
     const entry = (member: Joining) => this.#clean.rows(`blocks.${layer}.hook_resid_pre`, member) as tf.Tensor3D
     this.#join('block', layer, entry, (start) => !replaces(start))
-    if (this.#flight) {
-      const { batch, resid } = this.#flight
-      this.#fly(
-        batch,
-        tf.tidy(() => this.#block(batch, { layer, resid }, layer + 1)),
-      )
-    }
-    this.#join('block', layer, (member) => this.#block(member, { layer, resid: entry(member) }, layer + 1), (start) => replaces(start)) // prettier-ignore
-    this.#join('attention', layer, (member) => this.#block(member, { layer, resid: entry(member) }, layer + 1))
-    this.#join('end', layer, (member) => this.#behind(member))
+    this.#narrow = layer === this.#context.model.config.nLayers - 1 && this.#readsOne()
+    const block = (batch: Batch, resid: tf.Tensor3D) => tf.tidy(() => (this.#narrow ? this.#lastBlock(batch, resid) : this.#block(batch, { layer, resid }, layer + 1))) // prettier-ignore
+    if (this.#flight) this.#fly(this.#here(this.#flight.batch), block(this.#flight.batch, this.#flight.resid))
+    this.#join(
+      'block',
+      layer,
+      (member) => block(member, entry(member)),
+      (start) => replaces(start),
+    )
+    this.#join('attention', layer, (member) => block(this.#here(member), entry(this.#here(member))))
+    this.#join('end', layer, (member) => this.#behind(this.#here(member)))
+  }
+
+  /** Whether the position that is read is the last, and what is read lies behind all blocks. */
+  #readsOne(): boolean {
+    const { members, last } = this.#wave
+    const [{ begin, count }] = members as [Joining]
+    return this.#context.readsOne && begin + count === last + 1
+  }
+
+  /** The same rows at the positions that are still on their way. */
+  #here<T extends Batch>(batch: T): T {
+    return this.#narrow ? { ...batch, begin: this.#wave.last, count: 1 } : batch
   }
 
   /** Takes in rows of these starts. */
@@ -111,10 +128,10 @@ class WaveRun implements Disposable {
         const own = residOf(member)
         return (before ? tf.concat([before.resid, own]) : own) as tf.Tensor3D
       })
-      const { begin, count } = member
+      const { begin, count } = this.#here(member)
       const batch = before
         ? { begin, count, prompts: [...before.batch.prompts, ...member.prompts], edits: [...before.batch.edits, ...member.edits] } // prettier-ignore
-        : member
+        : this.#here(member)
       this.#fly(batch, resid)
     }
   }
@@ -124,8 +141,21 @@ class WaveRun implements Disposable {
     this.#flight = { batch, resid }
   }
 
+  /** The residual stream behind all blocks at the position that is read. */
+  #lastBlock(batch: Batch, resid: tf.Tensor3D): tf.Tensor3D {
+    const layer = this.#context.model.config.nLayers - 1
+    const run = (own: tf.Tensor3D, { begin, count }: Part, past: Past | undefined) =>
+      this.#block({ ...batch, begin: batch.begin + begin, count }, { layer, resid: own }, layer + 1, past)
+    return lastBlock(resid, this.#clean.past(batch), run)
+  }
+
   /** The residual stream behind block `stopAt − 1`, from the embedding or an earlier block on. */
-  #block(batch: Batch | Joining, from: { layer: number; resid: tf.Tensor3D } | undefined, stopAt: number): tf.Tensor3D {
+  #block(
+    batch: Batch | Joining,
+    from: { layer: number; resid: tf.Tensor3D } | undefined,
+    stopAt: number,
+    past: Past | undefined = this.#clean.past(batch),
+  ): tf.Tensor3D {
     const { prompts, begin, count } = batch
     const { tokens, first } = this.#clean
     const { architecture, weights, config } = this.#context.model
@@ -134,7 +164,7 @@ class WaveRun implements Disposable {
     const input = {
       tokens: tf.tensor2d(ids, [ids.length, count], 'int32'),
       mask,
-      past: this.#clean.past(batch),
+      past,
       stopAt,
     }
     const at = makeAt(this.#tapsOf(batch, from?.layer ?? -1))

@@ -4,7 +4,7 @@ import { layerOf, type HookPoint } from '../hooks.js'
 import { checkMetric } from '../metrics.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { columnsOf, type Columns } from '../unembed.js'
-import type { LoadedModel, View } from '../view.js'
+import { blocksNeeded, type LoadedModel, type View } from '../view.js'
 import { range } from '../range.js'
 import { promptsAtOnce, rowsAtOnce, type Sizes } from './budget.js'
 import { Changes } from './changes.js'
@@ -80,12 +80,18 @@ export class SweepRun {
         const slow = fast ? this.#interventions.filter(({ by }) => by.length > 0) : this.#interventions
         if (slow.length > 0) await this.#runWhole(slow, values)
         if (!fast) return
-        const context: RowsContext = { model, points: this.#byName, view: lean, kept, reading: judge.reading, columns }
+        const context: RowsContext = { model, points: this.#byName, view: lean, kept, reading: judge.reading, columns, readsOne: this.#readsOne(lean) } // prettier-ignore
         await this.#runRows(context, sizes, prompts, values)
       }
     } finally {
       tf.dispose([...means.values()])
     }
+  }
+
+  /** A transcoder that reads in an earlier block needs all positions in the last. */
+  #readsOne({ attached }: View): boolean {
+    const { reading } = this.#setup.judge
+    return reading !== undefined && reading.hook === undefined && reading.positions[0]!.length === 1 && !attached.some(spans) // prettier-ignore
   }
 
   /** The columns of the unembedding that the metric reads, unless an edit looks at all logits. */
@@ -100,7 +106,8 @@ export class SweepRun {
   async #runRows(context: RowsContext, sizes: Sizes, prompts: readonly number[], values: ValueSource): Promise<void> {
     const { model, tokens, judge, points } = this.#setup
     const some = tokens.pick(prompts)
-    using clean = new CleanRun(model, context.view, this.#byName, context.kept, some, prompts[0]!)
+    const needed = { kept: context.kept, last: this.#lastRead(context, prompts) }
+    using clean = new CleanRun(model, context.view, this.#byName, needed, some, prompts[0]!)
     const before = readClean(context, clean)
     try {
       await this.#setBaseline(before, prompts)
@@ -122,6 +129,14 @@ export class SweepRun {
     }
   }
 
+  /** The one position that is read of all these prompts, if nothing of the last block is looked at elsewhere. */
+  #lastRead({ readsOne, kept, reading }: RowsContext, prompts: readonly number[]): number | undefined {
+    const { nLayers } = this.#setup.model.config
+    if (!readsOne || (blocksNeeded([...kept.keys()]) ?? Infinity) >= nLayers) return undefined
+    const last = new Set(prompts.map((b) => reading!.positions[b]![0]!))
+    return last.size === 1 ? [...last][0] : undefined
+  }
+
   /** What is in no group changes nothing. */
   async #settle(groups: readonly Group[], prompts: readonly number[]): Promise<void> {
     const { batch } = this.#setup.tokens
@@ -137,7 +152,6 @@ export class SweepRun {
 
   #wavesOf(context: RowsContext, sizes: Sizes, groups: readonly Group[]): Wave[] {
     const { tokens, budget } = this.#setup
-    const spans = ({ site, outputSite }: View['attached'][number]) => layerOf(site) !== layerOf(outputSite)
     return wavesOf(groups, {
       together: !context.view.attached.some(spans),
       step: context.reading ? 1 : tokens.batch,
@@ -252,6 +266,9 @@ export class SweepRun {
     this.#setup.signal?.throwIfAborted()
   }
 }
+
+/** Whether an SAE reads in one block and writes in another. */
+const spans = ({ site, outputSite }: View['attached'][number]): boolean => layerOf(site) !== layerOf(outputSite)
 
 async function dataOf(numbers: tf.Tensor): Promise<Float32Array> {
   try {

@@ -1,0 +1,63 @@
+/** The last block for one position: the same numbers from fewer of them. */
+import * as tf from '@tensorflow/tfjs'
+import { expect } from 'chai'
+import type { Past } from '../../../lib/architecture.js'
+import { loss, type Metric } from '../../../lib/metrics.js'
+import type { HookedModel } from '../../../lib/model.js'
+import { lastBlock, type Part } from '../../../lib/sweep/last-block.js'
+import { ioi } from '../../support/ioi.js'
+import { pocket } from '../../support/pocket.js'
+
+const quiet = { progress: () => undefined }
+
+describe('the last block where one position is read', () => {
+  let model: HookedModel
+  before(async () => void (model = await pocket()))
+
+  it('hands over keys and values of the others, computes no more of them, and frees them when it fails', () => {
+    const seen: string[] = []
+    // attention that looks at all positions alike: the sum of the values
+    const run = (resid: tf.Tensor3D, { begin, count }: Part, past: Past | undefined): tf.Tensor3D => {
+      seen.push(`${begin} ${count} ${past?.length}`)
+      const v = resid.expandDims<tf.Tensor4D>(2)
+      const all = past?.join(0, v, v) ?? { k: v, v }
+      seen.push(`${all.v.shape[1]} values`)
+      return resid.add(all.v.sum<tf.Tensor3D>([1]))
+    }
+    const resid = tf.tensor3d([1, 2, 4], [1, 3, 1])
+    const out = lastBlock(resid, undefined, run)
+    expect(Array.from(out.dataSync())).to.deep.equal([11])
+    expect(seen).to.deep.equal(['0 2 0', '2 1 2', '3 values'])
+    const one = tf.tidy(() => lastBlock(resid.slice([0, 2, 0], [1, 1, 1]), undefined, run))
+    expect(Array.from(one.dataSync())).to.deep.equal([8])
+    tf.dispose([out, one])
+    const broken = (...[x, part, past]: Parameters<typeof run>) => {
+      if (part.begin > 0) throw new Error('broken')
+      return run(x, part, past)
+    }
+    expect(() => lastBlock(resid, undefined, broken)).to.throw('broken')
+    resid.dispose()
+  })
+
+  it('is all that a sweep runs of it, in the clean run too', async () => {
+    const { clean, metric } = await ioi(3)
+    const { dMlp } = model.config
+    const edits = [{ hook: 'blocks.1.hook_mlp_out', to: 'zero' as const }]
+    /** Tokens that go through MLPs. */
+    const tokensOf = async (metric: Metric) => {
+      const sweep = async () => {
+        await model.sweep(clean, edits, metric, quiet)
+        return tf.scalar(0)
+      }
+      const { kernels, result } = await tf.profile(sweep)
+      tf.dispose(result)
+      const products = kernels.filter(({ name }) => name === 'BatchMatMul').flatMap(({ outputShapes }) => outputShapes)
+      return products.reduce((sum, shape) => sum + (shape.at(-1) === dMlp ? shape.at(-2)! : 0), 0)
+    }
+    const [rows, positions] = [3, 22]
+    // three blocks of the clean run and one behind the edit, then the last of both
+    expect(await tokensOf(metric)).to.equal(4 * rows * positions + 2 * rows)
+    // all positions with a next token
+    expect(await tokensOf(loss())).to.equal(4 * rows * positions + 2 * rows * (positions - 1))
+  })
+})
