@@ -111,7 +111,7 @@ async function lossIncreases(
   // behind another SAE's output the residual stream has no name of its own, and before the first block there is none
   const layer = view.attached.length === 1 ? (layerOf(site) ?? 0) : 0
   const entry = layer > 0 ? `blocks.${layer - 1}.hook_resid_post` : undefined
-  using cache = view.runWithCache(prompts, { names: entry ? [entry] : [] })
+  using cache = view.runWithCache(prompts, { names: entry ?? 'hook_embed' })
   const increases = tf.tidy(() => {
     const losses = tokenLosses(cache.logits, prompts)
     const original = pickColumns(losses.gather(tf.tensor1d(at, 'int32')), columns)

@@ -33,7 +33,7 @@ report.show(new Table(['encoder', 'hook point', 'latents'], saes.list.map(({ lab
 
 report.heading('Activations in general', 'the largest activation of each latent in each prompt, and its token')
 const limit = options.prompts ?? (options.data === undefined ? 300 : 20_000)
-const data = await loadData(model, options.data ?? pocketText('test'), { layout: 'documents', positions: 96, rows: 32, limit }) // prettier-ignore
+const data = await loadData(model, options.data ?? pocketText('test'), { layout: 'documents', positions: Math.min(96, model.config.nCtx), rows: 32, limit }) // prettier-ignore
 const documents: number[][] = []
 for await (const { tokens } of data.batches()) documents.push(...tokens.rows.map((row, b) => row.filter((_, p) => tokens.mask?.[b]?.[p] !== 0))) // prettier-ignore
 const found = await latentPeaks(view, data, { k: 5, dropLast: 1, limit: documents.length })

@@ -1,4 +1,4 @@
-/** Runs a script of this folder by its name: `npm run example -- ioi --out out/ioi`, or lists them all. */
+/** Runs a script of this folder by its name: `npm run example -- ioi --out out/ioi`, or lists them all. DEBUG=1 shows where an error is from. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { didYouMean } from '../../lib/nearest.js'
 
@@ -15,7 +15,11 @@ const list = names.map((each) => `  ${each.padEnd(18)} ${about(each)}`).join('\n
 if (name === undefined || name === '--help') {
   console.log(`npm run example -- NAME [options], --help tells which\n${list}`)
 } else if (names.includes(name)) {
-  await import(new URL(`${name}.ts`, here).href)
+  await import(new URL(`${name}.ts`, here).href).catch((error: unknown) => {
+    if (process.env['DEBUG']) throw error
+    console.error(error instanceof Error ? `${error.name}: ${error.message}` : error)
+    process.exitCode = 1
+  })
 } else {
   console.error(`example: there is no '${name}'.${didYouMean(name, names)} There are\n${list}`)
   process.exitCode = 1

@@ -75,7 +75,10 @@ const latents = [...new Set(most.flatMap((list) => list.slice(0, 2).map((each) =
 const [latent] = latents
 
 report.heading('One latent on text', `the largest activations of latent ${latent}, found by hand`)
-const data = await loadData(model, options.data ?? pocketText('test'), { positions: 64, limit: options.rows })
+const data = await loadData(model, options.data ?? pocketText('test'), {
+  positions: Math.min(64, model.config.nCtx),
+  limit: options.rows,
+})
 const { texts, acts } = await activationsOf(latent!)
 const indices = kLargestIndices(acts, { k: 5, buffer: BUFFER })
 const { windows } = indexWithBuffer(acts, indices, BUFFER)

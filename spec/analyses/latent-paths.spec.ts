@@ -1,7 +1,15 @@
 /** Paths from latents to heads, one position ablated at a time, and metrics under views: recorded numbers and laws. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { latentPaths, latentsAt, lossesUnder, metricUnder, positionAblation, topLatents } from '../../analyses/index.js'
+import {
+  directionAblation,
+  latentPaths,
+  latentsAt,
+  lossesUnder,
+  metricUnder,
+  positionAblation,
+  topLatents,
+} from '../../analyses/index.js'
 import { logitDiff, logProb } from '../../lib/metrics.js'
 import type { HookedModel } from '../../lib/model.js'
 import { loadModel } from '../../models/index.js'
@@ -92,6 +100,24 @@ describe('latents in the embedded model', () => {
     }
     for (const value of each.select('head', 'L1H4').values) expect(value).to.be.greaterThan(1e-3)
     await expectTraceable(each, { saes: ['pocket-z/blocks.0.hook_z'] })
+  })
+
+  it('cost at each position what whole runs say, in the first block too and behind another SAE', async () => {
+    using first = await embeddedSae('pocket-z/blocks.0.hook_z')
+    const views = [
+      [model.withSaes(first, { errorTerm: true }), first],
+      [model.withSaes([first, sae], { errorTerm: true }), sae],
+    ] as const
+    for (const [view, { hookName: hook }] of views) {
+      const [latent] = (await topLatents(view, texts, { position: -2, hook })).extra['each'] as number[][]
+      const found = await positionAblation(view, texts, { latent: latent![0]!, hook })
+      const increases = found.select('quantity', 'loss increase').values
+      for (const [i, [row, position]] of (found.extra['places'] as [number, number][]).entries()) {
+        const whole = await directionAblation(view, texts[row]!, { latents: [latent![0]!], position: [position], hook })
+        expectClose([increases[i]!], [whole.at(0, 'ablated') - whole.at(0, 'original')], tolerances.noise)
+      }
+      expect(increases.some((value) => Math.abs(value) > 1e-3)).to.equal(true)
+    }
   })
 
   it('are counted where they are largest', async () => {
