@@ -129,10 +129,8 @@ class WaveRun implements Disposable {
         return (before ? tf.concat([before.resid, own]) : own) as tf.Tensor3D
       })
       const { begin, count } = this.#here(member)
-      const batch = before
-        ? { begin, count, prompts: [...before.batch.prompts, ...member.prompts], edits: [...before.batch.edits, ...member.edits] } // prettier-ignore
-        : this.#here(member)
-      this.#fly(batch, resid)
+      const { prompts, edits } = before?.batch ?? { prompts: [], edits: [] }
+      this.#fly({ begin, count, prompts: [...prompts, ...member.prompts], edits: [...edits, ...member.edits] }, resid)
     }
   }
 
