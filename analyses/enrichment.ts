@@ -91,17 +91,10 @@ export function scorer(sets: readonly (readonly number[])[], dVocab: number) {
   const sums = new RunningSums(dVocab, sets)
   const ranking = new DescendingRanks(dVocab)
   return (projection: Float32Array, latent: number): Float64Array => {
-    if (holdsNaN(projection)) {
-      throw new ArgumentError(`enrichment: what latent ${latent} does to the logits holds NaN. Check its W_dec.`)
-    }
-    return sums.farthest(ranking.of(projection))
+    const ranks = ranking.of(projection)
+    if (ranks) return sums.farthest(ranks)
+    throw new ArgumentError(`enrichment: what latent ${latent} does to the logits holds NaN. Check its W_dec.`)
   }
-}
-
-function holdsNaN(values: Float32Array): boolean {
-  let sum = 0 // NaN if one is, and of infinities of both signs
-  for (let i = 0; i < values.length; i++) sum += values[i]!
-  return Number.isNaN(sum) && values.some(Number.isNaN)
 }
 
 /** Scores of random sets, one list for each size. */

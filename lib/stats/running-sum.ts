@@ -51,26 +51,21 @@ export class RunningSums {
  * ranks at a time it is first asked whether the sum can go beyond what it was: not if all their members came first, or last.
  */
 function extremes(bits: Int32Array, n: number, m: number): { most: number; least: number } {
-  let [most, least, risen] = [0, 0, 0] // risen: n for each member so far
+  let [most, least, sum] = [0, 0, 0] // the sum before the 32
+  const [rise, fall] = [n - m, 32 * m]
   for (let i = 0; i < bits.length; i++) {
     const members = bits[i]!
-    if (members === 0) continue
-    const start = i << 5
-    const sum = risen - start * m
-    const rise = bitCount(members) * (n - m)
-    const fall = 32 * m
-    if (sum + rise <= most && sum - fall >= least) {
-      risen += bitCount(members) * n
-      continue
+    const count = bitCount(members)
+    if (sum + count * rise > most || sum - fall < least) {
+      let risen = sum
+      for (let word = members; word !== 0; word &= word - 1) {
+        const before = risen - (31 - Math.clz32(word & -word)) * m
+        if (before < least) least = before
+        if (before + rise > most) most = before + rise
+        risen += n
+      }
     }
-    for (let word = members; word !== 0; word &= word - 1) {
-      const rank = start + 31 - Math.clz32(word & -word)
-      const before = risen - rank * m
-      if (before < least) least = before
-      risen += n
-      const after = before + n - m
-      if (after > most) most = after
-    }
+    sum += count * n - fall
   }
   return { most, least }
 }

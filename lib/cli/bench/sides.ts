@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, extname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { ArgumentError, FileError } from '../../errors.js'
 import { Side, type Answer } from './side.js'
+
+const here = fileURLToPath(import.meta.url)
 
 /** Our side in a process of its own. */
 export function startOurs(folder: string, threads: number): Promise<[Side, Answer]> {
@@ -37,20 +39,22 @@ function ourEnv(threads: number): NodeJS.ProcessEnv {
   return { TF_NUM_INTRAOP_THREADS: String(threads) }
 }
 
-/** Those that this process runs with: the loader of TypeScript, where it came from source. */
+/**
+ * From source, the loader of TypeScript for modules alone. The one for CommonJS beside it grows a WebAssembly memory of
+ * its own, and once an array buffer has been detached so, V8 runs every loop over typed arrays at half its speed.
+ */
 function nodeOptions(): string[] {
-  return process.execArgv.filter((option) => option !== '--expose-gc')
+  return extname(here) === '.ts' ? ['--import', pathToFileURL(createRequire(here).resolve('tsx/esm')).href] : []
 }
 
 /** A file beside this one, in TypeScript here and in JavaScript in the built package. */
 function entry(name: string): string {
-  const here = fileURLToPath(import.meta.url)
   return join(dirname(here), name + extname(here))
 }
 
 /** @throws FileError in the npm package, which goes without the peer's side. */
 function peerScript(name: string): string {
-  const root = dirname(createRequire(import.meta.url).resolve('tfjs-lens/package.json'))
+  const root = dirname(createRequire(here).resolve('tfjs-lens/package.json'))
   const path = join(root, 'spec/bench', name)
   if (existsSync(path)) return path
   throw new FileError(`bench: there is no ${path}. To compare with a peer, run the benchmark in a clone of tfjs-lens.`)
