@@ -41,11 +41,12 @@ async function run(options: Options): Promise<void> {
     import('../../saes/index.js'),
     import('../../analyses/ioi-prompts.js'),
   ])
-  const [{ studyIoi }, { printStudy, studyPage }, { writePage }, { writeFileAtomic }] = await Promise.all([
+  const [{ studyIoi }, { printStudy, studyPage }, { writePage }, { writeFileAtomic }, { NotebookResults }] = await Promise.all([
     import('./ioi/study.js'),
     import('./ioi/report.js'),
     import('../report/page.js'),
     import('../report/files.js'),
+    import('../report/notebook-results.js'),
   ])
   console.error(backendNotice(await useBackend()))
   const model = await loadModel(options.model)
@@ -54,8 +55,10 @@ async function run(options: Options): Promise<void> {
   const study = await studyIoi(model, saes, ioiPrompts({ count, seed }), seed)
   printStudy(study, top)
   const [html, json] = [resolve(options.out, 'report.html'), resolve(options.out, 'results.json')]
-  await writePage(html, studyPage(study, top))
-  await writeFileAtomic(json, JSON.stringify(study, null, 1))
+  const page = studyPage(study, top)
+  await writePage(html, page)
+  const { format } = NotebookResults // what loadResult reads it as
+  await writeFileAtomic(json, JSON.stringify({ format, version: 1, title: page.title, ...study }, null, 1))
   for (const sae of saes) sae.dispose()
   model.dispose()
   console.log(`\nReport:  ${pathToFileURL(html).href}\nNumbers: ${json}`)
