@@ -24,8 +24,7 @@ export function latentDirections(
 ): tf.Tensor2D {
   const through = wayOut(view, outputSite)
   return tf.tidy(() => {
-    const { directions } = sae.writes()
-    const rows = tf.gather(directions, tf.tensor1d([...latents], 'int32'))
+    const rows = sae.writes({ latents }).directions
     if (through === undefined) return rows
     return tf.matMul(rows, view.weight(through).reshape<tf.Tensor2D>([-1, view.config.dModel]))
   })

@@ -73,9 +73,9 @@ export interface Attachable {
   /** Latents [B,P,S] of a value at the hook point; only some of them, in this order, where they are named. The caller owns them. */
   encode(x: tf.Tensor, options?: { readonly latents?: readonly number[] }): tf.Tensor
   /**
-   * What one unit of each latent writes at the hook point (where there is one, at `hookNameOut`) [S,D], and what is written whatever fires [D]. The caller
-   * owns both.
+   * What one unit of each latent writes at the hook point (where there is one, at `hookNameOut`) [S,D], or of some, in
+   * this order, and what is written whatever fires [D]. The caller owns both.
    * @throws MismatchError where that depends on the input (an SAE that puts the input's own norm back)
    */
-  writes(): { directions: tf.Tensor2D; bias: tf.Tensor1D }
+  writes(options?: { readonly latents?: readonly number[] }): { directions: tf.Tensor2D; bias: tf.Tensor1D }
 }

@@ -215,16 +215,24 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
     return inPlaceOf(x, this.through(input, at), clean, at, options)
   }
 
-  /** What one unit of each latent writes, [S,D], and the bias, [D]. The caller owns both. @throws MismatchError */
-  writes(): { directions: tf.Tensor2D; bias: tf.Tensor1D } {
-    const { normalization, hasScalingFactor, dSae } = this.cfg
+  /**
+   * What one unit of each latent writes, [S,D], or of some, in their order; and the bias, [D]. The caller owns both.
+   * @throws MismatchError
+   */
+  writes({ latents }: { readonly latents?: readonly number[] } = {}): { directions: tf.Tensor2D; bias: tf.Tensor1D } {
+    const { normalization, hasScalingFactor } = this.cfg
     if (normalization === 'layer_norm' || normalization === 'constant_norm_rescale') {
       throw new MismatchError(
         `writes: the SAE '${this.label}' puts the input's own norm back (${normalization}), so what a latent writes is not fixed. Use an SAE without that.`,
       )
     }
-    const scaled = () => tf.tidy(() => this.W_dec.mul<tf.Tensor2D>(this.weight('scaling_factor').reshape([dSae, 1])))
-    return { directions: hasScalingFactor ? scaled() : this.W_dec.clone(), bias: this.b_dec.clone() }
+    latents?.forEach((latent) => this.checkLatent(latent))
+    const directions = tf.tidy(() => {
+      const some = <T extends tf.Tensor>(x: T): T => (latents ? tf.gather(x, tf.tensor1d([...latents], 'int32')) : x.clone()) // prettier-ignore
+      const rows = some(this.W_dec)
+      return hasScalingFactor ? rows.mul<tf.Tensor2D>(some(this.weight('scaling_factor')).expandDims(1)) : rows
+    })
+    return { directions, bias: this.b_dec.clone() }
   }
 
   /** @throws ArgumentError when there is no latent of this number. */

@@ -177,7 +177,7 @@ export class Landing {
 function writesLinearly(sae: Attachable): boolean {
   let written: { directions: tf.Tensor; bias: tf.Tensor } | undefined
   try {
-    written = sae.writes()
+    written = sae.writes({ latents: [0] })
     return true
   } catch {
     return false // it says why, which is of no interest here: the whole SAE is run then

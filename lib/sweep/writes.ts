@@ -4,6 +4,7 @@
  * Axes: R rows · Q positions · U edited units of the batch · D d_model, or the width of an SAE's point
  */
 import * as tf from '@tensorflow/tfjs'
+import type { Attachable } from '../splice.js'
 import { editRows, type RowsAt } from './apply.js'
 import type { CleanRun } from './clean.js'
 import { unitAxis, type ResolvedEdit } from './edits.js'
@@ -65,13 +66,8 @@ function editedUnits(edits: readonly ResolvedEdit[]): number[] | undefined {
 const flatRows = (x: tf.Tensor): tf.Tensor2D => x.reshape([x.shape[0]! * x.shape[1]!, -1])
 
 /** Latents' changes [R,Q,U] by what one unit of each writes: [R·Q,D]. */
-function throughLatents(
-  sae: { writes(): { directions: tf.Tensor2D } },
-  change: tf.Tensor,
-  units: readonly number[] | undefined,
-): tf.Tensor2D {
-  const { directions } = sae.writes()
-  return tf.matMul(flatRows(change), units ? tf.gather(directions, tf.tensor1d([...units], 'int32')) : directions)
+function throughLatents(sae: Attachable, change: tf.Tensor, units: readonly number[] | undefined): tf.Tensor2D {
+  return tf.matMul(flatRows(change), sae.writes(units && { latents: units }).directions)
 }
 
 /** A change at z, the heads' results, the neurons or an MLP's output, in the residual stream: [R,Q,D]. */

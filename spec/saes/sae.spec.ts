@@ -147,6 +147,22 @@ describe('Sae, spliced into a model', () => {
     }
   })
 
+  it('says what one unit of some latents writes, with their scaling factors', () => {
+    using sae = randomSae({ hasScalingFactor: true })
+    tf.tidy(() => {
+      const ones = tf.oneHot(tf.tensor1d([7, 2], 'int32'), sae.cfg.dSae)
+      const { directions, bias } = sae.writes({ latents: [7, 2] })
+      expectClose(
+        directions,
+        sae.decode(ones.toFloat()).sub(sae.decode(tf.zerosLike(ones).toFloat())),
+        tolerances.noise,
+      )
+      expectClose(bias, sae.b_dec, 0)
+      expectClose(tf.gather(sae.writes().directions, tf.tensor1d([7, 2], 'int32')), directions, 0)
+    })
+    expect(() => sae.writes({ latents: [12] })).to.throw('has latents 0 to 11.')
+  })
+
   it('takes replacements at each of its points', () => {
     for (const name of sites) {
       const sae = at(name)
