@@ -36,7 +36,7 @@ export function boxPlot(init: BoxPlotInit): Figure {
   const boxes = groups.map((group) => summed(group, log))
   const names = groups.map(({ name }) => name)
   const points = boxes.map(({ below, above }) => thinned(below, above, most))
-  const data = [boxTrace(boxes, names), outlierTrace(groups, points, unit)] as const
+  const data = [boxTrace(groups, boxes), outlierTrace(groups, points, unit)] as const
   const range = paddedRange([data[0].lowerfence, data[0].upperfence, data[1].y], log) // plotly's own misses logarithmic boxes
   const below = labelsBelow(names, xTitle, plotWidth)
   const margin = { l: Math.max(64, below.overhang), r: 24, t: init.title ? 52 : 28, b: below.room }
@@ -64,8 +64,12 @@ function checkBoxes(groups: readonly BoxGroup[], most: number): void {
   throw new ArgumentError(`boxPlot: outliers is ${most}. It must be a whole number from 0.`)
 }
 
+interface Summed extends BoxSummary {
+  readonly count: number
+}
+
 /** The summary of what can be shown; its places are those in all the values. */
-function summed({ values }: BoxGroup, log: boolean): BoxSummary & { readonly count: number } {
+function summed({ values }: BoxGroup, log: boolean): Summed {
   const places = usable(values, log)
   const box = boxSummary(places.map((place) => values[place]!))
   const original = (ranks: readonly number[]) => ranks.map((rank) => places[rank]!)
@@ -86,7 +90,7 @@ function spread(items: readonly number[], count: number): number[] {
 }
 
 /** One trace of all boxes; a group of no values is left out, which plotly would draw at 0. */
-function boxTrace(boxes: readonly (BoxSummary & { readonly count: number })[], names: readonly string[]) {
+function boxTrace(groups: readonly BoxGroup[], boxes: readonly Summed[]) {
   const drawn = [...boxes.keys()].filter((i) => boxes[i]!.count > 0)
   const of = (key: 'q1' | 'median' | 'q3' | 'low' | 'high') => jsonNumbers(drawn.map((i) => boxes[i]![key]))
   return {
@@ -97,13 +101,23 @@ function boxTrace(boxes: readonly (BoxSummary & { readonly count: number })[], n
     q3: of('q3'),
     lowerfence: of('low'),
     upperfence: of('high'),
-    customdata: drawn.map((i) => figureText(visibleToken(names[i]!))),
+    // For the names 'min' and 'max' when a box is pointed at only: its outliers are points of their own.
+    y: drawn.map((i) => jsonNumbers(endsOf(groups[i]!, boxes[i]!))),
+    marker: { opacity: 0 },
+    hoveron: 'boxes',
+    customdata: drawn.map((i) => figureText(visibleToken(groups[i]!.name))),
     line: { color: positive, width: 1.5 },
     fillcolor: faded(positive, 0.3),
     yhoverformat: '.4g',
     hoverinfo: 'y',
     name: '',
   } satisfies JsonObject
+}
+
+/** The smallest value and the largest. */
+function endsOf({ values }: BoxGroup, { low, high, below, above }: Summed): [number, number] {
+  const [lowest, highest] = [below[0], above.at(-1)]
+  return [lowest === undefined ? low : values[lowest]!, highest === undefined ? high : values[highest]!]
 }
 
 function outlierTrace(groups: readonly BoxGroup[], points: readonly (readonly number[])[], unit: string) {
@@ -121,7 +135,7 @@ function outlierTrace(groups: readonly BoxGroup[], points: readonly (readonly nu
 
 function boxNote(
   groups: readonly BoxGroup[],
-  boxes: readonly (BoxSummary & { readonly count: number })[],
+  boxes: readonly Summed[],
   points: readonly (readonly number[])[],
   log: boolean,
 ): string | undefined {

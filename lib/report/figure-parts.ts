@@ -29,14 +29,21 @@ export const groupColours = ['#3b82c4', '#e69f00', '#009e73', '#cc79a7', '#d55e0
  */
 export function layout(kind: string, { title, unit }: Titles, minWidth?: number, note?: string): JsonObject {
   const heading = title ? { title: { text: figureText(title), x: 0.01, xanchor: 'left', font: { size: 15 } } } : {}
-  return { ...heading, ...(note ? { annotations: noteLine(note) } : {}), meta: { kind, unit, minWidth, note } }
+  const least = note ? Math.max(minWidth ?? 0, 110 + Math.min(note.length, longestNoteLine) * 6.5) : minWidth
+  return { ...heading, ...(note ? { annotations: noteLine(note) } : {}), meta: { kind, unit, minWidth: least, note } }
 }
+
+/** Letters of a line of a note; two lines have room above a plot. */
+const longestNoteLine = 110
 
 /** A note as plotly draws it: small, above the plot, at its left. */
 export function noteLine(note: string | undefined): JsonObject[] {
   if (!note) return []
   const place = { xref: 'paper', yref: 'paper', x: 0, y: 1, xanchor: 'left', yanchor: 'bottom', showarrow: false }
-  return [{ ...place, text: figureText(note), align: 'left', font: { size: 11 } }]
+  const lines = note.match(new RegExp(`.{1,${longestNoteLine}}(?: |$)`, 'gu')) ?? [note]
+  return [
+    { ...place, text: lines.map((line) => figureText(line.trimEnd())).join('<br>'), align: 'left', font: { size: 11 } },
+  ]
 }
 
 /** Half-transparent, to be seen on white and on black: '#3b82c4' and 0.5 to 'rgba(59,130,196,0.5)'. */

@@ -1,6 +1,6 @@
 /** Which values a figure can show: finite ones, and on a logarithmic axis those above 0; and a note on the others. */
 import { jsonNumbers } from './json.js'
-import { visibleToken } from './token-text.js'
+import { shortenMiddle, visibleToken } from './token-text.js'
 
 /** The axes of a figure that are logarithmic. */
 export type LogAxes = '' | 'x' | 'y' | 'xy'
@@ -52,7 +52,10 @@ export function leftOutNote(count: number, log: boolean, what: 'value' | 'point'
 export function emptyNote(names: readonly string[]): string | undefined {
   if (names.length === 0) return undefined
   const more = names.length > 3 ? ` and ${names.length - 3} more` : ''
-  return `no values: ${names.slice(0, 3).map(visibleToken).join(', ')}${more}`
+  return `no values: ${names
+    .slice(0, 3)
+    .map((name) => shortenMiddle(visibleToken(name), 24))
+    .join(', ')}${more}`
 }
 
 /** Sentences of a note in one line; undefined when there are none. */

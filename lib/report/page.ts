@@ -120,7 +120,8 @@ function figureHtml(figure: Figure, number: number): string {
   const least = leastWidthOf(figure)
   const style = least > 0 ? ` style="min-width:${least}px"` : ''
   const about = text(describeFigure(figure))
-  const plot = `<div class="plot" id="plot-${number}" role="img" aria-label="${about}"${style}></div>`
+  const role = figure.frames ? 'group' : 'img' // an image has no buttons that a reader could be told of
+  const plot = `<div class="plot" id="plot-${number}" role="${role}" aria-label="${about}"${style}></div>`
   return `<figure>${caption}${scrolling(plot, title ?? 'Figure')}</figure>`
 }
 

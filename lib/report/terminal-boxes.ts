@@ -26,7 +26,7 @@ export function drawBoxes({ rows, log, title }: BoxRows, width: number, paint: P
   const ends = all.reduce<[number, number]>(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity])
   const format = formatFor(rows.map(({ box }) => box[2]))
   const medians = rows.map(({ box }) => formatNumber(box[2], format))
-  const nameWidth = widest(['median', ...rows.map(({ name }) => name)], Math.floor(width / 3))
+  const nameWidth = widest(rows.map(({ name }) => name), Math.floor(width / 3)) // prettier-ignore
   const medianWidth = widest(['median', ...medians], 14)
   const columns = Math.max(8, width - nameWidth - medianWidth - 2)
   const [start, span] = [there(ends[0]), there(ends[1]) - there(ends[0])]

@@ -1,5 +1,9 @@
 import { expect } from 'chai'
-import { ShapeError } from '../../../lib/errors.js'
+import { ArgumentError, ShapeError } from '../../../lib/errors.js'
+import { animatedScatter } from '../../../lib/report/figure-animated.js'
+import { percentileAreas } from '../../../lib/report/figure-areas.js'
+import { boxPlot } from '../../../lib/report/figure-box.js'
+import { groups } from '../../../lib/report/figure-groups.js'
 import { bars, heatmap, histogram, lines, scatter, type Figure } from '../../../lib/report/figure.js'
 import type { JsonObject } from '../../../lib/report/json.js'
 
@@ -33,6 +37,18 @@ describe('figure', () => {
     }),
     lines: lines({ series: hostile.map((name) => ({ name, y: [1, 2, 3, 4, 5] })), labels: hostile, unit: hostile[0] }),
     histogram: histogram({ values: [1, 2, NaN], bins: 4, title: hostile[0], xTitle: hostile[0] }),
+    logScatter: scatter({ x: [1, 10, 0], y: [1, NaN, 3], log: 'xy', identityLine: true, labels: hostile.slice(0, 3) }),
+    groups: groups({ groups: hostile.map((name) => ({ name, x: [1], y: [2], labels: [name], called: [0] })), threshold: 1 }), // prettier-ignore
+    boxes: boxPlot({
+      groups: hostile.map((name, i) => ({ name, values: i > 3 ? [] : [1, 2, NaN] })),
+      unit: hostile[0],
+    }),
+    areas: percentileAreas({ groups: hostile.map((name, i) => ({ name, values: i ? [1, NaN] : [] })), unit: hostile[0] }), // prettier-ignore
+    animated: animatedScatter({
+      frames: hostile.map((name) => ({ name, x: [1, NaN], y: [2, 3], labels: [name, name] })),
+      frameTitle: hostile[0],
+      xTitle: hostile[3],
+    }),
   }
 
   for (const [kind, figure] of Object.entries(every)) {
@@ -47,7 +63,9 @@ describe('figure', () => {
 
     it(`${kind}: holds no tag, line break or bidi control of a label`, () => {
       const { meta: _meta, ...layout } = figure.layout // plain data, which plotly does not show
-      const tags = strings([figure.data, layout]).flatMap((text) => text.match(/<[^>]*>?|[\n\u202e]/g) ?? [])
+      const tags = strings([figure.data, layout, figure.frames]).flatMap(
+        (text) => text.match(/<[^>]*>?|[\n\u202e]/g) ?? [],
+      )
       expect(tags.filter((tag) => !['<br>', '<b>', '</b>', '<extra>', '</extra>'].includes(tag))).to.deep.equal([])
     })
   }
@@ -117,6 +135,59 @@ describe('figure', () => {
   it('counts a histogram with the borders shown', () => {
     const figure = histogram({ values: [0, 0.4, 1], bins: 2 })
     expect(trace(figure)).to.deep.include({ x: [0.25, 0.75], y: [2, 1], customdata: [[0, 0.5], [0.5, 1]] }) // prettier-ignore
+  })
+
+  it('makes bins of equal width by the logarithm, and leaves out what has none', () => {
+    const figure = histogram({ values: [1, 5, 50, 500, 1000, 0, -1], bins: 3, log: 'xy' })
+    const { customdata, x, y, width } = trace(figure) as Record<string, number[]>
+    const edges = customdata as unknown as number[][]
+    ;[1, 10, 100, 1000].forEach((edge, i) => {
+      for (const end of [edges[i]?.[0], edges[i - 1]?.[1]]) if (end) expect(end).to.be.closeTo(edge, edge * 1e-12)
+    })
+    expect(y).to.deep.equal([2, 1, 2])
+    // plotly draws a bar from half a width below its place to half a width above, also on a logarithmic axis.
+    x!.forEach((place, i) => expect(place - width![i]! / 2).to.be.closeTo(edges[i]![0]!, edges[i]![0]! * 1e-9))
+    expect(axis(figure, 'xaxis').type).to.equal('log')
+    expect(axis(figure, 'yaxis')).to.deep.include({ type: 'log', range: [Math.log10(0.5), Math.log10(2) + 0.1] })
+    expect((figure.layout.meta as JsonObject).note).to.equal('2 values left out (NaN or infinite, or not above 0 on a log axis)') // prettier-ignore
+    const ranged = histogram({ values: [1, 5, 50, 500], bins: 2, log: 'x', range: [1, 100] })
+    expect(trace(ranged).y).to.deep.equal([2, 1])
+  })
+
+  it('leaves out of logarithmic axes what cannot stand there, with its label, and says so', () => {
+    const figure = scatter({ x: [0.1, 0, 10], y: [-1, 1, 1000], labels: ['a', 'b', 'c'], log: 'x', yTitle: 'y' })
+    expect(trace(figure)).to.deep.include({ x: [0.1, 10], y: [-1, 1000], text: ['a', 'c'] })
+    expect([axis(figure, 'xaxis').type, axis(figure, 'yaxis').type]).to.deep.equal(['log', undefined])
+    expect((figure.layout.annotations as JsonObject[])[0]!.text).to.match(/^1 point left out/)
+  })
+
+  it('draws y = x on two logarithmic axes, its name at its end, and refuses it on one', () => {
+    const figure = scatter({ x: [1, 10, -5], y: [100, 1000, 5], log: 'xy', identityLine: true })
+    expect(trace(figure)).to.deep.include({ mode: 'lines', x: [1, 1000] })
+    expect((figure.layout.annotations as JsonObject[])[1]).to.include({ x: 3, y: 3 }) // annotations take powers of ten
+    expect(() => scatter({ x: [1], y: [1], log: 'y', identityLine: true })).to.throw(
+      ArgumentError,
+      "scatter: identityLine with log 'y', where y = x is no line. Take log 'xy', or none.",
+    )
+  })
+
+  it('breaks a long note, so that it keeps to the plot', () => {
+    const names = [0, 1, 2].map((i) => ({ name: `blocks.${i}.attn.hook_resid_pre`, values: [] }))
+    const { layout } = boxPlot({ groups: [...names, { name: 'a', values: [0, NaN, 1] }], log: true })
+    const lines = ((layout.annotations as JsonObject[])[0]!.text as string).split('<br>')
+    expect(lines).to.have.length(2)
+    for (const line of lines) expect(line.length).to.be.at.most(110)
+    expect(lines.join(' ')).to.equal((layout.meta as JsonObject).note)
+  })
+
+  it('tells groups beyond its colours apart by shape', () => {
+    const many = Array.from({ length: 9 }, (_, i) => ({ name: String(i), x: [1], y: [1], labels: ['a'] }))
+    const markers = groups({ groups: many, threshold: 3 }).data.map(({ marker }) => {
+      const { color, symbol } = marker as { color: string; symbol: string }
+      return `${color} ${symbol}`
+    })
+    expect(new Set(markers)).to.have.property('size', 9)
+    expect(groups({ groups: many, threshold: 3 }).layout.shapes).to.have.length(1)
   })
 
   it('draws y = x over the range of both axes', () => {

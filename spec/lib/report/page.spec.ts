@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
+import { animatedScatter } from '../../../lib/report/figure-animated.js'
+import { boxPlot } from '../../../lib/report/figure-box.js'
 import { bars, heatmap, lines } from '../../../lib/report/figure.js'
 import { describeFigure } from '../../../lib/report/page-figure.js'
 import { renderPage, trustedHtml, writePage, type Page } from '../../../lib/report/page.js'
@@ -28,6 +31,19 @@ function scripts(html: string): { attributes: string; content: string }[] {
   return [...html.matchAll(/<script([^>]*)>([\s\S]*?)<\/script>/g)].map(([, attributes, content]) => {
     return { attributes: attributes!, content: content! }
   })
+}
+
+/** What the page's script hands to plotly, run with a document of that JSON whose colours are named 'value of …'. */
+function drawnBy(script: string, json: string): { layout: Record<string, Record<string, unknown>[] | undefined> } {
+  const drawn: unknown[] = []
+  runInNewContext(script, {
+    document: { getElementById: () => ({ textContent: json }), documentElement: {} },
+    getComputedStyle: () => ({ getPropertyValue: (name: string) => `value of ${name}` }),
+    matchMedia: () => ({ addEventListener: () => undefined }),
+    Plotly: { react: (_place: unknown, figure: unknown) => drawn.push(figure) },
+  })
+  expect(drawn).to.have.length(1)
+  return JSON.parse(JSON.stringify(drawn[0])) as ReturnType<typeof drawnBy>
 }
 
 describe('page', () => {
@@ -83,6 +99,29 @@ describe('page', () => {
     expect(html).to.include('<figcaption>&lt;/script&gt;')
     expect(describeFigure(lines({ series: [{ name: 'a', y: [1, NaN] }] }))).to.equal('Lines, 1 values from 1 to 1.')
     expect(describeFigure(bars({ y: [] }))).to.equal('Bars.')
+    const group = { name: 'a', values: [1, 2, 3, 50, NaN] }
+    expect(describeFigure(boxPlot({ groups: [group], unit: 'nats' }))).to.equal(
+      'Box plot, 1 groups with values from 1 to 50 nats. 1 value left out (NaN or infinite).',
+    )
+    const frames = [1, 2].map((y) => ({ name: String(y), x: [0], y: [y] }))
+    expect(describeFigure(animatedScatter({ frames }))).to.equal(
+      'Points that change, 2 frames with 2 points from 1 to 2.',
+    )
+  })
+
+  it('gives frames to the script, and the colours of the page to their buttons and slider', async () => {
+    const frames = [1, 2].map((y) => ({ name: String(y), x: [0], y: [y] }))
+    const animated = animatedScatter({ frames })
+    const drawn = await renderPage({ title: 'T', sections: [{ figure: animated }] })
+    expect(drawn).to.match(/id="plot-1" role="group"/) // it holds buttons
+    const [json, , script] = scripts(drawn)
+    const [given] = JSON.parse(json!.content) as [{ frames: unknown; layout: unknown }]
+    expect(given.frames).to.deep.equal(JSON.parse(JSON.stringify(animated.frames)))
+    const { layout } = drawnBy(script!.content, json!.content)
+    const colours = { bgcolor: 'value of --panel', bordercolor: 'value of --soft' }
+    expect(layout.sliders![0]).to.include({ active: 0, ...colours })
+    expect(layout.updatemenus![0]).to.include({ type: 'buttons', ...colours })
+    expect(JSON.stringify(given.layout)).to.not.include('value of') // drawn again in other colours from what was given
   })
 
   it('keeps trusted HTML, paragraphs and the order of sections', () => {

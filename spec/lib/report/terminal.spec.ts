@@ -1,5 +1,9 @@
 import { stripVTControlCharacters } from 'node:util'
 import { expect } from 'chai'
+import { animatedScatter } from '../../../lib/report/figure-animated.js'
+import { percentileAreas } from '../../../lib/report/figure-areas.js'
+import { boxPlot } from '../../../lib/report/figure-box.js'
+import { groups } from '../../../lib/report/figure-groups.js'
 import { bars, heatmap, histogram, lines, scatter, type Figure } from '../../../lib/report/figure.js'
 import { displayWidth, fitted } from '../../../lib/report/terminal-text.js'
 import { drawFigure } from '../../../lib/report/terminal.js'
@@ -77,6 +81,86 @@ describe('terminal', () => {
     expect(row).to.match(/▁.*█/)
   })
 
+  it('draws boxes on one scale, from whisker to whisker, with their medians', () => {
+    const values = [0, 10, 15, 20, 30] // quartiles 10 and 20; with 40 they are 11.25, 17.5 and 27.5
+    const groups = [
+      { name: 'a', values: [...values, 40] },
+      { name: 'b', values: [] },
+      { name: 'c', values },
+    ]
+    const line = (length: number) => '─'.repeat(length)
+    const box = (length: number) => '░'.repeat(length)
+    // 41 places for 0 to 40.
+    expect(plain(boxPlot({ groups, yTitle: 'u' }), 9 + 41)).to.deep.equal([
+      '  median u',
+      `a  17.50 ├${line(10)}${box(7)}┃${box(10)}${line(11)}┤`,
+      `c  15.00 ├${line(9)}${box(5)}┃${box(5)}${line(9)}┤`,
+      `         0${' '.repeat(38)}40`,
+      'no values: b',
+    ])
+  })
+
+  it('draws outliers where they are, on a logarithmic scale too', () => {
+    const figure = boxPlot({ groups: [{ name: 'a', values: [...Array<number>(9).fill(1), 100, 10_000] }], log: true })
+    expect(plain(figure, 9 + 41)).to.deep.equal([
+      '  median (log scale)',
+      `a      1 ┃${' '.repeat(19)}·${' '.repeat(19)}·`,
+      `         1${' '.repeat(35)}10000`,
+    ])
+  })
+
+  it('draws areas as a row a percentile, the highest on top, with a gap where there is nothing', () => {
+    const groups = [0, 10, NaN, 30].map((shift, i) => ({ name: `layer ${i}`, values: [0, 1, 2].map((v) => v + shift) }))
+    expect(plain(percentileAreas({ groups, percentiles: [0, 50, 100] }))).to.deep.equal([
+      '100 % ▁▄ █ 2 … 32',
+      '50 %  ▁▃ █ 1 … 31',
+      '0 %   ▁▃ █ 0 … 30',
+      'left to right: layer 0 … layer 3',
+      '3 values left out (NaN or infinite); no values: layer 2',
+    ])
+  })
+
+  it('draws the first frame of an animated figure, and says which and how many there are', () => {
+    const frames = [0, 1, 2].map((i) => ({ name: `blocks.${i}`, x: [i, i + 1], y: [i, i + 1] }))
+    const rows = plain(animatedScatter({ frames, frameTitle: 'layer', points: 1 }))
+    expect(rows.slice(-3)).to.deep.equal([
+      'layer: blocks.0, the first of 3 frames; a page plays them',
+      'all',
+      '3 of 6 points drawn, at most 1 a frame, chosen at random',
+    ])
+  })
+
+  it('draws the points of all groups, and counts them', () => {
+    const figure = groups({
+      groups: [0, 1].map((i) => ({ name: `set ${i}`, x: [i, i], y: [i, i], labels: ['a', 'b'] })),
+    })
+    const rows = plain(figure)
+    expect(rows[0]).to.match(/^1 │\s+⠈$/)
+    expect(rows[15]).to.match(/^0 │⡀$/)
+    expect(rows.at(-1)).to.equal('2 groups: set 0 (2), set 1 (2)')
+  })
+
+  it('draws logarithmic points evenly by power of ten, and counts by bars that follow it', () => {
+    const rows = plain(scatter({ x: [0.001, 1, 1000], y: [1, 10, 100], log: 'xy', xTitle: 'd' }), 47)
+    const columns = [rows[1]!, rows[8]!, rows[16]!].map((row) => row.length)
+    expect(rows.at(-1)).to.match(/^ +0\.001 +d \(log scale\) +1000$/)
+    expect(columns).to.deep.equal([47, 27, 6]) // the last of 42 columns, the middle one, the first
+    const counts = plain(histogram({ values: [1, ...Array<number>(8).fill(2)], bins: 2, log: 'y' }), 60)
+    expect(counts[0]).to.equal('(log scale)')
+    const lengths = counts.slice(1).map((row) => row.split('█').length - 1)
+    expect(lengths[1]! / lengths[0]!).to.be.closeTo(4, 0.4) // from a half: 1 is one doubling, 8 are four
+    const bins = plain(histogram({ values: [1, 1000], bins: 3, log: 'x' }), 60)
+    expect(bins.map((row) => row.split(/\s{2,}| (?=\d+ ?█*$)/)[0]!.trim())).to.deep.equal([
+      '1 to 10',
+      '10 to 100',
+      '100 to 1000',
+    ])
+  })
+
+  it('says in words what a box figure made elsewhere needs', () => {
+    expect(plain({ data: [{ type: 'box', y: [1, 2, 3] }], layout: {} })).to.deep.equal(['(a box figure can be seen in a page only)']) // prettier-ignore
+  })
+
   it('lets no label through that steers the terminal, whatever is drawn', () => {
     const labels = ['\x1b[31m', '\x07\u202e', '\n']
     const figures = [
@@ -84,6 +168,10 @@ describe('terminal', () => {
       heatmap({ z: [[1, 2, 3]], x: labels, y: ['\x1b]0;x\x07'], title: '\x1b[2J', unit: '\x1b' }),
       lines({ series: labels.map((name) => ({ name, y: [1, 2] })) }),
       scatter({ x: [1], y: [1], xTitle: '\x1b[31m' }),
+      boxPlot({ groups: labels.map((name, i) => ({ name, values: i ? [1, NaN] : [] })), yTitle: '\x1b[2J' }),
+      percentileAreas({ groups: labels.map((name, i) => ({ name, values: i ? [1, NaN] : [] })) }),
+      animatedScatter({ frames: labels.map((name) => ({ name, x: [1], y: [NaN] })), frameTitle: '\x1b' }),
+      groups({ groups: labels.map((name) => ({ name, x: [1], y: [1], labels: [name] })) }),
     ]
     for (const figure of figures) expect(plain(figure).join('')).to.not.match(/[\p{Cc}\u202e]/u)
   })
@@ -97,6 +185,11 @@ describe('terminal', () => {
       lines({ series: [{ name: labels[0]!, y: values }] }),
       scatter({ x: values, y: values, xTitle: labels.join('') }),
       histogram({ values, bins: 10 }),
+      histogram({ values, bins: 10, log: 'xy' }),
+      boxPlot({ groups: labels.map((name) => ({ name, values })), yTitle: labels.join('') }),
+      percentileAreas({ groups: labels.map((name) => ({ name, values })) }),
+      animatedScatter({ frames: labels.map((name) => ({ name, x: values, y: values })), points: 3, frameTitle: labels[0]!.repeat(4), yTitle: labels.join('') }), // prettier-ignore
+      groups({ groups: labels.map((name) => ({ name, x: values, y: values, labels })) }),
     ]
     for (const width of [40, 100]) {
       for (const line of figures.flatMap((figure) => plain(figure, width))) {
