@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { silent, type At } from '../lib/hooks.js'
 import { linear, type LinearMap, type Matrix } from '../lib/ops/linear.js'
+import { SparseRowsMatrix } from '../lib/ops/sparse-matrix.js'
 import type { SaeWeights } from './sae-weights.js'
 
 type MatrixName = 'W_enc' | 'W_dec'
@@ -20,7 +21,7 @@ export interface Pass {
 export function frozenPass(weights: SaeWeights, at: At = silent): Pass {
   return {
     at,
-    multiply: (x, name) => linear(x, weights.matrix(name)),
+    multiply: (x, name) => linear(x, name === 'W_dec' ? new SparseRowsMatrix(weights.get(name)) : weights.matrix(name)),
     perLatent: (name) => weights.get(name),
     skip: (x) => linear(x, transposedMap(weights.matrix('W_skip'))),
   }

@@ -1,4 +1,4 @@
-/** The weights of an SAE: tf variables found by name, and the transposes kept beside them. S latents. */
+/** The weights of an SAE: tf variables found by name. S latents. */
 import type * as tf from '@tensorflow/tfjs'
 import { ArgumentError, ShapeError } from '../lib/errors.js'
 import { Matrix } from '../lib/ops/linear.js'
@@ -6,7 +6,6 @@ import { Matrix } from '../lib/ops/linear.js'
 export class SaeWeights {
   readonly #label: string
   readonly #variables = new Map<string, tf.LayerVariable>()
-  readonly #matrices = new Map<string, Matrix>()
 
   constructor(label: string) {
     this.#label = label
@@ -46,19 +45,15 @@ export class SaeWeights {
     return variable.read() as T
   }
 
-  /** A matrix that keeps its transpose. */
+  /** A matrix, for products. */
   matrix(name: string): Matrix {
-    let matrix = this.#matrices.get(name)
-    if (!matrix) this.#matrices.set(name, (matrix = new Matrix(this.get(name))))
-    return matrix
+    return new Matrix(this.get(name))
   }
 
   /** Frees all; gives how many variables there were. */
   dispose(): number {
     const before = this.#variables.size
-    for (const matrix of this.#matrices.values()) matrix.dispose()
     for (const variable of this.#variables.values()) variable.dispose()
-    this.#matrices.clear()
     this.#variables.clear()
     return before
   }

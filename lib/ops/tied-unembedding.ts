@@ -22,12 +22,13 @@ export class TiedUnembedding implements LinearMap {
     return [width, vocabulary]
   }
 
-  times(rows: tf.Tensor2D): tf.Tensor2D {
+  times(rows: tf.Tensor2D, b?: tf.Tensor): tf.Tensor2D {
     return tf.tidy(() => {
       const scaled = rows.mul<tf.Tensor2D>(this.#scale.reshape([1, -1]))
       // the large matrix first: as a transposed right-hand side the native backend would copy it
       const logits = tf.matMul(this.#embedding, scaled.transpose<tf.Tensor2D>()).transpose<tf.Tensor2D>()
-      return this.#mean ? logits.sub<tf.Tensor2D>(tf.matMul(scaled, this.#mean)) : logits
+      const centred = this.#mean ? logits.sub<tf.Tensor2D>(tf.matMul(scaled, this.#mean)) : logits
+      return b ? centred.add(b) : centred
     })
   }
 

@@ -1,4 +1,4 @@
-/** Named weights: ownership, lookups, transposes. */
+/** Named weights: ownership, lookups. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { Weights } from '../../../lib/weights/weights.js'
@@ -52,14 +52,6 @@ describe('lib/weights/weights', () => {
     const weights = new Weights(map)
     map.clear()
     expect(weights.has('a')).to.equal(true)
-    weights.dispose()
-  })
-
-  it('gives one matrix for a name, and frees its transpose too', () => {
-    const weights = make()
-    const matrix = weights.matrix('blocks.0.W')
-    expectClose(matrix.transpose(), [1, 4, 2, 5, 3, 6], 0)
-    expect(weights.matrix('blocks.0.W')).to.equal(matrix)
     weights.dispose()
   })
 

@@ -1,0 +1,39 @@
+/**
+ * TensorFlow's own ops, called through the native backend where TensorFlow.js has none of them or a slow way to them.
+ * What they give has no gradient: they belong inside a `tf.customGrad`.
+ */
+import * as tf from '@tensorflow/tfjs'
+
+type Attributes = Readonly<Record<string, boolean | 'float32' | 'int32'>>
+
+/** An op by TensorFlow's name: attributes, inputs → its output, which the caller owns. */
+export type NativeOp = (name: string, attributes: Attributes, inputs: readonly tf.Tensor[]) => tf.Tensor
+
+interface Attribute {
+  readonly name: string
+  readonly type: number
+  readonly value: boolean | number
+}
+
+/** What of the native backend is used: tfjs-node's NodeJSKernelBackend. */
+interface NativeBackend {
+  readonly binding: Readonly<Record<'TF_ATTR_BOOL' | 'TF_ATTR_TYPE' | 'TF_FLOAT' | 'TF_INT32', number>>
+  readonly isUsingGpuDevice: boolean
+  executeSingleOutput(name: string, attributes: Attribute[], inputs: readonly tf.Tensor[]): tf.Tensor
+}
+
+/** On the native backend its ops; undefined on the others, and on a GPU, which has not all of them. */
+export function nativeOp(): NativeOp | undefined {
+  if (tf.getBackend() !== 'tensorflow') return undefined
+  const backend = tf.backend() as unknown as NativeBackend
+  if (backend.isUsingGpuDevice) return undefined
+  const { TF_ATTR_BOOL, TF_ATTR_TYPE, TF_FLOAT, TF_INT32 } = backend.binding
+  const attribute = (name: string, value: Attributes[string]): Attribute => {
+    if (typeof value === 'boolean') return { name, type: TF_ATTR_BOOL, value }
+    return { name, type: TF_ATTR_TYPE, value: value === 'float32' ? TF_FLOAT : TF_INT32 }
+  }
+  return (name, attributes, inputs) => {
+    const list = Object.entries(attributes).map(([key, value]) => attribute(key, value))
+    return backend.executeSingleOutput(name, list, inputs)
+  }
+}
