@@ -23,7 +23,11 @@ export function research(name: string, about: { does: string; saes: string[]; da
   return new Command(name)
     .description(about.does)
     .option('--model <name>', 'a model name of the hub, or a folder', 'pocket-gpt2')
-    .option('--sae <release/id...>', 'SAEs: release and id, a folder, or a file', about.saes)
+    .option(
+      '--sae <release/id...>',
+      'SAEs: release and id, a repository of the hub and a path in it, a folder, or a file',
+      about.saes,
+    )
     .option('--data <source>', about.data)
     .option('--out <folder>', 'where report.html and results.json go', `out/${name}`)
 }
@@ -41,7 +45,8 @@ export function researchModel({ model, keepValueBiases }: ResearchOptions): Prom
 }
 
 /**
- * SAEs by `release/id`, or by folder or file where the name begins with `.` or `/`. Dispose them together.
+ * SAEs by `release/id` or `org/repo/path`, or by folder or file where the name begins with `.` or `/`. Dispose them
+ * together.
  * @param hooks their hook points where the files do not say: one, or one for each
  */
 export async function loadSaes(
@@ -53,13 +58,21 @@ export async function loadSaes(
   }
   const list: Sae[] = []
   for (const [i, name] of names.entries()) {
-    const slash = name.indexOf('/')
-    const isPath = /^[./]/.test(name) || slash < 0
     const hookName = hooks.length > 1 ? hooks[i] : hooks[0]
     const facts = hookName === undefined ? {} : { hookName }
-    list.push(await (isPath ? loadSae(name, facts) : loadSae(name.slice(0, slash), name.slice(slash + 1), facts)))
+    const [source, id] = splitName(name)
+    list.push(await (id === undefined ? loadSae(source, facts) : loadSae(source, id, facts)))
   }
   return { list, [Symbol.dispose]: () => list.forEach((sae) => sae.dispose()) }
+}
+
+/** What `loadSae` takes: a release and an id, a repository and a path in it, or a path. */
+function splitName(name: string): [source: string, id?: string] {
+  const [first, second, ...rest] = name.split('/')
+  if (second === undefined || /^[./]/.test(name)) return [name]
+  if (rest.length === 0 || saeReleases().some((release) => release.name === first))
+    return [first!, [second, ...rest].join('/')]
+  return [`${first}/${second}`, rest.join('/')]
 }
 
 /** The names themselves, and for a release without an id those of all its SAEs. */
