@@ -1,6 +1,7 @@
 /** Products with frozen weight matrices, differentiated by what is multiplied. */
 import * as tf from '@tensorflow/tfjs'
 import { ShapeError } from '../errors.js'
+import { isNativeCpu } from './native.js'
 
 /** A frozen linear map from rows of `in` numbers to rows of `out`. */
 export interface LinearMap {
@@ -31,7 +32,7 @@ export class Matrix implements LinearMap {
   }
 
   times(rows: tf.Tensor2D, b?: tf.Tensor): tf.Tensor2D {
-    const isLarge = rows.shape[0] >= MANY && this.shape[1] >= WIDE
+    const isLarge = isNativeCpu() && rows.shape[0] >= MANY && this.shape[1] >= WIDE
     return isLarge ? this.#inParts(rows, b) : plus(tf.matMul(rows, this.value), b)
   }
 
@@ -53,10 +54,9 @@ export class Matrix implements LinearMap {
    */
   back(dy: tf.Tensor2D): tf.Tensor2D {
     return tf.tidy(() => {
-      const product =
-        tf.getBackend() === 'tensorflow'
-          ? tf.matMul(this.value, dy, false, true)
-          : tf.matMul(this.value, dy.transpose<tf.Tensor2D>())
+      const product = isNativeCpu()
+        ? tf.matMul(this.value, dy, false, true)
+        : tf.matMul(this.value, dy.transpose<tf.Tensor2D>())
       return product.transpose<tf.Tensor2D>()
     })
   }

@@ -22,11 +22,15 @@ interface NativeBackend {
   executeSingleOutput(name: string, attributes: Attribute[], inputs: readonly tf.Tensor[]): tf.Tensor
 }
 
+/** Whether TensorFlow computes, on the processor. */
+export function isNativeCpu(): boolean {
+  return tf.getBackend() === 'tensorflow' && !(tf.backend() as unknown as NativeBackend).isUsingGpuDevice
+}
+
 /** On the native backend its ops; undefined on the others, and on a GPU, which has not all of them. */
 export function nativeOp(): NativeOp | undefined {
-  if (tf.getBackend() !== 'tensorflow') return undefined
+  if (!isNativeCpu()) return undefined
   const backend = tf.backend() as unknown as NativeBackend
-  if (backend.isUsingGpuDevice) return undefined
   const { TF_ATTR_BOOL, TF_ATTR_TYPE, TF_FLOAT, TF_INT32 } = backend.binding
   const attribute = (name: string, value: Attributes[string]): Attribute => {
     if (typeof value === 'boolean') return { name, type: TF_ATTR_BOOL, value }
