@@ -111,6 +111,9 @@ function controls(frames: readonly PointFrame[], frameTitle: string): JsonObject
   const still = { mode: 'immediate', frame: { duration: 0, redraw: false }, transition: { duration: 0 } }
   const play = { ...still, frame: { duration: 800, redraw: false }, fromcurrent: true }
   const button = (label: string, frame: JsonValue, how: JsonObject) => ({ label, method: 'animate', args: [frame, how] }) // prettier-ignore
+  const labels = frames.map(({ name }) => tickLabel(name, 28))
+  // Half of a label stands beside the end of the slider, where the margin has room for some of it.
+  const beside = (label: string, margin: number) => Math.max(0, Math.ceil(label.length * 3.5) - margin)
   return {
     updatemenus: [
       {
@@ -124,9 +127,10 @@ function controls(frames: readonly PointFrame[], frameTitle: string): JsonObject
     sliders: [
       {
         active: 0,
-        ...{ x: 0, len: 1, y: 0, yanchor: 'top', pad: { t: 62, r: 0, b: 0, l: 0 } },
+        ...{ x: 0, len: 1, y: 0, yanchor: 'top' },
+        pad: { t: 62, r: beside(labels.at(-1)!, 24), b: 0, l: beside(labels[0]!, 70) },
         currentvalue: { prefix: `${figureText(frameTitle)}: `, xanchor: 'right', font: { size: 13 } },
-        steps: frames.map(({ name }, i) => button(tickLabel(name, 28), [String(i)], still)),
+        steps: labels.map((label, i) => button(label, [String(i)], still)),
       },
     ],
   }
