@@ -29,10 +29,18 @@ describe('the research scripts', function () {
     writeFileSync(join(folder, 'prompts.jsonl'), lines.join('\n'))
     const out = (name: string) => ['--out', join(folder, name)]
     const recordedModel = ['--model', `${record.folder}/model`, '--sae', `${record.folder}/sae_lens_6/standard_attn_z`]
+    const { prompts: texts, test_prompts: tests } = record.json['study'] as Record<string, string[]>
+    writeFileSync(
+      join(folder, 'study.jsonl'),
+      [...texts!, ...tests!].map((text) => JSON.stringify({ text })).join('\n'),
+    )
+    const encoder = (name: string) => `${record.folder}/torch_pt/${name}.pt`
+    const bareEncoders = ['--model', `${record.folder}/model`, '--sae', encoder('25'), encoder('47'), '--hook', 'blocks.0.mlp.hook_post'] // prettier-ignore
     const programs: Record<string, Program> = {
       features: [script('sae-features'), ...out('features'), '--prompts', '6', '--rows', '32', '--save', join(folder, 'sums.jsonl')], // prettier-ignore
       quotes: [script('closing-quotes'), ...out('quotes'), '--prompts', '60', '--tests', '8'],
       ioi: [script('ioi'), ...out('ioi'), '--prompts', '3', '--latents', '2'],
+      bare: [script('closing-quotes'), ...out('bare'), ...bareEncoders, '--data', join(folder, 'study.jsonl'), '--answer', '."', '--tests', '10'], // prettier-ignore
       recorded: [script('ioi'), ...out('recorded'), ...recordedModel, '--data', join(folder, 'prompts.jsonl')],
     }
     const done = await runPrograms(Object.values(programs))
@@ -80,6 +88,17 @@ describe('the research scripts', function () {
     expect(Math.abs(remainder)).to.be.lessThan(0.1 * reconstruction)
   })
 
+  it('closing-quotes takes bare encoders with their hook point, and shows what they are with an MLP off', () => {
+    const bare = numbersOf('bare') as unknown as Record<string, Record<string, unknown>>
+    // the encoders' own MLP is off: only their biases are left, whatever the prompt
+    expect(bare['withoutEarlyMlp']!['off']).to.equal('blocks.0.mlp.hook_post')
+    const [acts, off] = ['acts', 'actsOff'].map((name) => Result.fromJSON(bare['withoutEarlyMlp']![name]).values)
+    expect(Math.max(...acts!)).to.be.greaterThan(10 * Math.max(...off!, 0.01))
+    const quotes = numbersOf('quotes') as unknown as Record<string, Record<string, unknown>>
+    expect(quotes['withoutEarlyMlp']!['off']).to.equal('blocks.1.mlp.hook_post')
+    expect(Result.fromJSON(quotes['withoutEarlyMlp']!['acts']).values).to.not.deep.equal(Result.fromJSON(quotes['withoutEarlyMlp']!['actsOff']).values) // prettier-ignore
+  })
+
   it('ioi finds errors kept to change nothing, and gradients and ablations in agreement', () => {
     const numbers = numbersOf('ioi') as unknown as { differences: unknown; 'correlation of latents and errors': number }
     const differences = Result.fromJSON(numbers.differences)
@@ -112,6 +131,8 @@ describe('the research scripts', function () {
     const wrong = run('closing-quote')
     expect(wrong.status).to.equal(1)
     expect(wrong.stderr).to.match(/there is no 'closing-quote'\. Did you mean 'closing-quotes'\? There are\n/)
+    const several = run('closing-quotes', '--answer', ' Carl and', '--prompts', '20', '--out', join(folder, 'none'))
+    expect([several.status, several.stderr.trim().split('\n').at(-1)]).to.deep.equal([1, 'TokenError: toSingleToken: " Carl and" is 2 tokens: " Carl" (465), " and" (267). Give exactly one.']) // prettier-ignore
     const listed = run()
     for (const name of ['sae-features', 'closing-quotes', 'ioi']) {
       expect(listed.stdout).to.match(new RegExp(`^  ${name} `, 'm'))
