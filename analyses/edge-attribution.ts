@@ -11,16 +11,20 @@ import { Result } from '../lib/report/result.js'
 import { checkSource } from '../lib/sweep/sources.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
 import { promptAxis } from './labels.js'
-import { allReceivers, allSenders, nodesNamed, reaches, type Receiver } from './nodes.js'
-import { senderChange, senderPoints } from './sender-changes.js'
+import { allReceivers, nodesNamed, reaches, sendersNamed, type Receiver, type Sender } from './nodes.js'
+import { behindSaes, senderChange, SenderRun } from './sender-changes.js'
 import { checkSteps, midpoints } from './steps.js'
+
+/** Senders whose changes are there together. */
+const AT_ONCE = 64
 
 export interface EdgeAttributionOptions extends TokenOptions {
   readonly metric: AnyMetric
   /** Prompts that senders' outputs come from, one for each prompt, of the same length. */
   readonly source: Input
-  /** As in `pathPatching`. @default all of them */
+  /** As in `pathPatching`, latents and errors of SAEs too. @default all but those of SAEs */
   readonly senders?: readonly string[]
+  /** @default all of them */
   readonly receivers?: readonly string[]
   /** Gradients between the embeddings of prompts and sources that are averaged. @default the prompts' own gradient */
   readonly steps?: number
@@ -41,35 +45,49 @@ export async function edgeAttribution(
   const tokens = view.toTokens(prompts, options)
   const source = view.toTokens(options.source, options)
   checkSource(verb, tokens, source)
-  const senders = nodesNamed(verb, 'senders', allSenders(view), options.senders)
+  const senders = sendersNamed(verb, view, options.senders)
   const receivers = nodesNamed(verb, 'receivers', allReceivers(view), options.receivers)
   view.bindMetric(options.metric, tokens) // refuses a metric that is none
-  const names = [...new Set([...senderPoints(view, senders), 'hook_embed'])]
-  using clean = view.runWithCache(tokens, { names, logits: false })
-  using other = view.runWithCache(source, { names, logits: false })
-  const embeddings = [clean.get<tf.Tensor3D>('hook_embed'), other.get<tf.Tensor3D>('hook_embed')] as const
+  using clean = new SenderRun(view, tokens, senders, ['hook_embed'])
+  using other = new SenderRun(view, source, senders, ['hook_embed'])
+  const embeddings = [clean.cache.get<tf.Tensor3D>('hook_embed'), other.cache.get<tf.Tensor3D>('hook_embed')] as const
   const gradients = meanGradients(view, tokens, options, receivers, embeddings)
-  const size = tokens.positions * view.config.dModel
-  const edges = tf.tidy(() => {
-    const changes = senders.map((sender) => senderChange(view, clean, other, sender).reshape([tokens.batch, size]))
-    const scores = tf.matMul(tf.stack(changes, 1), gradients, false, true) // [B,senders,receivers]
-    const exists = senders.map((sender) => receivers.map((receiver) => Number(reaches(view, sender, receiver))))
-    return scores.mul(tf.tensor2d(exists)).transpose([1, 2, 0])
-  })
-  gradients.dispose()
-  const values = Float32Array.from(await edges.data())
-  edges.dispose()
+  const values: number[] = []
+  try {
+    for (let s = 0; s < senders.length; s += AT_ONCE) {
+      const edges = tf.tidy(() => edgesOf(view, [clean, other], gradients, senders.slice(s, s + AT_ONCE), receivers))
+      values.push(...(await edges.data()))
+      edges.dispose()
+    }
+  } finally {
+    gradients.dispose()
+  }
   const { name, unit } = describeMetric(options.metric)
   const axis = (what: string, nodes: readonly { name: string }[]) => ({ name: what, labels: nodes.map((n) => n.name) })
   return new Result({
     kind: 'edge attribution',
     title: `estimated change of ${name}`,
     unit,
-    values,
+    values: Float32Array.from(values),
     axes: [axis('sender', senders), axis('receiver', receivers), promptAxis(view, tokens)],
     provenance: await view.provenance({ prependBos: options.prependBos ?? true }),
     extra: { steps: options.steps ?? 0 },
   })
+}
+
+/** Changes of senders times gradients [B,receivers,P·D]: [senders,receivers,B]. */
+function edgesOf(
+  view: HookedModel,
+  [clean, other]: readonly [SenderRun, SenderRun],
+  gradients: tf.Tensor3D,
+  senders: readonly Sender[],
+  receivers: readonly Receiver[],
+): tf.Tensor {
+  const [batch, , size] = gradients.shape
+  const changes = senders.map((sender) => senderChange(view, clean, other, sender).reshape([batch, size]))
+  const scores = tf.matMul(tf.stack(changes, 1), gradients, false, true) // [B,senders,receivers]
+  const exists = senders.map((sender) => receivers.map((receiver) => Number(reaches(view, sender, receiver))))
+  return scores.mul(tf.tensor2d(exists)).transpose([1, 2, 0])
 }
 
 /** Gradients at the receivers' inputs, [B,receivers,P·D]. */
@@ -80,7 +98,7 @@ function meanGradients(
   receivers: readonly Receiver[],
   [from, to]: readonly [tf.Tensor3D, tf.Tensor3D],
 ): tf.Tensor3D {
-  const names = [...new Set(receivers.map(inputPoint))]
+  const names = [...new Set(receivers.map((receiver) => inputPoint(view, receiver)))]
   let sum: tf.Tensor3D | undefined
   for (const share of midpoints(steps)) {
     const mixed = () => from.add(to.sub(from).mul(share))
@@ -88,7 +106,7 @@ function meanGradients(
     using run = stepped.runWithGradients(tokens, { metric, names })
     const before = sum
     sum = tf.tidy(() => {
-      const stacked = tf.stack(receivers.map((r) => gradientAt(run, r).reshape([tokens.batch, -1])), 1) // prettier-ignore
+      const stacked = tf.stack(receivers.map((r) => gradientAt(view, run, r).reshape([tokens.batch, -1])), 1) // prettier-ignore
       return (before ? before.add(stacked) : stacked) as tf.Tensor3D
     })
     before?.dispose()
@@ -98,13 +116,13 @@ function meanGradients(
   return mean
 }
 
-function inputPoint({ layer, input }: Receiver): string {
-  if (input === 'final') return `blocks.${layer - 1}.hook_resid_post`
+function inputPoint(view: HookedModel, { layer, input }: Receiver): string {
+  if (input === 'final') return behindSaes(view, `blocks.${layer - 1}.hook_resid_post`)
   return `blocks.${layer}.${input === 'mlp' ? 'hook_mlp_in' : `hook_${input}_input`}`
 }
 
 /** [B,P,D] */
-function gradientAt(run: GradientRun, receiver: Receiver): tf.Tensor {
-  const gradient = run.gradients.get(inputPoint(receiver))
+function gradientAt(view: HookedModel, run: GradientRun, receiver: Receiver): tf.Tensor {
+  const gradient = run.gradients.get(inputPoint(view, receiver))
   return receiver.head === undefined ? gradient : gradient.slice([0, 0, receiver.head, 0], [-1, -1, 1, -1])
 }

@@ -10,7 +10,8 @@ import { progressOf } from './report/progress.js'
 import { Result } from './report/result.js'
 import type { Input } from './run-options.js'
 import { checkBudget } from './sweep/budget.js'
-import { describe, resolveInterventions, type Intervention } from './sweep/edits.js'
+import { describe } from './sweep/describe-edits.js'
+import { resolveInterventions, type Intervention } from './sweep/edits.js'
 import { judgeOf } from './sweep/judge.js'
 import { PartialFile } from './sweep/partial.js'
 import { checkSource, resampleOrder } from './sweep/sources.js'
@@ -19,6 +20,7 @@ import type { TokenOptions } from './tokens/tokens.js'
 import { reachedNames, type LoadedModel, type View } from './view.js'
 
 export type { Edit, Intervention, Replacement } from './sweep/edits.js'
+export type { Made } from './sweep/made.js'
 
 export interface SweepOptions extends TokenOptions {
   /** Bytes for activations, the weights left out; larger batches take more and are faster. @default 2 ** 29 */

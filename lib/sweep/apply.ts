@@ -111,7 +111,9 @@ function stepValue(
     )
   }
   if (value.kind === 'vector') return vectors(point, step, units !== undefined, values)
-  const tensors = step.map((edit) => values.placed((edit ?? edits[0]!).point.name, (edit ?? edits[0]!).value))
+  let own = edits[0]!
+  // rows without an edit are given their neighbour's: the fewer changes, the fewer pieces
+  const tensors = step.map((edit) => values.placed((own = edit ?? own).point.name, own.value))
   const all = values.rows(tensors, point, rows)
   return places && units ? tf.gather(all, tf.tensor1d([...places.keys()], 'int32'), unitAxis(point)) : all
 }

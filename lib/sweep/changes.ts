@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import { axesOf, type HookPoint } from '../hooks.js'
 import { positionAxis } from './apply.js'
 import type { CleanRun, Kept } from './clean.js'
-import { unitAxis, type ResolvedEdit } from './edits.js'
+import { unitAxis, type ResolvedEdit, type Value } from './edits.js'
 import { rowsOf, type ValueSource } from './values.js'
 
 /** 1 where a value differs from the clean one: [B,P,U]. */
@@ -29,6 +29,7 @@ export class Changes {
     for (const edit of edits) {
       const key = keyOf(edit)
       if (key === undefined || this.#known.has(key) || !this.#clean.has(edit.point.name)) continue
+      values.hold([edit])
       const different = tf.tidy(() => this.#different(edit, values))
       const [, positions, units] = different.shape as [number, number, number]
       this.#known.set(key, { flags: await different.data(), positions, units })
@@ -36,7 +37,7 @@ export class Changes {
     }
   }
 
-  #different({ point, value, units }: ResolvedEdit, values: ValueSource): tf.Tensor {
+  #different({ point, value, units, mode }: ResolvedEdit, values: ValueSource): tf.Tensor {
     const x = this.#clean.get(point.name)
     const { tokens, first } = this.#clean
     const places = this.#kept.get(point.name)
@@ -47,7 +48,7 @@ export class Changes {
       places && value.kind !== 'number'
         ? tf.gather(full, tf.tensor1d([...places.keys()], 'int32'), unitAxis(point))
         : full
-    return byUnit(tf.notEqual(x, some).toFloat(), point, units !== undefined)
+    return byUnit(tf.notEqual(mode === 'add' ? 0 : x, some).toFloat(), point, units !== undefined)
   }
 
   /** The first position below `end` where the edit changes the prompt's run; undefined where there is none. */
@@ -71,10 +72,16 @@ export class Changes {
 
 /** Edits that are compared in one go; undefined for those that always change something. */
 function keyOf({ point, mode, value, units }: ResolvedEdit): string | undefined {
-  if (mode === 'add' || value.kind === 'vector' || (value.kind === 'number' && value.value !== 0)) return undefined
-  const what =
-    value.kind === 'number' ? value.value : value.kind === 'tensor' ? `tensor ${value.tensor.id}` : value.kind
-  return `${point.name} ${what} ${units !== undefined}`
+  const what = textOf(value)
+  const always = what === undefined || (value.kind === 'number' && (mode === 'add' || value.value !== 0))
+  return always ? undefined : `${mode} ${point.name} ${what} ${units !== undefined}`
+}
+
+function textOf(value: Value): string | undefined {
+  if (value.kind === 'vector') return undefined
+  if (value.kind === 'number') return String(value.value)
+  if (value.kind === 'tensor') return `tensor ${value.tensor.id}`
+  return value.kind === 'made' ? `made ${value.made.key}` : value.kind
 }
 
 /** [B,P,U] of what differs anywhere in a unit, or at all: U is 1 then. */

@@ -8,16 +8,17 @@ import { metricPositions } from '../metrics.js'
 import { resolvePosition } from '../positions.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { featureShape, type View } from '../view.js'
+import { isMade, type Made } from './made.js'
 import { checkSource } from './sources.js'
 
 /**
  * What takes an activation's place: zeros; its mean over all real positions of the source prompts; its value on the
  * source prompt of the same number; the same, but without a source on another of the prompts, drawn with the seed
- * (`resample`); a number; numbers
- * of one position (of one unit, where units are given); a tensor of the whole activation [B,P,…]; another run's cache.
+ * (`resample`); a number; numbers of one position (of one unit, where units are given); a tensor of the whole activation
+ * [B,P,…], there already or made when it is needed; another run's cache.
  */
 export type Replacement =
-  'zero' | 'mean' | 'source' | 'resample' | number | ArrayLike<number> | tf.Tensor | ActivationCache
+  'zero' | 'mean' | 'source' | 'resample' | number | ArrayLike<number> | tf.Tensor | Made | ActivationCache
 
 /** A change at one hook point: exactly one of `to`, `add` and `by`. */
 export interface Edit {
@@ -31,7 +32,7 @@ export interface Edit {
   readonly column?: number
   readonly to?: Replacement
   /** What is added: steering. */
-  readonly add?: number | ArrayLike<number> | tf.Tensor
+  readonly add?: number | ArrayLike<number> | tf.Tensor | Made
   /** Any hook function: it sees the whole batch of prompts, in a run of its own from this layer on. */
   readonly by?: HookFunction
   /** @default the hook point, units, positions and what is done there */
@@ -45,6 +46,7 @@ export type Value =
   | { readonly kind: 'number'; readonly value: number }
   | { readonly kind: 'vector'; readonly values: ArrayLike<number> }
   | { readonly kind: 'tensor'; readonly tensor: tf.Tensor }
+  | { readonly kind: 'made'; readonly made: Made }
   | { readonly kind: 'mean' | 'resample' | 'source' }
 
 /** An edit with everything looked up. */
@@ -211,6 +213,7 @@ class EditLookUp {
       return { kind: 'tensor', tensor }
     }
     if (given instanceof tf.Tensor) return this.#tensor(point, given)
+    if (isMade(given)) return { kind: 'made', made: given }
     if (typeof given === 'object' && given !== null && typeof (given as ArrayLike<number>).length === 'number') {
       return this.#vector(point, given as ArrayLike<number>, ofUnit)
     }
@@ -272,23 +275,3 @@ function checkMeanPoint(kind: string, { name, shape }: HookPoint): void {
 
 const featureSizes = (point: HookPoint, config: ModelConfig): number[] | undefined =>
   featureShape(point, config).every((n) => n !== undefined) ? featureShape(point, config) : undefined
-
-/** What an intervention is called where it has no label. */
-export function describe(intervention: Intervention): string {
-  return ([intervention].flat() as readonly Edit[]).map(describeEdit).join(' + ')
-}
-
-function describeEdit(edit: Edit): string {
-  if (edit.label !== undefined) return edit.label
-  const unit = edit.unit === undefined ? '' : ` ${[edit.unit].flat().join(',')}`
-  const place = edit.position ?? edit.column
-  const position = place === undefined ? '' : ` at ${[place].flat().join(',')}`
-  return `${edit.hook}${unit}${position} ${describeChange(edit)}`
-}
-
-function describeChange({ to, add, by }: Edit): string {
-  if (by) return by.name || 'function'
-  const value = to ?? add
-  const text = typeof value === 'string' || typeof value === 'number' ? String(value) : value instanceof ActivationCache ? 'replaced' : 'given' // prettier-ignore
-  return add === undefined ? text : `+ ${text}`
-}

@@ -66,7 +66,9 @@ export class SweepRun {
     const lean = { ...view, attached: neededSaes(view.attached, inside) }
     const kept = keptPoints(this.#edits, lean, new Set(this.#byName.keys()), judge.reading?.hook)
     const sizes: Sizes = { config: model.config, view: lean, points: this.#byName, positions: tokens.positions, reading: judge.reading } // prettier-ignore
-    const atOnce = promptsAtOnce(sizes, kept, this.#setup.budget)
+    // what is made is made of runs of its own
+    const made = this.#edits.some(({ value }) => value.kind === 'made')
+    const atOnce = promptsAtOnce(sizes, kept, this.#setup.budget / (made ? 2 : 1))
     const apart = fast && judge.reading !== undefined && this.#interventions.every(({ by }) => by.length === 0)
     const chunk = apart ? atOnce : tokens.batch
     const activations: Activations = (names, some) => activationsOf(model, lean, this.#byName, names, some)
@@ -76,7 +78,7 @@ export class SweepRun {
       for (let first = 0; first < tokens.batch; first += chunk) {
         const prompts = range(first, Math.min(tokens.batch, first + chunk))
         const sourced = sourcedOf(activations, sources, prompts, this.#edits)
-        using values = new ValueSource(model.config, means, sourced, first)
+        using values = new ValueSource({ config: model.config, means, sourced }, prompts, tokens.positions)
         const slow = fast ? this.#interventions.filter(({ by }) => by.length > 0) : this.#interventions
         if (slow.length > 0) await this.#runWhole(slow, values)
         if (!fast) return
@@ -173,6 +175,7 @@ export class SweepRun {
       return { start, begin, count: end - begin, prompts, edits }
     })
     const rows = members.flatMap((member) => member.rows)
+    values.hold(joining.flatMap((member) => member.edits.flat()))
     const read = runWave(context, clean, values, { members: joining, last })
     try {
       const prompts = rows.map((row) => row % batch)

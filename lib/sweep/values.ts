@@ -7,6 +7,7 @@ import type { Tokens } from '../tokens/tokens.js'
 import { featureShape } from '../view.js'
 import { positionAxis, type RowsAt } from './apply.js'
 import { unitAxis, type ResolvedEdit, type Value } from './edits.js'
+import { MadeTensors } from './made.js'
 
 /** A replacement [B,P,…] whose first row is prompt `first`; its axes of length 1 stand for all. */
 export interface Placed {
@@ -21,40 +22,52 @@ export interface Sources {
   readonly order: readonly number[] | undefined
 }
 
-/** Replacements for some of the prompts. Owns what it made. */
-export class ValueSource implements Disposable {
-  readonly #config: ModelConfig
-  readonly #means: ReadonlyMap<string, tf.Tensor>
-  readonly #sourced: ReadonlyMap<string, tf.Tensor>
-  readonly #first: number
+/** What is known before any intervention is run. */
+export interface KnownValues {
+  readonly config: ModelConfig
+  readonly means: ReadonlyMap<string, tf.Tensor>
+  readonly sourced: ReadonlyMap<string, tf.Tensor>
+}
 
-  constructor(
-    config: ModelConfig,
-    means: ReadonlyMap<string, tf.Tensor>,
-    sourced: ReadonlyMap<string, tf.Tensor>,
-    first: number,
-  ) {
-    this.#config = config
-    this.#means = means
-    this.#sourced = sourced
-    this.#first = first
+/** Replacements for some of the prompts. Owns what was taken from sources and what is made. */
+export class ValueSource implements Disposable {
+  readonly #known: KnownValues
+  readonly #first: number
+  readonly #made: MadeTensors
+
+  /** @param positions P */
+  constructor(known: KnownValues, prompts: readonly number[], positions: number) {
+    this.#known = known
+    this.#first = prompts[0]!
+    this.#made = new MadeTensors(prompts, positions)
+  }
+
+  /** Makes what these edits need and is made; see `MadeTensors.hold`. */
+  hold(edits: Iterable<ResolvedEdit>): void {
+    this.#made.hold(edits)
   }
 
   /** The tensor of a replacement that is one. */
   placed(name: string, value: Value): Placed {
-    if (value.kind === 'mean') return { tensor: this.#means.get(name)!, first: 0 }
+    if (value.kind === 'mean') return { tensor: this.#known.means.get(name)!, first: 0 }
     if (value.kind === 'tensor') return { tensor: value.tensor, first: 0 }
-    return { tensor: this.#sourced.get(`${value.kind} ${name}`)!, first: this.#first }
+    if (value.kind === 'made') return { tensor: this.#made.get(value.made), first: this.#first }
+    return { tensor: this.#known.sourced.get(`${value.kind} ${name}`)!, first: this.#first }
   }
 
   /** Each row's replacement at its prompt and positions: [R|1,Q|1,…]. */
   rows(placed: readonly Placed[], point: HookPoint, { prompts, begin, count }: RowsAt): tf.Tensor {
-    const one = placed.every(({ tensor }) => tensor === placed[0]!.tensor)
-    if (one) return rowsOf(placed[0]!, point, { prompts, begin, count })
-    const each = placed.map((own, r) => rowsOf(own, point, { prompts: [prompts[r]!], begin, count }))
+    const starts = range(placed.length).filter((r) => placed[r]!.tensor !== placed[r - 1]?.tensor)
+    const runs = starts.map((r, i) => ({ own: placed[r]!, prompts: prompts.slice(r, starts[i + 1]) }))
+    if (runs.length === 1) return rowsOf(runs[0]!.own, point, { prompts, begin, count })
     const positions = positionAxis(point)
-    const full = (x: tf.Tensor) => (x.shape[positions] === count ? x : tf.tile(x, x.shape.map((_, i) => (i === positions ? count : 1)))) // prettier-ignore
-    return tf.concat(each.map(full))
+    const full = (x: tf.Tensor, rows: number) => {
+      const times = x.shape.map((n, i) => (i === 0 ? rows / n : i === positions ? count / n : 1))
+      return times.every((n) => n === 1) ? x : tf.tile(x, times)
+    }
+    return tf.concat(
+      runs.map(({ own, prompts }) => full(rowsOf(own, point, { prompts, begin, count }), prompts.length)),
+    )
   }
 
   /** The axes behind [R,1] of numbers of one position, or of one unit there. */
@@ -63,12 +76,13 @@ export class ValueSource implements Disposable {
     if (features === 1) return [ofUnit ? 1 : size]
     if (ofUnit) return [...new Array<number>(unitAxis(point) - 1).fill(1), size]
     return point.name.includes('.hook_sae_')
-      ? [this.#config.nHeads, size / this.#config.nHeads]
-      : featureShape(point, this.#config)
+      ? [this.#known.config.nHeads, size / this.#known.config.nHeads]
+      : featureShape(point, this.#known.config)
   }
 
   [Symbol.dispose](): void {
-    for (const tensor of this.#sourced.values()) tensor.dispose()
+    for (const tensor of this.#known.sourced.values()) tensor.dispose()
+    this.#made[Symbol.dispose]()
   }
 }
 

@@ -41,6 +41,7 @@ export class WholeRuns implements Disposable {
 
   /** The same under an intervention. */
   under(intervention: ResolvedIntervention, values: ValueSource): tf.Tensor3D {
+    values.hold(intervention.edits)
     const { batch, positions } = this.#context.tokens
     const rows = { prompts: range(batch), begin: 0, count: positions }
     const hooks = new Map<string, HookFunction[]>()
