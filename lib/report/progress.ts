@@ -15,30 +15,38 @@ export interface ProgressOutput {
   readonly now: () => number
 }
 
+/** Milliseconds from which on it is worth telling. */
+const LONG = 1000
+
 /**
  * Shows how many of `total` steps are done: on a terminal a bar with the time left, redrawn at most ten times a
- * second; elsewhere (a log file, CI) one line at the start and one at the end.
+ * second; elsewhere (a log file, CI) one line after the first second and one at the end. What takes less than a second
+ * leaves no line.
  */
 export function progress(label: string, total: number, output: Partial<ProgressOutput> = {}): Progress {
   const { stream = process.stderr, now = () => performance.now() } = output
   const name = visibleControls(label)
   const start = now()
-  let [count, drawn, ended] = [0, -Infinity, false]
+  let [count, drawn, told, ended] = [0, -Infinity, false, false]
+  const isLong = () => now() - start >= LONG
   const draw = () => {
     drawn = now()
     stream.write(`\r\x1b[K${shorten(barLine(name, count, total, drawn - start), (stream.columns ?? 80) - 1)}`)
   }
   if (stream.isTTY) draw()
-  else stream.write(`${name}: ${total} to do\n`)
   return {
     tick(n = 1) {
       count += n
-      if (stream.isTTY && !ended && now() - drawn >= 100) draw()
+      if (ended || (stream.isTTY ? now() - drawn < 100 : told || !isLong())) return
+      told = true
+      if (stream.isTTY) draw()
+      else stream.write(`${name}: ${total} to do\n`)
     },
     done() {
       if (ended) return
       ended = true
-      stream.write(`${stream.isTTY ? '\r\x1b[K' : ''}${name}: ${count} of ${total} in ${duration(now() - start)}\n`)
+      if (stream.isTTY) stream.write('\r\x1b[K')
+      if (isLong()) stream.write(`${name}: ${count} of ${total} in ${duration(now() - start)}\n`)
     },
   }
 }

@@ -10,14 +10,29 @@ describe('progress', () => {
     return { written, wait: (ms: number) => (time += ms), output: { stream, now: () => time } }
   }
 
-  it('writes a line at the start and one at the end where there is no terminal', () => {
+  it('writes a line after a second and one at the end where there is no terminal', () => {
     const { written, wait, output } = fake(false)
     const bar = progress('Patching', 100, output)
-    for (let i = 0; i < 100; i++) bar.tick()
-    wait(2500)
+    for (let i = 0; i < 100; i++) {
+      bar.tick()
+      wait(25)
+      if (i < 40) expect(written).to.deep.equal([])
+    }
     bar.done()
     bar.done()
     expect(written).to.deep.equal(['Patching: 100 to do\n', 'Patching: 100 of 100 in 2.5 s\n'])
+  })
+
+  it('leaves no line of what took less than a second', () => {
+    for (const isTTY of [false, true]) {
+      const { written, wait, output } = fake(isTTY)
+      const bar = progress('Patching', 2, output)
+      bar.tick()
+      wait(900)
+      bar.tick()
+      bar.done()
+      expect(written.at(-1)).to.equal(isTTY ? '\r\x1b[K' : undefined)
+    }
   })
 
   it('draws a bar with the time left on a terminal', () => {
@@ -29,7 +44,7 @@ describe('progress', () => {
     wait(3000)
     bar.tick(75)
     bar.done()
-    expect(written.at(-1)).to.equal('\r\x1b[KPatching: 100 of 100 in 4.0 s\n')
+    expect(written.slice(-2)).to.deep.equal(['\r\x1b[K', 'Patching: 100 of 100 in 4.0 s\n'])
   })
 
   it('redraws ten times a second at most', () => {
@@ -61,7 +76,9 @@ describe('progress', () => {
     process.stderr.write = output.stream.write as unknown as typeof error
     process.stdout.write = ((text: string) => (toStdout += text)) as unknown as typeof out
     try {
-      progress('Quiet', 1).done()
+      let time = 0
+      const bar = progress('Quiet', 1, { now: () => (time += 2000) })
+      bar.done()
     } finally {
       Object.assign(process.stderr, { write: error })
       Object.assign(process.stdout, { write: out })
