@@ -145,7 +145,10 @@ function peakRow(latent: number): (string | number)[] {
 /** The largest values of a result of one axis; 0 is where nothing is. */
 function table(label: string, unit: string, result: Result, limit: number): Table {
   const top = result.top(limit).filter(({ value }) => value !== 0)
-  return new Table([label, unit], top.map(({ labels, value }) => [labels[0]!, value])) // prettier-ignore
+  return new Table(
+    [label, unit],
+    top.map(({ labels, value }) => [visibleToken(labels[0]!), value]),
+  )
 }
 
 function difference(losses: Result): number[] {

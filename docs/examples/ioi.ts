@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { ablation, attributionPatching, ioiPrompts, latentPaths, heatmap, latentsAt, logitDiff } from 'tfjs-lens'
-import { metricUnder, Notebook, pearson, scatter, Table, type IoiPrompt, type Result } from 'tfjs-lens'
+import { metricUnder, Notebook, pearson, scatter, Table, visibleToken, type IoiPrompt, type Result } from 'tfjs-lens'
 import {
   count,
   hookOption,
@@ -42,7 +42,12 @@ const kept = model.withSaes(sae!, { errorTerm: true })
 const allKept = model.withSaes(saes.list, { errorTerm: true })
 const views = { model, 'one SAE': one, 'one, with error': kept, [`${saes.list.length} SAEs`]: model.withSaes(saes.list), [`${saes.list.length}, with errors`]: allKept } // prettier-ignore
 const differences = await metricUnder(views, clean, { metric })
-const rows = prompts.map(({ clean: text, answer, wrong }, b) => [text, answer, wrong, differences.at(b, 'model')])
+const rows = prompts.map(({ clean: text, answer, wrong }, b) => [
+  text,
+  visibleToken(answer),
+  visibleToken(wrong),
+  differences.at(b, 'model'),
+])
 report.show(new Table(['prompt', 'answer', 'wrong', 'logit difference'], rows))
 report.heading('With SAEs', 'the same when reconstructions stand in, with and without what they miss')
 const average = differences.mean('prompt')

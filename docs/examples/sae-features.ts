@@ -4,7 +4,16 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { arithmeticPrompts, generationAccuracy, histogram, indexWithBuffer, kLargestIndices, loadData } from 'tfjs-lens'
-import { maxActivating, Notebook, pocketText, Table, topLatents, topLogits, writePrompts } from 'tfjs-lens'
+import {
+  maxActivating,
+  Notebook,
+  pocketText,
+  Table,
+  topLatents,
+  topLogits,
+  visibleToken,
+  writePrompts,
+} from 'tfjs-lens'
 import type { Highlight, Operation, Sae } from 'tfjs-lens'
 import {
   count,
@@ -133,7 +142,7 @@ function shapesTable(one: Sae): Table {
 
 function logitsTable(one: number): Table {
   const { top, bottom } = logits.latents.find((each) => each.latent === one)!
-  const cells = top.map((up, i) => [up.token, up.logit, bottom[i]!.token, bottom[i]!.logit])
+  const cells = top.map((up, i) => [visibleToken(up.token), up.logit, visibleToken(bottom[i]!.token), bottom[i]!.logit])
   return new Table(['raised', 'logits', 'lowered', 'logits'], cells, { title: `latent ${one}` })
 }
 
