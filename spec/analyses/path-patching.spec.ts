@@ -1,4 +1,7 @@
 /** Path patching and edge attribution, held to hooks that patch one receiver's input by hand. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { edgeAttribution, pathPatching } from '../../analyses/index.js'
@@ -112,6 +115,37 @@ describe('pathPatching and edgeAttribution', () => {
     const single = await pathPatching(model, clean, { ...set, receivers: ['L2H4.q'] })
     const alone = await pathPatching(model, clean, { ...set, receivers: ['L2H4.q'], together: true })
     expectClose(single.values, alone.values, 0)
+  })
+
+  it('is one sweep: within any budget, with one count, and it goes on where it was stopped', async () => {
+    const { clean, corrupt, metric } = await ioi(3)
+    const folder = await mkdtemp(join(tmpdir(), 'tfjs-lens-'))
+    const nodes = { senders: ['embed', 'L1H2', 'MLP1'], receivers: ['L2H4.q', 'L3H0.v', 'MLP3', 'final'] }
+    const set = { metric, source: corrupt, ...nodes }
+    const whole = await pathPatching(model, clean, { ...set, ...quiet })
+    const small = await pathPatching(model, clean, { ...set, ...quiet, budget: 1 })
+    expectClose(small.values, whole.values, tolerances.noise)
+    const stop = new AbortController()
+    const counts: string[] = []
+    const onProgress = (done: number, total: number) => {
+      counts.push(`${done}/${total}`)
+      if (done === 5) stop.abort(new Error('enough'))
+    }
+    try {
+      const save = join(folder, 'paths.json')
+      const stopped = pathPatching(model, clean, { ...set, budget: 1, save, onProgress, signal: stop.signal })
+      expect(await stopped.then(() => 'whole', String)).to.equal('Error: enough')
+      expect(counts).to.include('5/12')
+      expect(counts).to.not.include('12/12')
+      const again: number[] = []
+      const rest = await pathPatching(model, clean, { ...set, save, onProgress: (done) => void again.push(done) })
+      expectClose(rest.values, whole.values, tolerances.noise)
+      expect(again).to.deep.equal(Array.from({ length: 12 }, (_, i) => i + 1))
+      const other = () => pathPatching(model, clean, { ...set, source: [...corrupt].reverse(), save, ...quiet })
+      expect(await refusalOf(other)).to.include('holds the results of another sweep')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 
   it('estimates paths to first order, better with steps where the path is straight', async () => {
