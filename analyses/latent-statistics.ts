@@ -5,10 +5,9 @@ import type { HookedModel } from '../lib/model.js'
 import type { JsonObject } from '../lib/report/json.js'
 import { progress } from '../lib/report/progress.js'
 import { Result } from '../lib/report/result.js'
-import { moments } from '../lib/stats/row-moments.js'
 import type { Sae } from '../saes/index.js'
 import { chosenLatents, encoderAt, type Encoder } from './encoders.js'
-import { eachProjection } from './latent-statistics-rows.js'
+import { eachMoments } from './latent-statistics-moments.js'
 
 export interface LatentStatisticsOptions {
   /** Of each SAE. @default all */
@@ -40,7 +39,7 @@ export interface SaeLatents {
 /**
  * Mean, std, skewness and kurtosis of what each latent adds to the logits, over the vocabulary, and the log10 of how
  * often it fires (NaN where the SAE's folder does not tell): axes [latent, statistic]. Population formulas: std divides
- * by V, skewness is the mean of z³, kurtosis that of z⁴ (3 for a Gaussian). Summed in float64, some latents at a time.
+ * by V, skewness is the mean of z³, kurtosis that of z⁴ (3 for a Gaussian). In memory that does not grow with either.
  *
  * A latent that adds the same to every logit (a W_dec of 0) has std, skewness and kurtosis 0, and a note counts these.
  * The projection is W_dec · W_U, through W_O or W_out for SAEs in attention and MLPs; see latent-logits.ts.
@@ -59,8 +58,8 @@ export async function latentStatistics(view: HookedModel, options: LatentStatist
     const latents = lists[i]!
     const first = saes.reduce((sum, sae) => sum + sae.latents.length, 0)
     saes.push(describe(encoder, first, latents))
-    await eachProjection(view, encoder, latents, { cosine, onProgress: report }, (projection, place) => {
-      const { mean, std, skewness, kurtosis } = moments(projection)
+    await eachMoments(view, encoder, latents, { cosine, onProgress: report }, (moments, place) => {
+      const { mean, std, skewness, kurtosis } = moments
       const sparsity = encoder.sae.logSparsity?.[latents[place]!] ?? NaN
       values.set([mean, std, skewness, kurtosis, sparsity], (first + place) * width)
     })
