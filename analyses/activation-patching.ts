@@ -2,6 +2,7 @@
 import type { HookedModel, Input } from '../lib/model.js'
 import type { Result } from '../lib/report/result.js'
 import { checkSource } from '../lib/sweep/sources.js'
+import { isHeadTarget } from './targets.js'
 import { intervene, type InterventionOptions } from './interventions.js'
 
 export interface PatchingOptions extends Omit<InterventionOptions, 'position'> {
@@ -19,8 +20,8 @@ export interface PatchingOptions extends Omit<InterventionOptions, 'position'> {
  * @throws ArgumentError when prompts and sources do not have one shape
  */
 export function activationPatching(view: HookedModel, prompts: Input, options: PatchingOptions): Promise<Result> {
-  const position =
-    options.position ?? (typeof options.target === 'string' && options.target !== 'heads' ? 'each' : 'all')
+  const { target } = options
+  const position = options.position ?? (typeof target === 'string' && !isHeadTarget(target) ? 'each' : 'all')
   return intervene('activation patching', view, prompts, { ...options, position }, (tokens) => {
     const source = view.toTokens(options.source, options)
     checkSource('activationPatching', tokens, source)

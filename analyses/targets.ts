@@ -9,14 +9,18 @@ import { range } from '../lib/range.js'
 
 const layerPoints = ['resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out'] as const
 
+/** Points of every head by the target's name. */
+const headPoints = { heads: 'z', q: 'q', k: 'k', v: 'v', pattern: 'pattern' } as const
+
 /**
  * - `heads`: every attention head (its hook_z); `{ heads: [[9, 6], …] }` some of them
+ * - `q`, `k`, `v`, `pattern`: that point of every head; keys and values that heads share are one
  * - `resid_pre`, `resid_mid`, `resid_post`, `attn_out`, `mlp_out`: that point of every layer
  * - `{ latents: [12, 7] }`: latents of the view's SAE; name its hook point with `hook` where there are several
  * - `{ hooks: [names] }`: whole hook points, such as an SAE's `….hook_sae_error`
  */
 export type Target =
-  | 'heads'
+  | keyof typeof headPoints
   | (typeof layerPoints)[number]
   | { readonly heads: readonly (readonly [layer: number, head: number])[] }
   | { readonly latents: readonly number[]; readonly hook?: HookName }
@@ -36,13 +40,10 @@ export interface Sites {
 
 /** @throws ArgumentError, HookError for a layer, head, latent or point that the view does not have. */
 export function resolveTarget(verb: string, view: HookedModel, target: Target): Sites {
-  const { nLayers, nHeads } = view.config
+  const { nLayers } = view.config
   const layers = range(nLayers)
-  if (target === 'heads') {
-    const sites = layers.flatMap((l) => range(nHeads).map((unit) => ({ name: `blocks.${l}.attn.hook_z`, unit })))
-    return { axes: [layerAxis(nLayers), { name: 'head', labels: range(nHeads).map((h) => `H${h}`) }], sites }
-  }
   if (typeof target === 'string') {
+    if (isHeadTarget(target)) return everyHead(view, target)
     if (!layerPoints.includes(target)) throw unknownTarget(verb, target)
     return { axes: [layerAxis(nLayers)], sites: layers.map((l) => ({ name: `blocks.${l}.hook_${target}` })) }
   }
@@ -54,6 +55,19 @@ export function resolveTarget(verb: string, view: HookedModel, target: Target): 
     return { axes: [{ name: 'hook', labels: target.hooks }], sites: target.hooks.map((name) => ({ name })) }
   }
   throw unknownTarget(verb, JSON.stringify(target))
+}
+
+/** Whether a target names a point of every head. */
+export const isHeadTarget = (target: string): target is keyof typeof headPoints => Object.hasOwn(headPoints, target)
+
+function everyHead({ config }: HookedModel, target: keyof typeof headPoints): Sites {
+  const { nLayers, nHeads, nKeyValueHeads = nHeads } = config
+  const heads = range(target === 'k' || target === 'v' ? nKeyValueHeads : nHeads)
+  const nameIn = (layer: number) => `blocks.${layer}.attn.hook_${headPoints[target]}`
+  return {
+    axes: [layerAxis(nLayers), { name: 'head', labels: heads.map((head) => `H${head}`) }],
+    sites: range(nLayers).flatMap((layer) => heads.map((unit) => ({ name: nameIn(layer), unit }))),
+  }
 }
 
 function someHeads(verb: string, view: HookedModel, heads: readonly (readonly [number, number])[]): Sites {
@@ -95,7 +109,7 @@ export function saeAt(verb: string, view: HookedModel, hook?: string): AttachedS
 }
 
 function unknownTarget(verb: string, target: string): ArgumentError {
-  const known = ['heads', ...layerPoints]
+  const known = [...Object.keys(headPoints), ...layerPoints]
   return new ArgumentError(
     `${verb}: ${target} is no target. Give ${known.map((t) => `'${t}'`).join(', ')}, { heads }, { latents } or { hooks }.${didYouMean(target, known)}`,
   )

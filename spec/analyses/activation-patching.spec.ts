@@ -32,6 +32,24 @@ describe('activationPatching', () => {
   const patch = (view: HookedModel, options: Some, input: Input = few.clean) =>
     activationPatching(view, input, { metric: few.metric, source: few.corrupt, ...quiet, ...options })
 
+  for (const target of ['q', 'k', 'v', 'pattern'] as const) {
+    it(`of ${target} has the effect of a hook that puts a head's own in, one head at a time`, async () => {
+      const result = await patch(model, { target })
+      expect(result.axes.map((axis) => axis.name)).to.deep.equal(['layer', 'head', 'prompt'])
+      const name = `blocks.2.attn.hook_${target}`
+      const axis = target === 'pattern' ? 1 : 2
+      using sources = model.runWithCache(few.corrupt, { names: name })
+      const metric = model.bindMetric(few.metric, model.toTokens(few.clean))
+      tf.tidy(() => {
+        const isHead = tf.oneHot(5, 8).reshape(axis === 1 ? [1, 8, 1, 1] : [1, 1, 8, 1])
+        const hook = (x: tf.Tensor) => x.add(sources.get(name).sub(x).mul(isHead))
+        const change = metric(model.withHooks({ [name]: hook }).run(few.clean)).sub(metric(model.run(few.clean)))
+        expectClose(result.select('layer', 2).select('head', 5).values, change.dataSync(), tolerances.pocket)
+        expect(change.abs().max().dataSync()[0]).to.be.above(1e-3)
+      })
+    })
+  }
+
   /** The metric of corrupt runs less that of clean ones. */
   function whole(view: HookedModel): number[] {
     const metric = view.bindMetric(few.metric, view.toTokens(few.clean))

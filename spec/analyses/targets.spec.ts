@@ -35,6 +35,16 @@ describe('resolveTarget', () => {
     expect(sites[31]).to.deep.equal({ name: 'blocks.3.attn.hook_z', unit: 7 })
   })
 
+  it('makes a site of another point of every head, keys and values as many as there are', () => {
+    for (const point of ['q', 'k', 'v', 'pattern'] as const) {
+      const { axes, sites } = resolve(point)
+      expect(axes.map(({ labels }) => labels.length)).to.deep.equal([4, 8])
+      expect(sites[9]).to.deep.equal({ name: `blocks.1.attn.hook_${point}`, unit: 1 })
+      const shared = resolve(point, { config: { ...model.config, nKeyValueHeads: 2 } } as HookedModel)
+      expect(shared.axes[1]!.labels).to.have.length(point === 'k' || point === 'v' ? 2 : 8)
+    }
+  })
+
   it('makes a site of a point of every layer', () => {
     for (const point of ['resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out'] as const) {
       const { axes, sites } = resolve(point)
