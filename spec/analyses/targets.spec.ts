@@ -88,7 +88,7 @@ describe('resolveTarget', () => {
 
   it('refuses an unknown target, naming the nearest and all there are', async () => {
     const known =
-      "'heads', 'resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out', { heads }, { latents } or { hooks }."
+      "'heads', 'q', 'k', 'v', 'pattern', 'resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out', { heads }, { latents } or { hooks }."
     expect(await refusal('resid_per')).to.equal(
       `ArgumentError: ablation: resid_per is no target. Give ${known} Did you mean 'resid_pre'?`,
     )
