@@ -9,8 +9,8 @@ type MatrixName = 'W_enc' | 'W_dec'
 
 export interface Pass {
   readonly at: At
-  /** x [...,in] · matrix [in,out]. */
-  multiply(x: tf.Tensor, matrix: MatrixName): tf.Tensor
+  /** x [...,in] · matrix [in,out] (+ bias [out]). */
+  multiply(x: tf.Tensor, matrix: MatrixName, bias?: tf.Tensor): tf.Tensor
   /** A weight of one number a latent [S], such as b_enc, or one for all []. */
   perLatent(name: string): tf.Tensor
   /** x [...,in] · W_skipᵀ, of a skip connection that is stored [out,in]. */
@@ -21,7 +21,10 @@ export interface Pass {
 export function frozenPass(weights: SaeWeights, at: At = silent): Pass {
   return {
     at,
-    multiply: (x, name) => linear(x, name === 'W_dec' ? new SparseRowsMatrix(weights.get(name)) : weights.matrix(name)),
+    multiply(x, name, bias) {
+      const matrix = name === 'W_dec' ? new SparseRowsMatrix(weights.get(name)) : weights.matrix(name)
+      return linear(x, matrix, bias)
+    },
     perLatent: (name) => weights.get(name),
     skip: (x) => linear(x, transposedMap(weights.matrix('W_skip'))),
   }
@@ -37,15 +40,16 @@ function transposedMap(stored: Matrix): LinearMap {
 export function trainablePass(weights: SaeWeights): Pass {
   return {
     at: silent,
-    multiply: (x, name) => product(x, weights.get(name)),
+    multiply: (x, name, bias) => product(x, weights.get(name), bias),
     perLatent: (name) => weights.get(name),
     skip: (x) => product(x, tf.transpose(weights.get<tf.Tensor2D>('W_skip'))),
   }
 }
 
-function product(x: tf.Tensor, W: tf.Tensor2D): tf.Tensor {
+function product(x: tf.Tensor, W: tf.Tensor2D, bias?: tf.Tensor): tf.Tensor {
   const rows = x.reshape<tf.Tensor2D>([-1, W.shape[0]])
-  return tf.matMul(rows, W).reshape([...x.shape.slice(0, -1), W.shape[1]])
+  const y = tf.matMul(rows, W).reshape([...x.shape.slice(0, -1), W.shape[1]])
+  return bias ? y.add(bias) : y
 }
 
 /** Some latents only: their columns of W_enc, and their numbers of every weight that has one a latent. */
@@ -54,7 +58,7 @@ export function latentsPass(weights: SaeWeights, latents: readonly number[]): Pa
   const some = (name: string) => weights.get(name)
   return {
     ...frozenPass(weights),
-    multiply: (x, name) => product(x, tf.gather(some(name) as tf.Tensor2D, indices, 1)),
+    multiply: (x, name, bias) => product(x, tf.gather(some(name) as tf.Tensor2D, indices, 1), bias),
     perLatent: (name) => (some(name).rank === 0 ? some(name) : tf.gather(some(name), indices)),
   }
 }

@@ -164,7 +164,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   /** hook_sae_acts_pre: input · W_enc + b_enc [...,S]. */
   protected preActivations(input: tf.Tensor, pass: Pass): tf.Tensor {
-    return pass.at('hook_sae_acts_pre', pass.multiply(input, 'W_enc').add(pass.perLatent('b_enc')))
+    return pass.at('hook_sae_acts_pre', pass.multiply(input, 'W_enc', pass.perLatent('b_enc')))
   }
 
   /** From the reconstruction of the normalized input to what goes on; without a pass, to what latents alone give. */
@@ -178,7 +178,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   #reconstruct(acts: tf.Tensor, pass: Pass): tf.Tensor {
     const scaled = this.cfg.hasScalingFactor ? acts.mul(this.weight('scaling_factor')) : acts
-    return pass.multiply(scaled, 'W_dec').add(this.b_dec)
+    return pass.multiply(scaled, 'W_dec', this.b_dec)
   }
 
   #flatten(x: tf.Tensor): tf.Tensor {
