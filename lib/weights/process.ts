@@ -106,10 +106,9 @@ export function foldLn(weights: NamedTensors, anatomy: Anatomy): void {
           old.add(tf.matMul(shift.reshape([1, -1]), need(weights, W) as tf.Tensor2D).reshape([-1])),
         )
       }
-      replace(weights, W, (matrix) => {
-        const scaled = matrix.mul(scale.reshape([-1, 1]))
-        return anatomy.normalization === 'LN' ? scaled.sub(scaled.mean(0, true)) : scaled
-      })
+      // one after the other, so that an unembedding is in memory twice, not three times
+      replace(weights, W, (matrix) => matrix.mul(scale.reshape([-1, 1])))
+      if (anatomy.normalization === 'LN') replace(weights, W, (matrix) => matrix.sub(matrix.mean(0, true)))
     }
     scale.dispose()
     shift?.dispose()
