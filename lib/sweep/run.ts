@@ -1,6 +1,6 @@
 /** A sweep at work: chunks of prompts, each with a clean run, and batches of interventions behind it. */
 import * as tf from '@tensorflow/tfjs'
-import { layerOf, type HookPoint } from '../hooks.js'
+import type { HookPoint } from '../hooks.js'
 import { checkMetric } from '../metrics.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { columnsOf, type Columns } from '../unembed.js'
@@ -11,7 +11,7 @@ import { Changes } from './changes.js'
 import { activationsOf, CleanRun, keptPoints } from './clean.js'
 import type { ResolvedEdit, ResolvedIntervention } from './edits.js'
 import type { Judge } from './judge.js'
-import { Landing, neededSaes } from './landing.js'
+import { Landing, neededSaes, spans, startsBehindHooks } from './landing.js'
 import { Ledger, type SweepValues } from './ledger.js'
 import type { PartialFile } from './partial.js'
 import { plan, type Group } from './plan.js'
@@ -61,18 +61,21 @@ export class SweepRun {
 
   async #run(): Promise<void> {
     const { tokens, sources, view, model, judge } = this.#setup
-    const fast = view.hooks.length === 0 && view.stopAt === undefined
-    const inside = [...this.#edits.map((edit) => edit.point.name), ...(judge.reading?.hook === undefined ? [] : [judge.reading.hook])] // prettier-ignore
+    const fast = view.stopAt === undefined && startsBehindHooks(view, this.#edits)
+    const hooked = view.hooks.length > 0 // hook functions see whole batches
+    const inside = [...this.#edits.map(({ point }) => point), ...view.hooks].map(({ name }) => name)
+    if (judge.reading?.hook !== undefined) inside.push(judge.reading.hook)
     const lean = { ...view, attached: neededSaes(view.attached, inside) }
     const kept = keptPoints(this.#edits, lean, new Set(this.#byName.keys()), judge.reading?.hook)
     const sizes: Sizes = { config: model.config, view: lean, points: this.#byName, positions: tokens.positions, reading: judge.reading } // prettier-ignore
     // what is made is made of runs of its own
     const made = this.#edits.some(({ value }) => value.kind === 'made')
     const atOnce = promptsAtOnce(sizes, kept, this.#setup.budget / (made ? 2 : 1))
-    const apart = fast && judge.reading !== undefined && this.#interventions.every(({ by }) => by.length === 0)
+    const apart =
+      fast && !hooked && judge.reading !== undefined && this.#interventions.every(({ by }) => by.length === 0)
     const chunk = apart ? atOnce : tokens.batch
     const activations: Activations = (names, some) => activationsOf(model, lean, this.#byName, names, some)
-    const means = meansOf(activations, sources.source, this.#edits, atOnce)
+    const means = meansOf(activations, sources.source, this.#edits, hooked ? sources.source.batch : atOnce)
     using columns = fast ? this.#columns() : undefined
     try {
       for (let first = 0; first < tokens.batch; first += chunk) {
@@ -269,9 +272,6 @@ export class SweepRun {
     this.#setup.signal?.throwIfAborted()
   }
 }
-
-/** Whether an SAE reads in one block and writes in another. */
-const spans = ({ site, outputSite }: View['attached'][number]): boolean => layerOf(site) !== layerOf(outputSite)
 
 async function dataOf(numbers: tf.Tensor): Promise<Float32Array> {
   try {

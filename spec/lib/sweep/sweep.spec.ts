@@ -144,10 +144,29 @@ describe('sweep', () => {
       strongest.dispose()
       const edits = latents.flatMap((unit): Intervention[] => [{ hook: acts, unit, to: 'zero' }, { hook: acts, unit, position: -1, add: 2 }]) // prettier-ignore
       const fast = await view.sweep(few.clean, edits, few.metric, quiet)
-      const slow = await view.withHooks({ hook_embed: () => undefined }).sweep(few.clean, edits, few.metric, quiet)
+      const slow = await view
+        .withHooks({ 'blocks.3.hook_resid_post': () => undefined })
+        .sweep(few.clean, edits, few.metric, quiet)
       expectClose(fast.values, slow.values, tolerances.noise)
       expect(maxDifference(fast.values, new Float32Array(fast.values.length))).to.be.above(0.1)
     }
+  })
+
+  it('runs the hooks of a view once, with all prompts, where they lie before all edits', async () => {
+    const shapes: number[][] = []
+    const steer = (x: tf.Tensor) => {
+      shapes.push(x.shape)
+      return x.mul(1.5)
+    }
+    const view = model.withHooks({ 'blocks.0.hook_mlp_out': steer })
+    const edits: Intervention[] = [...heads.slice(2), { hook: z(2), unit: 1, to: 'mean' }, { hook: z(3), to: 'source' }]
+    const options = { ...quiet, source: few.corrupt, budget: 1 }
+    const fast = await view.sweep(few.clean, edits, few.metric, options)
+    expect(shapes).to.deep.equal(Array.from({ length: 3 }, () => [3, 22, 128])) // the prompts, and twice the sources
+    const slow = await view.withHooks({ 'unembed.hook_in': () => undefined }).sweep(few.clean, edits, few.metric, options) // prettier-ignore
+    expectClose(fast.values, slow.values, tolerances.noise)
+    const plain = await model.sweep(few.clean, edits, few.metric, options)
+    expect(maxDifference(fast.values, plain.values)).to.be.above(0.1)
   })
 
   describe('that is stopped', () => {
