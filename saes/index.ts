@@ -6,6 +6,7 @@ import { didYouMean } from '../lib/nearest.js'
 import type { HookedModel } from '../lib/model.js'
 import { downloadBars } from '../lib/report/download-bars.js'
 import type { HubSourceOptions } from '../lib/weights/hub.js'
+import type { HostTensor } from '../lib/weights/safetensors.js'
 import { brief, fewNames } from '../lib/weights/untrusted.js'
 import { foldActivationNorm } from './fold.js'
 import { readSae } from './formats/layouts.js'
@@ -102,10 +103,18 @@ function makeSae({ cfg, tensors, logSparsity }: SaeFiles, label: string): Sae {
   )
   sae.build() // outside tidy: its variables must live on
   tf.tidy(() => {
-    sae.load(Object.fromEntries([...tensors].map(([name, t]) => [name, tf.tensor(floats(t.values), [...t.shape])])))
+    sae.load(Object.fromEntries([...tensors].map(([name, t]) => [name, uploaded(t)])))
   })
   sae.logSparsity = logSparsity
   return sae
+}
+
+/** Used once: the native backend holds on to the JavaScript array, a second copy of the weight, until the first use. */
+function uploaded({ values, shape }: HostTensor): tf.Tensor {
+  const tensor = tf.tensor(floats(values), [...shape])
+  const [begin, size] = [shape.map(() => 0), shape.map(() => 1)]
+  tensor.slice(begin, size)
+  return tensor
 }
 
 /** Integers become floats, as in the weights of models. */
