@@ -77,6 +77,27 @@ describe('lib/ops/loss', () => {
     })
   })
 
+  it('is the same of many prompts, which are taken a few at a time, and so is its gradient', () => {
+    const vocab = 300_000
+    const tokens = new Tokens(Array.from({ length: 9 }, (_, b) => [b, 7 * b, 100_000 + b]))
+    tf.tidy(() => {
+      const logits = normalTensor([9, 3, vocab], 4) as tf.Tensor3D
+      const weights = normalTensor([9, 2], 5)
+      const parts = tokens.rows.map((_, b) => {
+        const own = logits.slice([b, 0, 0], [1, -1, -1])
+        const one = (x: tf.Tensor) => tokenLosses(x as tf.Tensor3D, tokens.pick([b]))
+        return [one(own), tf.grad(one)(own, weights.slice([b, 0], [1, -1]))] as const
+      })
+      const all = (x: tf.Tensor) => tokenLosses(x as tf.Tensor3D, tokens)
+      // a sum over the vocabulary is split in another way where there are more rows
+      expectClose(all(logits), tf.concat(parts.map(([losses]) => losses)), tolerances.op)
+      const difference = tf
+        .grad(all)(logits, weights)
+        .sub(tf.concat(parts.map(([, gradient]) => gradient)))
+      expectClose(difference.abs().max(), [0], tolerances.op)
+    })
+  })
+
   it('refuses prompts without a next token', async () => {
     const logits = tf.zeros([2, 1, 5]) as tf.Tensor3D
     expect(await refusalOf(() => meanLoss(logits, new Tokens([[1], [2]])))).to.equal(
