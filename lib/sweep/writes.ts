@@ -82,7 +82,8 @@ function throughSite(
   if (local === 'attn.hook_result') return change.sum(2)
   const weight = local === 'attn.hook_z' ? 'attn.W_O' : 'mlp.W_out'
   const W = model.architecture.weight(model.weights, model.config, `${block}.${weight}`) // [H,K,D] or [M,D]
-  const rows = units ? tf.gather(W, tf.tensor1d([...units], 'int32')) : W
+  const some = units && units.length < W.shape[0]! // in order, each once
+  const rows = some ? tf.gather(W, tf.tensor1d([...units], 'int32')) : W
   const product = tf.matMul(flatRows(change), rows.reshape<tf.Tensor2D>([-1, model.config.dModel]))
   return product.reshape([...change.shape.slice(0, 2), model.config.dModel])
 }
