@@ -113,7 +113,7 @@ function makeSae({ cfg, tensors, logSparsity }: SaeFiles, label: string): Sae {
 function uploaded({ values, shape }: HostTensor): tf.Tensor {
   const tensor = tf.tensor(floats(values), [...shape])
   const [begin, size] = [shape.map(() => 0), shape.map(() => 1)]
-  tensor.slice(begin, size)
+  if (shape.length > 0) tensor.slice(begin, size) // a single number cannot be sliced
   return tensor
 }
 
