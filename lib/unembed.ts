@@ -22,7 +22,8 @@ export function unembed(w: Weights, final: tf.Tensor3D, columns: Columns | undef
 export function columnsOf(w: Weights, tokens: readonly number[]): Columns {
   const W = tf.keep(w.unembeddingColumns(tokens))
   const b = tf.keep(tf.tidy(() => tf.gather(w.get<tf.Tensor1D>('unembed.b_U'), tf.tensor1d([...tokens], 'int32'))))
-  return { W: new Matrix(W), b, [Symbol.dispose]: () => tf.dispose([W, b]) }
+  const matrix = new Matrix(W)
+  return { W: matrix, b, [Symbol.dispose]: () => (matrix.dispose(), tf.dispose([W, b])) }
 }
 
 /** The direction in the residual stream that raises each token's logit: columns of W_U, [N,D]. The caller owns it. */

@@ -2,7 +2,6 @@
 import * as tf from '@tensorflow/tfjs'
 import { silent, type At } from '../lib/hooks.js'
 import { linear, type LinearMap, type Matrix } from '../lib/ops/linear.js'
-import { SparseRowsMatrix } from '../lib/ops/sparse-matrix.js'
 import type { SaeWeights } from './sae-weights.js'
 
 type MatrixName = 'W_enc' | 'W_dec'
@@ -21,10 +20,7 @@ export interface Pass {
 export function frozenPass(weights: SaeWeights, at: At = silent): Pass {
   return {
     at,
-    multiply(x, name, bias) {
-      const matrix = name === 'W_dec' ? new SparseRowsMatrix(weights.get(name)) : weights.matrix(name)
-      return linear(x, matrix, bias)
-    },
+    multiply: (x, name, bias) => linear(x, weights.matrix(name), bias),
     perLatent: (name) => weights.get(name),
     skip: (x) => linear(x, transposedMap(weights.matrix('W_skip'))),
   }

@@ -1,11 +1,13 @@
-/** The weights of an SAE: tf variables found by name. S latents. */
+/** The weights of an SAE: tf variables found by name, and the transposes kept beside them. S latents. */
 import type * as tf from '@tensorflow/tfjs'
 import { ArgumentError, ShapeError } from '../lib/errors.js'
 import { Matrix } from '../lib/ops/linear.js'
+import { SparseRowsMatrix } from '../lib/ops/sparse-matrix.js'
 
 export class SaeWeights {
   readonly #label: string
   readonly #variables = new Map<string, tf.LayerVariable>()
+  readonly #matrices = new Map<string, Matrix>()
 
   constructor(label: string) {
     this.#label = label
@@ -45,15 +47,22 @@ export class SaeWeights {
     return variable.read() as T
   }
 
-  /** A matrix, for products. */
+  /** A matrix that keeps its transpose. What the decoder multiplies is mostly zeros. */
   matrix(name: string): Matrix {
-    return new Matrix(this.get(name))
+    let matrix = this.#matrices.get(name)
+    if (!matrix) {
+      const Kind = name === 'W_dec' ? SparseRowsMatrix : Matrix
+      this.#matrices.set(name, (matrix = new Kind(this.get(name))))
+    }
+    return matrix
   }
 
   /** Frees all; gives how many variables there were. */
   dispose(): number {
     const before = this.#variables.size
+    for (const matrix of this.#matrices.values()) matrix.dispose()
     for (const variable of this.#variables.values()) variable.dispose()
+    this.#matrices.clear()
     this.#variables.clear()
     return before
   }

@@ -256,7 +256,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
     return new Kind({ ...config, ...JSON.parse((sae as { name: string }).name) })
   }
 
-  /** Frees the weights, also of an SAE that no tf.LayersModel holds. */
+  /** Frees weights and kept transposes, also of an SAE that no tf.LayersModel holds. */
   override dispose(): { refCountAfterDispose: number; numDisposedVariables: number } {
     return { refCountAfterDispose: 0, numDisposedVariables: this.#weights.dispose() }
   }

@@ -12,6 +12,7 @@ import { TiedUnembedding } from '../ops/tied-unembedding.js'
  */
 export class Weights {
   readonly #tensors: Map<string, tf.Tensor>
+  readonly #matrices = new Map<string, Matrix>()
 
   /** Takes ownership of the tensors. */
   constructor(tensors: ReadonlyMap<string, tf.Tensor>) {
@@ -39,9 +40,11 @@ export class Weights {
     return this.#tensors.get(name) as T | undefined
   }
 
-  /** The stored matrix [in,out], for products. */
+  /** The stored matrix [in,out] with its transpose kept for backward passes. */
   matrix(name: string): Matrix {
-    return new Matrix(this.get<tf.Tensor2D>(name))
+    let matrix = this.#matrices.get(name)
+    if (!matrix) this.#matrices.set(name, (matrix = new Matrix(this.get<tf.Tensor2D>(name))))
+    return matrix
   }
 
   /** The unembedding, stored or tied. */
@@ -69,7 +72,9 @@ export class Weights {
   }
 
   dispose(): void {
+    for (const matrix of this.#matrices.values()) matrix.dispose()
     for (const tensor of this.#tensors.values()) tensor.dispose()
+    this.#matrices.clear()
     this.#tensors.clear()
   }
 }

@@ -11,6 +11,7 @@ import { ioi, quiet, type Ioi } from '../support/ioi.js'
 import { pocket } from '../support/pocket.js'
 import { refusalOf } from '../support/refusal.js'
 import { expectTraceable } from '../support/results.js'
+import { warmUp } from '../support/saes.js'
 
 describe('attributionPatching', () => {
   let model: HookedModel
@@ -27,6 +28,7 @@ describe('attributionPatching', () => {
       const sae = await loadSae(release, id)
       saes.set(sae.hookName, sae)
     }
+    warmUp(model, ...saes.values())
   })
   after(() => saes.forEach((sae) => sae.dispose()))
 

@@ -9,7 +9,7 @@ import { pocket } from '../support/pocket.js'
 import { reference } from '../support/reference.js'
 import { refusalOf } from '../support/refusal.js'
 import { dotProduct, normalTensor, slopeAtZero } from '../support/slope.js'
-import { tinyModel } from '../support/tiny-gpt2.js'
+import { warmTinyModel } from '../support/tiny-gpt2.js'
 
 const prompts = [
   [3, 1, 4, 1, 5, 9],
@@ -21,7 +21,7 @@ describe('lib/gradients', () => {
   let tiny: HookedModel
   let model: HookedModel
   before(async () => {
-    tiny = await tinyModel()
+    tiny = await warmTinyModel()
     model = await pocket()
   })
   after(() => tiny.dispose())

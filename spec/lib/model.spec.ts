@@ -6,7 +6,7 @@ import { Tokens } from '../../lib/tokens/tokens.js'
 import { expectClose, tolerances } from '../support/close.js'
 import { pocket } from '../support/pocket.js'
 import { refusalOf } from '../support/refusal.js'
-import { tinyModel } from '../support/tiny-gpt2.js'
+import { warmTinyModel } from '../support/tiny-gpt2.js'
 
 const prompts = [
   [3, 1, 4, 1, 5, 9],
@@ -22,7 +22,7 @@ describe('lib/model', () => {
   let tiny: HookedModel
   let model: HookedModel
   before(async () => {
-    tiny = await tinyModel()
+    tiny = await warmTinyModel()
     model = await pocket()
   })
   after(() => tiny.dispose())
@@ -278,7 +278,7 @@ describe('lib/model', () => {
     })
 
     it('cannot be run once it is disposed', async () => {
-      const gone = await tinyModel({ seed: 2 })
+      const gone = await warmTinyModel({ seed: 2 })
       gone.dispose()
       gone.dispose()
       expect(await refusalOf(() => gone.run([1]))).to.match(/^ConfigError: weights: there is no weight/)

@@ -5,7 +5,7 @@ import type { HookedModel } from '../../lib/model.js'
 import { expectClose, tolerances } from '../support/close.js'
 import { pocket } from '../support/pocket.js'
 import { refusalOf } from '../support/refusal.js'
-import { tinyModel } from '../support/tiny-gpt2.js'
+import { warmTinyModel } from '../support/tiny-gpt2.js'
 
 const prompts = [
   [3, 1, 4, 1, 5, 9],
@@ -21,7 +21,7 @@ describe('lib/view', () => {
   let tiny: HookedModel
   let model: HookedModel
   before(async () => {
-    tiny = await tinyModel()
+    tiny = await warmTinyModel()
     model = await pocket()
   })
   after(() => tiny.dispose())

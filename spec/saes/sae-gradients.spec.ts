@@ -9,7 +9,7 @@ import type { Sae } from '../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../support/close.js'
 import { ioi, type Ioi } from '../support/ioi.js'
 import { pocket } from '../support/pocket.js'
-import { embeddedSae, plainPass, randomSae, rowsOf, times, transposed } from '../support/saes.js'
+import { embeddedSae, plainPass, randomSae, rowsOf, times, transposed, warmUp } from '../support/saes.js'
 
 const labels = ['pocket-res/blocks.2.hook_resid_pre', 'pocket-z/blocks.1.hook_z', 'pocket-mlp/blocks.3.mlp.hook_post']
 type Point = 'input' | 'acts_pre' | 'acts_post' | 'recons' | 'error' | 'output'
@@ -30,6 +30,7 @@ describe('gradients through an SAE', () => {
     model = await pocket()
     prompts = await ioi(2)
     for (const label of labels) saes.push(await embeddedSae(label))
+    warmUp(model, ...saes)
   })
   after(() => saes.forEach((sae) => sae.dispose()))
 

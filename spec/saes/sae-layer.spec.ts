@@ -133,7 +133,7 @@ describe('Sae, as a layer', () => {
     const x = sparseData(64)
     const probe = randomTensor([1, 8], 30)
     const gradient = () => tf.tidy(() => tf.grad((input: tf.Tensor) => sae.splice().apply(input, silent).sum())(probe))
-    const gradientBefore = gradient()
+    const gradientBefore = gradient() // keeps transposes of the weights, which training must not leave behind
     const weightsBefore = Object.keys(sae.weightShapes()).map((name) => sae.weight(name).clone())
     const count = tf.memory().numTensors
     const error = () => tf.tidy(() => mse(sae, x)).dataSync()[0]!
@@ -215,7 +215,7 @@ describe('Sae, as a layer', () => {
     const used = randomSae()
     const x = randomTensor([1, 8], 3)
     tf.tidy(() => void tf.grad((input: tf.Tensor) => used.splice().apply(input, silent).sum())(x))
-    expect(tf.memory().numTensors).to.equal(start + 1 + 4, 'input, four weights')
+    expect(tf.memory().numTensors).to.equal(start + 1 + 4 + 2, 'input, four weights, two transposes')
     expect(used.dispose().numDisposedVariables).to.equal(4)
     expect(used.dispose().numDisposedVariables).to.equal(0)
     expect(tf.memory().numTensors).to.equal(start + 1)

@@ -161,7 +161,7 @@ export function decoderLaws(family: Family): void {
       along.dispose()
       expect(Math.abs(expected)).to.be.greaterThan(20 * tolerances.derivative.atol)
       expectClose([actual], [expected], tolerances.derivative)
-      model.weights.dispose()
+      model.weights.dispose() // with the transposes that the backward pass kept
     })
   }
 

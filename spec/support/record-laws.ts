@@ -135,7 +135,7 @@ export function recordLaws(name: string, { architecture, lacks, slopes }: Record
 
   for (const point of slopes) {
     it(`has the gradient at ${point} that small steps show`, async () => {
-      using own = await loadModel(record.folder)
+      using own = await loadModel(record.folder) // with it go the transposes that the backward pass keeps
       const prompt = batch[0]!.slice(0, 8)
       using run = own.runWithGradients(prompt, { metric: (logits) => metricOf(logits), names: point })
       const [along, gradient] = [directionOf(run.cache.get(point)), run.gradients.get(point)]

@@ -1,5 +1,6 @@
 /** SAEs for specs: embedded ones made ready, random ones, and a plain float64 standard SAE to hold them to. */
 import * as tf from '@tensorflow/tfjs'
+import type { HookedModel } from '../../lib/model.js'
 import { loadSae, StandardSae, type Sae, type SaeConfig } from '../../saes/index.js'
 import { seededRandom } from './weight-files.js'
 
@@ -7,6 +8,14 @@ import { seededRandom } from './weight-files.js'
 export async function embeddedSae(name: string): Promise<Sae> {
   const [release, id] = [name.slice(0, name.indexOf('/')), name.slice(name.indexOf('/') + 1)]
   return loadSae(release, id)
+}
+
+/** Makes the transposes that an SAE keeps from its first backward pass on, so that no test has them as a leak. */
+export function warmUp(model: HookedModel, ...saes: readonly Sae[]): void {
+  for (const sae of saes) {
+    const view = model.withSaes(sae, { force: true })
+    view.runWithGradients([[0, 1]], { metric: (logits) => logits.sum(), names: sae.hookName }).dispose()
+  }
 }
 
 /** The config of a standard SAE of 8 numbers and 12 latents, with what is given in place of the defaults. */

@@ -80,3 +80,10 @@ export async function tinyModel(options: TinyOptions & LoadOptions = {}): Promis
   })
   return model!
 }
+
+/** The same with its first backward pass made, so that the transposes it keeps are no leak of a test. */
+export async function warmTinyModel(options: TinyOptions & LoadOptions = {}): Promise<HookedModel> {
+  const model = await tinyModel(options)
+  model.runWithGradients([0, 1], { metric: (logits) => logits.sum(), names: 'hook_embed' }).dispose()
+  return model
+}

@@ -1,4 +1,4 @@
-/** Products with frozen matrices: numbers and gradients of plain matMul. */
+/** Products with frozen matrices: numbers and gradients of plain matMul, one transpose. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { linear, linearPerHead, Matrix } from '../../../lib/ops/linear.js'
@@ -6,11 +6,16 @@ import { expectClose, tolerances } from '../../support/close.js'
 import { refusalOf } from '../../support/refusal.js'
 import { normalTensor } from '../../support/slope.js'
 
-/** Runs with a matrix of seeded random numbers. */
+/** Runs with a matrix of seeded random numbers and frees what it keeps. */
 function withMatrix(shape: [number, number], body: (W: Matrix, value: tf.Tensor2D) => void): void {
   tf.tidy(() => {
     const value = normalTensor(shape, 7) as tf.Tensor2D
-    body(new Matrix(value), value)
+    const W = new Matrix(value)
+    try {
+      body(W, value)
+    } finally {
+      W.dispose()
+    }
   })
 }
 
@@ -51,11 +56,34 @@ describe('lib/ops/linear', () => {
     tf.dispose([x, matrix.value])
   })
 
-  it('keeps nothing beside the matrix', () => {
+  it('makes the transpose at the first backward pass, once, and frees it', () => {
     withMatrix([4, 6], (W) => {
       const x = normalTensor([3, 4], 1)
       const before = tf.memory().numTensors
-      tf.tidy(() => void tf.grad((v) => linear(v, W))(x))
+      const gradientOf = () => tf.tidy(() => void tf.grad((v) => linear(v, W))(x))
+      tf.tidy(() => void linear(x, W))
+      expect(tf.memory().numTensors, 'after a forward pass').to.equal(before)
+      gradientOf()
+      expect(tf.memory().numTensors, 'after a backward pass').to.equal(before + 1)
+      gradientOf()
+      expect(tf.memory().numTensors, 'after another').to.equal(before + 1)
+      W.dispose()
+      expect(tf.memory().numTensors, 'after dispose').to.equal(before)
+    })
+  })
+
+  it('keeps no transpose of a matrix of more than 2^24 numbers, with the same gradient', () => {
+    tf.tidy(() => {
+      const value = tf
+        .range(0, 4100 * 4100)
+        .sin()
+        .reshape<tf.Tensor2D>([4100, 4100])
+      const W = new Matrix(value)
+      const before = tf.memory().numTensors
+      tf.tidy(() => {
+        const dy = normalTensor([3, 4100], 2) as tf.Tensor2D
+        expectClose(W.back(dy), tf.matMul(dy, value, false, true), tolerances.layer)
+      })
       expect(tf.memory().numTensors).to.equal(before)
     })
   })
@@ -64,9 +92,11 @@ describe('lib/ops/linear', () => {
     const variable = tf.tidy(() => tf.variable(tf.tensor2d([1, 2, 3, 4], [2, 2])))
     const W = new Matrix(variable)
     tf.tidy(() => {
+      expectClose(tf.grad((x) => linear(x, W))(tf.tensor1d([0, 0]), tf.tensor1d([1, 0])), [1, 3], 0)
       variable.assign(tf.tensor2d([5, 6, 7, 8], [2, 2]))
       expectClose(tf.grad((x) => linear(x, W))(tf.tensor1d([0, 0]), tf.tensor1d([1, 0])), [5, 7], 0)
     })
+    W.dispose()
     variable.dispose()
   })
 

@@ -23,6 +23,8 @@ describe('lib/ops/sparse-matrix', () => {
         expectClose(linear(x, sparse), linear(x, plain), tolerances.op)
         const gradient = (W: Matrix) => tf.grad((v) => linear(v, W))(x, dy)
         expectClose(gradient(sparse), gradient(plain), 0)
+        sparse.dispose()
+        plain.dispose()
       })
     })
   }

@@ -22,6 +22,7 @@ describe('lib/ops/tied-unembedding', () => {
         const matrix = new Matrix(whole as tf.Tensor2D)
         const [mine, theirs] = [through(tied), through(matrix)]
         mine.forEach((tensor, i) => expectClose(tensor, theirs[i]!, tolerances.layer))
+        matrix.dispose()
       })
     })
   }

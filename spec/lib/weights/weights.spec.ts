@@ -1,4 +1,4 @@
-/** Named weights: ownership, lookups. */
+/** Named weights: ownership, lookups, transposes. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { Weights } from '../../../lib/weights/weights.js'
@@ -52,6 +52,14 @@ describe('lib/weights/weights', () => {
     const weights = new Weights(map)
     map.clear()
     expect(weights.has('a')).to.equal(true)
+    weights.dispose()
+  })
+
+  it('gives one matrix for a name, and frees its transpose too', () => {
+    const weights = make()
+    const matrix = weights.matrix('blocks.0.W')
+    tf.tidy(() => expectClose(matrix.back(tf.tensor2d([[1, 0, 0]])), [1, 4], 0)) // keeps a transpose
+    expect(weights.matrix('blocks.0.W')).to.equal(matrix)
     weights.dispose()
   })
 
