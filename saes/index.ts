@@ -112,8 +112,7 @@ function makeSae({ cfg, tensors, logSparsity }: SaeFiles, label: string): Sae {
 /** Used once: the native backend holds on to the JavaScript array, a second copy of the weight, until the first use. */
 function uploaded({ values, shape }: HostTensor): tf.Tensor {
   const tensor = tf.tensor(floats(values), [...shape])
-  const [begin, size] = [shape.map(() => 0), shape.map(() => 1)]
-  if (shape.length > 0) tensor.slice(begin, size) // a single number cannot be sliced
+  tensor.flatten()
   return tensor
 }
 
