@@ -41,13 +41,14 @@ async function run(options: Options): Promise<void> {
     import('../../saes/index.js'),
     import('../../analyses/ioi-prompts.js'),
   ])
-  const [{ studyIoi }, { printStudy, studyPage }, { writePage }, { writeFileAtomic }, { NotebookResults }] = await Promise.all([
-    import('./ioi/study.js'),
-    import('./ioi/report.js'),
-    import('../report/page.js'),
-    import('../report/files.js'),
-    import('../report/notebook-results.js'),
-  ])
+  const [{ studyIoi }, { printStudy, studyPage }, { writePage }, { writeFileAtomic }, { NotebookResults }] =
+    await Promise.all([
+      import('./ioi/study.js'),
+      import('./ioi/report.js'),
+      import('../report/page.js'),
+      import('../report/files.js'),
+      import('../report/notebook-results.js'),
+    ])
   console.error(backendNotice(await useBackend()))
   const model = await loadModel(options.model)
   const saes = []
