@@ -19,8 +19,8 @@ export interface LinearMap {
  */
 const [WIDE, MANY, PART] = [16384, 256, 2304]
 
-/** Numbers of a matrix whose transpose is not kept: it would be large, and saves the less time the larger it is. */
-const TOO_LARGE = 2 ** 24
+/** Numbers of a matrix from which on no transpose is kept: it takes the more memory and saves the less time. */
+const TOO_LARGE = 2 ** 21
 
 /**
  * A frozen weight matrix [in,out] that keeps its transpose once a backward pass has asked for it: `dy · Wᵀ` by a
