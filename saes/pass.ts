@@ -1,7 +1,7 @@
 /** One pass through an SAE: who listens, and how it reads its weights. D d_in · S latents. */
 import * as tf from '@tensorflow/tfjs'
 import { silent, type At } from '../lib/hooks.js'
-import { linear, type LinearMap, type Matrix } from '../lib/ops/linear.js'
+import { linear, plus, type LinearMap, type Matrix } from '../lib/ops/linear.js'
 import type { SaeWeights } from './sae-weights.js'
 
 type MatrixName = 'W_enc' | 'W_dec'
@@ -29,7 +29,7 @@ export function frozenPass(weights: SaeWeights, at: At = silent): Pass {
 /** A stored matrix, read the other way round. */
 function transposedMap(stored: Matrix): LinearMap {
   const [outputs, inputs] = stored.shape
-  return { shape: [inputs, outputs], times: (rows) => stored.back(rows), back: (dy) => stored.times(dy) }
+  return { shape: [inputs, outputs], times: (rows, b) => plus(stored.back(rows), b), back: (dy) => stored.times(dy) }
 }
 
 /** For tf.layers: plain ops, differentiable in the weights too. */
@@ -44,8 +44,7 @@ export function trainablePass(weights: SaeWeights): Pass {
 
 function product(x: tf.Tensor, W: tf.Tensor2D, bias?: tf.Tensor): tf.Tensor {
   const rows = x.reshape<tf.Tensor2D>([-1, W.shape[0]])
-  const y = tf.matMul(rows, W).reshape([...x.shape.slice(0, -1), W.shape[1]])
-  return bias ? y.add(bias) : y
+  return plus(tf.matMul(rows, W).reshape([...x.shape.slice(0, -1), W.shape[1]]), bias)
 }
 
 /** Some latents only: their columns of W_enc, and their numbers of every weight that has one a latent. */

@@ -80,7 +80,8 @@ export class Matrix implements LinearMap {
   }
 }
 
-function plus(y: tf.Tensor2D, b: tf.Tensor | undefined): tf.Tensor2D {
+/** y (+ b). */
+export function plus<T extends tf.Tensor>(y: T, b: tf.Tensor | undefined): T {
   return b ? y.add(b) : y
 }
 

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 
-type Attributes = Readonly<Record<string, boolean | 'float32' | 'int32'>>
+type Attributes = Readonly<Record<string, boolean | 'float32'>>
 
 /** An op by TensorFlow's name: attributes, inputs → its output, which the caller owns. */
 export type NativeOp = (name: string, attributes: Attributes, inputs: readonly tf.Tensor[]) => tf.Tensor
@@ -17,7 +17,7 @@ interface Attribute {
 
 /** What of the native backend is used: tfjs-node's NodeJSKernelBackend. */
 interface NativeBackend {
-  readonly binding: Readonly<Record<'TF_ATTR_BOOL' | 'TF_ATTR_TYPE' | 'TF_FLOAT' | 'TF_INT32', number>>
+  readonly binding: Readonly<Record<'TF_ATTR_BOOL' | 'TF_ATTR_TYPE' | 'TF_FLOAT', number>>
   readonly isUsingGpuDevice: boolean
   executeSingleOutput(name: string, attributes: Attribute[], inputs: readonly tf.Tensor[]): tf.Tensor
 }
@@ -31,10 +31,10 @@ export function isNativeCpu(): boolean {
 export function nativeOp(): NativeOp | undefined {
   if (!isNativeCpu()) return undefined
   const backend = tf.backend() as unknown as NativeBackend
-  const { TF_ATTR_BOOL, TF_ATTR_TYPE, TF_FLOAT, TF_INT32 } = backend.binding
+  const { TF_ATTR_BOOL, TF_ATTR_TYPE, TF_FLOAT } = backend.binding
   const attribute = (name: string, value: Attributes[string]): Attribute => {
     if (typeof value === 'boolean') return { name, type: TF_ATTR_BOOL, value }
-    return { name, type: TF_ATTR_TYPE, value: value === 'float32' ? TF_FLOAT : TF_INT32 }
+    return { name, type: TF_ATTR_TYPE, value: TF_FLOAT }
   }
   return (name, attributes, inputs) => {
     const list = Object.entries(attributes).map(([key, value]) => attribute(key, value))

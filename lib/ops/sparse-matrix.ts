@@ -1,6 +1,6 @@
 /** A frozen matrix whose rows are wanted for few columns of what is multiplied: latents, of which most are zero. */
 import type * as tf from '@tensorflow/tfjs'
-import { Matrix } from './linear.js'
+import { Matrix, plus } from './linear.js'
 import { nativeOp } from './native.js'
 
 /** As `Matrix`, for rows that are mostly zeros: on the native backend zeros cost next to nothing. */
@@ -16,7 +16,6 @@ export class SparseRowsMatrix extends Matrix {
       Ta: 'float32',
       Tb: 'float32',
     } as const
-    const y = native('SparseMatMul', attributes, [rows, this.value]) as tf.Tensor2D
-    return b ? y.add(b) : y
+    return plus(native('SparseMatMul', attributes, [rows, this.value]) as tf.Tensor2D, b)
   }
 }

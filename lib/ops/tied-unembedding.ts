@@ -1,6 +1,6 @@
 /** An unembedding that is the embedding: one matrix in memory where there would be two. */
 import * as tf from '@tensorflow/tfjs'
-import type { LinearMap } from './linear.js'
+import { plus, type LinearMap } from './linear.js'
 
 /**
  * W_U [D,V] = (scale ∘ (W_E − mean))ᵀ without being made: a large vocabulary's W_U is gigabytes.
@@ -28,7 +28,7 @@ export class TiedUnembedding implements LinearMap {
       // the large matrix first: as a transposed right-hand side the native backend would copy it
       const logits = tf.matMul(this.#embedding, scaled.transpose<tf.Tensor2D>()).transpose<tf.Tensor2D>()
       const centred = this.#mean ? logits.sub<tf.Tensor2D>(tf.matMul(scaled, this.#mean)) : logits
-      return b ? centred.add(b) : centred
+      return plus(centred, b)
     })
   }
 

@@ -53,7 +53,7 @@ export function logitsReport(model: HookedModel, logits: tf.Tensor3D, tokens: To
   return {
     work: { logits: logits.shape },
     check: {
-      loss: lossOf(logits, tokens),
+      loss: numberOf(() => meanLoss(logits, tokens)),
       last_logits: last.slice(0, 4),
       argmax_last: best.map(({ indices }) => indices[0]!),
     },
@@ -76,12 +76,6 @@ export const forward = (key: string) =>
       dispose: (logits) => logits.dispose(),
     }
   })
-
-/** The mean loss, prompt by prompt: of all at once it would take more memory than the job that is measured. */
-function lossOf(logits: tf.Tensor3D, tokens: Tokens): number {
-  const ofPrompt = (b: number) => numberOf(() => meanLoss(logits.slice([b, 0, 0], [1, -1, -1]), tokens.pick([b])))
-  return tokens.rows.reduce((sum, _, b) => sum + ofPrompt(b), 0) / tokens.batch
-}
 
 /** How much a cache holds. */
 function cacheSize(...caches: ActivationCache[]) {
