@@ -1,5 +1,5 @@
-/** Mocha runs every spec, or those that are named: `npx mocha spec/lib/backend.spec.ts`. */
-const named = process.argv.slice(2).some((argument) => /\.(spec|long)\.ts/.test(argument))
+/** Mocha runs every spec, or those that are named: `npx mocha spec/lib/backend.spec.ts`. What `--ignore` names is none. */
+const named = process.argv.some((argument, i) => /\.(spec|long)\.ts/.test(argument) && process.argv[i - 1] !== '--ignore')
 
 module.exports = {
   import: ['tsx'],
