@@ -1,5 +1,7 @@
 /** Mocha runs every spec, or those that are named: `npx mocha spec/lib/backend.spec.ts`. What `--ignore` names is none. */
-const named = process.argv.some((argument, i) => /\.(spec|long)\.ts/.test(argument) && process.argv[i - 1] !== '--ignore')
+const named = process.argv.some(
+  (argument, i) => /\.(spec|long)\.ts/.test(argument) && process.argv[i - 1] !== '--ignore',
+)
 
 module.exports = {
   import: ['tsx'],
