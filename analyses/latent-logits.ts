@@ -57,7 +57,7 @@ export async function eachLatentLogits(
   try {
     for (let first = 0; first < latents.length; first += size) {
       const some = Math.min(size, latents.length - first)
-      const logits = tf.tidy(() => unembedding.times(directions.slice([first, 0], [some, -1])))
+      const logits = tf.tidy(() => unembedding.times(directions.slice([first, 0], [some, -1]))) as tf.Tensor2D
       try {
         await use(logits, first)
       } finally {

@@ -20,7 +20,7 @@ export function queriesKeysValues(w: Weights, c: ModelConfig, l: number, x: tf.T
     layerNorm(input, c.eps, at.under('ln1'), w.maybe(`blocks.${l}.ln1.w`), w.maybe(`blocks.${l}.ln1.b`))
   if (splitInputs.some((name) => at.wants(name))) return fromSplitInputs(w, c, l, x, at, norm)
   const qkv = linear(norm(x), w.matrix(`blocks.${l}.attn.W_QKV`), w.get(`blocks.${l}.attn.b_QKV`))
-  return tf.split(qkv, 3, -1).map((part) => splitHeads(part, c.nHeads))
+  return splitHeads(qkv, [c.nHeads, c.nHeads, c.nHeads])
 }
 
 /** The same where each head may be given an input of its own: three norms and a product for each head. */

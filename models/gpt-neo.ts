@@ -161,7 +161,7 @@ function attention(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, frame
   const newV = at('hook_v', heads[2]!)
   const { k, v } = frame.past?.join(l, newK, newV) ?? { k: newK, v: newV }
   const bias = c.local[l] ? frame.bias.local : frame.bias.global
-  const scores = at('hook_attn_scores', attentionScores(q, k, 1).add<tf.Tensor4D>(bias)) // [B,H,P,P]
+  const scores = at('hook_attn_scores', attentionScores(q, k, 1, bias)) // [B,H,P,P]
   const pattern = at('hook_pattern', attentionSoftmax(scores, frame.padded)) // [B,H,P,P]
   const z = at('hook_z', mixValues(pattern, v)) // [B,P,H,K]
   return attentionOut(w, c, l, z, at) // [B,P,D]

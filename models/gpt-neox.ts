@@ -155,8 +155,7 @@ function attention(w: Weights, c: GptNeoxConfig, l: number, x: tf.Tensor3D, fram
   const rotQ = at('hook_rot_q', rotate(q, frame.rotary))
   const rotK = at('hook_rot_k', rotate(newK, frame.rotary))
   const { k, v } = frame.past?.join(l, rotK, newV) ?? { k: rotK, v: newV }
-  const products = attentionScores(rotQ, k, 1 / Math.sqrt(c.dHead))
-  const scores = at('hook_attn_scores', products.add<tf.Tensor4D>(frame.bias)) // [B,H,P,P]
+  const scores = at('hook_attn_scores', attentionScores(rotQ, k, 1 / Math.sqrt(c.dHead), frame.bias)) // [B,H,P,P]
   const pattern = at('hook_pattern', attentionSoftmax(scores, frame.padded)) // [B,H,P,P]
   const z = at('hook_z', mixValues(pattern, v)) // [B,P,H,K]
   return attentionOut(w, c, l, z, at) // [B,P,D]

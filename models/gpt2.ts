@@ -132,7 +132,7 @@ function attention(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, frame: 
   const newV = at('hook_v', heads[2]!)
   const { k, v } = frame.past?.join(l, newK, newV) ?? { k: newK, v: newV }
   const scale = (c.scaleScores ? 1 / Math.sqrt(c.dHead) : 1) / (c.scaleByInverseLayer ? l + 1 : 1)
-  const scores = at('hook_attn_scores', attentionScores(q, k, scale).add<tf.Tensor4D>(frame.bias)) // [B,H,P,P]
+  const scores = at('hook_attn_scores', attentionScores(q, k, scale, frame.bias)) // [B,H,P,P]
   const pattern = at('hook_pattern', attentionSoftmax(scores, frame.padded)) // [B,H,P,P]
   const z = at('hook_z', mixValues(pattern, v)) // [B,P,H,K]
   return attentionOut(w, c, l, z, at) // [B,P,D]

@@ -154,7 +154,7 @@ function attention(w: Weights, c: NeelConfig, l: number, x: tf.Tensor3D, frame: 
   const newK = at('hook_k', heads[1]!)
   const newV = at('hook_v', heads[2]!)
   const { k, v } = frame.past?.join(l, newK, newV) ?? { k: newK, v: newV }
-  const scores = at('hook_attn_scores', attentionScores(q, k, 1 / Math.sqrt(c.dHead)).add<tf.Tensor4D>(frame.bias)) // [B,H,P,P]
+  const scores = at('hook_attn_scores', attentionScores(q, k, 1 / Math.sqrt(c.dHead), frame.bias)) // [B,H,P,P]
   const pattern = at('hook_pattern', attentionSoftmax(scores, frame.padded)) // [B,H,P,P]
   const z = at('hook_z', mixValues(pattern, v)) // [B,P,H,K]
   return attentionOut(w, c, l, z, at) // [B,P,D]

@@ -74,8 +74,7 @@ export function groupedAttention(
 function queries(x: tf.Tensor3D, layer: GroupedAttention, at: At): tf.Tensor4D[] {
   const { nHeads, nKeyValueHeads, W_QKV, b_QKV } = layer
   const qkv = linear(rmsNorm(x, layer.eps, at.under('ln1'), layer.ln), W_QKV, b_QKV)
-  const counts = [nHeads, nKeyValueHeads, nKeyValueHeads]
-  return tf.split(qkv, widthsOf(layer), -1).map((part, i) => splitHeads(part, counts[i]!))
+  return splitHeads(qkv, [nHeads, nKeyValueHeads, nKeyValueHeads])
 }
 
 const splitInputs = ['hook_attn_in', 'hook_q_input', 'hook_k_input', 'hook_v_input']

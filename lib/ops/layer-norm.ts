@@ -1,6 +1,7 @@
 /** LayerNorm in the parts that have hook points of their own: centring, scale, and the division by it. */
 import * as tf from '@tensorflow/tfjs'
 import type { At } from '../hooks.js'
+import { runGraph, type BuildGraph, type GraphText, type Node } from './native-graph.js'
 
 /**
  * x centred and divided by sqrt(mean(x²) + eps), over the last axis [...,D], with the points `hook_scale` [...,1] and
@@ -9,7 +10,7 @@ import type { At } from '../hooks.js'
 export function layerNorm<T extends tf.Tensor>(x: T, eps: number, at: At, weight?: tf.Tensor, bias?: tf.Tensor): T {
   return tf.tidy(() => {
     const watched = at.wants('hook_scale') || at.wants('hook_normalized')
-    const normalized = watched ? inParts(x, eps, at) : normalize(x, (v) => v.sub(v.mean(-1, true)), eps)
+    const normalized = watched ? inParts(x, eps, at) : normalize(x, true, eps)
     const scaled = weight ? normalized.mul(weight) : normalized
     return (bias ? scaled.add(bias) : scaled) as T
   })
@@ -25,25 +26,54 @@ export function rootMeanSquare(x: tf.Tensor, eps: number): tf.Tensor {
 }
 
 /**
- * y = c / sqrt(mean(c²) + eps) with c = centre(x), in one piece: the backward pass is (dy − y · mean(y · dy)) / scale,
- * centred in its turn, instead of one step for each of the ops.
- * @param centre takes the mean away, or does nothing (RMSNorm): its own transpose, so that it is its own gradient
+ * y = c / sqrt(mean(c²) + eps) with c = x, or x less its mean, in one piece: the backward pass is (dy − y · mean(y · dy))
+ * / scale, less its mean in its turn, instead of one step for each of the ops.
  */
-export function normalize(x: tf.Tensor, centre: (v: tf.Tensor) => tf.Tensor, eps: number): tf.Tensor {
+export function normalize(x: tf.Tensor, centred: boolean, eps: number): tf.Tensor {
   return tf.customGrad((input, save) => {
-    const centred = centre(input as tf.Tensor)
-    const scale = rootMeanSquare(centred, eps)
-    const value = centred.div(scale)
-    ;(save as tf.GradSaveFunc)([value, scale])
+    const [value, scale] =
+      runGraph(`norm ${centred} ${eps}`, normGraph(centred, eps), [input as tf.Tensor]) ??
+      parts(input as tf.Tensor, centred, eps)
+    ;(save as tf.GradSaveFunc)([value!, scale!])
     return {
-      value,
+      value: value!,
       gradFunc: (dy, saved) => {
-        const [y, s] = saved as [tf.Tensor, tf.Tensor]
-        return tf.tidy(() => {
-          const along = y.mul(dy as tf.Tensor).mean(-1, true)
-          return centre((dy as tf.Tensor).sub(y.mul(along))).div(s)
-        })
+        const inputs = [...(saved as tf.Tensor[]), dy as tf.Tensor] as const
+        return runGraph(`norm ${centred}, back`, backGraph(centred), inputs)?.[0] ?? back(inputs, centred)
       },
     }
   })(x)
 }
+
+const lessMean = (x: tf.Tensor): tf.Tensor => x.sub(x.mean(-1, true))
+
+function parts(x: tf.Tensor, centred: boolean, eps: number): tf.Tensor[] {
+  const c = centred ? lessMean(x) : x
+  const scale = rootMeanSquare(c, eps)
+  return [c.div(scale), scale]
+}
+
+function back([y, scale, dy]: readonly tf.Tensor[], centred: boolean): tf.Tensor {
+  return tf.tidy(() => {
+    const across = dy!.sub(y!.mul(y!.mul(dy!).mean(-1, true)))
+    return (centred ? lessMean(across) : across).div(scale!)
+  })
+}
+
+const lessMeanNode = (g: GraphText, x: Node): Node => g.node('Sub', [x, g.over('Mean', x)])
+
+const normGraph =
+  (centred: boolean, eps: number): BuildGraph =>
+  (g, x) => {
+    const c = centred ? lessMeanNode(g, x!) : x!
+    const scale = g.node('Sqrt', [g.node('AddV2', [g.over('Mean', g.node('Mul', [c, c])), g.scalar(eps)])])
+    return [g.node('RealDiv', [c, scale]), scale]
+  }
+
+const backGraph =
+  (centred: boolean): BuildGraph =>
+  (g, y, scale, dy) => {
+    const along = g.over('Mean', g.node('Mul', [y!, dy!]))
+    const across = g.node('Sub', [dy!, g.node('Mul', [y!, along])])
+    return g.node('RealDiv', [centred ? lessMeanNode(g, across) : across, scale!])
+  }

@@ -2,14 +2,15 @@
 import * as tf from '@tensorflow/tfjs'
 import { ShapeError } from '../errors.js'
 import { isNativeCpu } from './native.js'
+import { runGraph, type GraphText, type Node } from './native-graph.js'
 
-/** A frozen linear map from rows of `in` numbers to rows of `out`. */
+/** A frozen linear map over the last axis. */
 export interface LinearMap {
   readonly shape: readonly [inputs: number, outputs: number]
-  /** rows [N,in] (+ b [out]) → [N,out] */
-  times(rows: tf.Tensor2D, b?: tf.Tensor): tf.Tensor2D
-  /** The gradient by rows, [N,in], of the gradient by what `times` gives, [N,out]. */
-  back(dy: tf.Tensor2D): tf.Tensor2D
+  /** x [...,in] (+ b [out]) → [...,out] */
+  times(x: tf.Tensor, b?: tf.Tensor): tf.Tensor
+  /** The gradient by x, [...,in], of the gradient by what `times` gives, [...,out]. */
+  back(dy: tf.Tensor): tf.Tensor
 }
 
 /**
@@ -40,9 +41,9 @@ export class Matrix implements LinearMap {
     return this.value.shape
   }
 
-  times(rows: tf.Tensor2D, b?: tf.Tensor): tf.Tensor2D {
-    const isLarge = isNativeCpu() && rows.shape[0] >= MANY && this.shape[1] >= WIDE
-    return isLarge ? this.#inParts(rows, b) : plus(tf.matMul(rows, this.value), b)
+  times(x: tf.Tensor, b?: tf.Tensor): tf.Tensor {
+    const isLarge = isNativeCpu() && x.size >= MANY * this.shape[0] && this.shape[1] >= WIDE
+    return isLarge ? overRows(x, (rows) => this.#inParts(rows, b)) : product(x, this.value, b)
   }
 
   #inParts(rows: tf.Tensor2D, b?: tf.Tensor): tf.Tensor2D {
@@ -50,16 +51,16 @@ export class Matrix implements LinearMap {
     const parts: tf.Tensor2D[] = []
     for (let at = 0; at < outputs; at += PART) {
       const count = Math.min(PART, outputs - at)
-      parts.push(
-        tf.tidy(() => plus(tf.matMul(rows, this.value.slice([0, at], [inputs, count])), b?.slice([at], [count]))),
-      )
+      const part = () => product(rows, this.value.slice([0, at], [inputs, count]), b?.slice([at], [count]))
+      parts.push(tf.tidy(part) as tf.Tensor2D)
     }
     return tf.tidy(() => tf.concat(parts, 1))
   }
 
-  back(dy: tf.Tensor2D): tf.Tensor2D {
-    if (this.value.size <= TOO_LARGE) return tf.matMul(dy, this.#kept())
-    return tf.tidy(() => tf.matMul(this.value, dy.transpose<tf.Tensor2D>()).transpose())
+  back(dy: tf.Tensor): tf.Tensor {
+    if (this.value.size <= TOO_LARGE) return product(dy, this.#kept())
+    const inOne = runGraph('product, back', backGraph, [dy, this.value])?.[0]
+    return inOne ?? overRows(dy, (rows) => tf.matMul(this.value, rows.transpose<tf.Tensor2D>()).transpose())
   }
 
   /** The transpose [out,in], made at the first call; made anew when a variable was assigned to. */
@@ -85,27 +86,47 @@ export function plus<T extends tf.Tensor>(y: T, b: tf.Tensor | undefined): T {
   return b ? y.add(b) : y
 }
 
+/** What makes rows of rows, [N,in] → [N,out], over the last axis of x: [...,in] → [...,out]. */
+export function overRows(x: tf.Tensor, f: (rows: tf.Tensor2D) => tf.Tensor2D): tf.Tensor {
+  return tf.tidy(() => {
+    const y = f(x.reshape<tf.Tensor2D>([-1, x.shape.at(-1)!]))
+    return y.reshape([...x.shape.slice(0, -1), y.shape[1]])
+  })
+}
+
+/** x · W (+ b), op by op where there are no graphs. */
+function product(x: tf.Tensor, W: tf.Tensor2D, b?: tf.Tensor): tf.Tensor {
+  const inOne = runGraph(b ? 'product, bias' : 'product', productGraph, b ? [x, W, b] : [x, W])?.[0]
+  return inOne ?? overRows(x, (rows) => plus(tf.matMul(rows, W), b))
+}
+
+function productGraph(g: GraphText, x: Node, W: Node, b?: Node): Node {
+  const rows = g.reshape(x, g.shape([-1], g.sizes(W, 0, 1)))
+  const y = g.node('MatMul', [rows, W])
+  const whole = b === undefined ? y : g.node('BiasAdd', [y, b])
+  return g.reshape(whole, g.shape(g.sizes(x, 0, -1), g.sizes(W, 1, 2)))
+}
+
+/** (W · dyᵀ)ᵀ */
+function backGraph(g: GraphText, dy: Node, W: Node): Node {
+  const rows = g.reshape(dy, g.shape([-1], g.sizes(W, 1, 2)))
+  const columns = g.node('MatMul', [W, rows], { T: 'float32', transpose_b: true })
+  return g.reshape(g.transpose(columns, [1, 0]), g.shape(g.sizes(dy, 0, -1), g.sizes(W, 0, 1)))
+}
+
 /**
  * x · W (+ b) over the last axis: x [...,in] → [...,out]. Differentiable in x; W and b are constants.
  */
 export function linear(x: tf.Tensor, W: LinearMap, b?: tf.Tensor): tf.Tensor {
-  const [inputs, outputs] = W.shape
+  const [inputs] = W.shape
   if (x.shape.at(-1) !== inputs) {
     throw new ShapeError(
       `linear: x has shape [${x.shape}], the matrix [${W.shape}]. The last axis of x must be ${inputs}.`,
     )
   }
-  return tf.tidy(() => {
-    const y = frozenLinear(x.reshape<tf.Tensor2D>([-1, inputs]), W, b)
-    return y.reshape([...x.shape.slice(0, -1), outputs])
-  })
-}
-
-/** Rows [N,in] through a frozen map (+ b), which is differentiated by the rows alone. */
-function frozenLinear(rows: tf.Tensor2D, W: LinearMap, b?: tf.Tensor): tf.Tensor2D {
-  return tf.customGrad((x) => {
-    return { value: W.times(x as tf.Tensor2D, b), gradFunc: (dy) => W.back(dy as tf.Tensor2D) }
-  })(rows) as tf.Tensor2D
+  return tf.customGrad((input) => {
+    return { value: W.times(input as tf.Tensor, b), gradFunc: (dy) => W.back(dy as tf.Tensor) }
+  })(x)
 }
 
 /**

@@ -12,7 +12,7 @@ export function rmsNorm<T extends tf.Tensor>(x: T, eps: number, at: At, weight?:
     const watched = at.wants('hook_scale') || at.wants('hook_normalized')
     const normalized = watched
       ? at('hook_normalized', x.div(at('hook_scale', rootMeanSquare(x, eps))))
-      : normalize(x, (v) => v, eps)
+      : normalize(x, false, eps)
     return (weight ? normalized.mul(weight) : normalized) as T
   })
 }

@@ -1,5 +1,6 @@
 /** Rotary position embeddings. Su et al. 2021, arXiv:2104.09864. */
 import * as tf from '@tensorflow/tfjs'
+import { runGraph, type BuildGraph, type Node } from './native-graph.js'
 import { positionIds } from './positions.js'
 
 /** Cosines and sines of the angles: [1|B,P,1,R/2], R the number of rotated dimensions of a head. */
@@ -68,11 +69,36 @@ function stretched(
  * not neighbours): x [B,P,H,K].
  */
 export function rotate(x: tf.Tensor4D, { cos, sin }: RotaryTables): tf.Tensor4D {
-  return tf.tidy(() => {
-    const half = cos.shape[3]
-    const rest = x.shape[3] - 2 * half
-    const [a, b, unrotated] = tf.split(x, rest > 0 ? [half, half, rest] : [half, half], 3)
-    const rotated = [a!.mul(cos).sub(b!.mul(sin)), b!.mul(cos).add(a!.mul(sin))]
-    return tf.concat([...rotated, ...(unrotated ? [unrotated] : [])], 3) as tf.Tensor4D
-  })
+  return tf.customGrad((input, save) => {
+    ;(save as tf.GradSaveFunc)([cos, sin])
+    const back = (dy: tf.Tensor, [c, s]: tf.Tensor[]) => tf.tidy(() => rotated(dy, c!, s!.neg())) // by the same angles
+    return {
+      value: rotated(input as tf.Tensor, cos, sin),
+      gradFunc: (dy, saved) => back(dy as tf.Tensor, saved as tf.Tensor[]),
+    }
+  })(x) as tf.Tensor4D
 }
+
+function rotated(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor): tf.Tensor {
+  const half = cos.shape[3]!
+  const rest = x.shape[3]! - 2 * half
+  const widths = rest > 0 ? [half, half, rest] : [half, half]
+  const inOne = runGraph(`rotate ${widths}`, rotateGraph(widths), [x, cos, sin])?.[0]
+  return (
+    inOne ??
+    tf.tidy(() => {
+      const [a, b, ...unrotated] = tf.split(x, widths, 3)
+      return tf.concat([a!.mul(cos).sub(b!.mul(sin)), b!.mul(cos).add(a!.mul(sin)), ...unrotated], 3)
+    })
+  )
+}
+
+const rotateGraph =
+  (widths: readonly number[]): BuildGraph =>
+  (g, x, cos, sin) => {
+    const [a, b, ...unrotated] = g.split(x!, widths)
+    const times = (part: Node, table: Node): Node => g.node('Mul', [part, table])
+    const first = g.node('Sub', [times(a!, cos!), times(b!, sin!)])
+    const second = g.node('AddV2', [times(b!, cos!), times(a!, sin!)])
+    return g.join([first, second, ...unrotated])
+  }

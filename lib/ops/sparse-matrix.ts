@@ -1,13 +1,13 @@
 /** A frozen matrix whose rows are wanted for few columns of what is multiplied: latents, of which most are zero. */
 import type * as tf from '@tensorflow/tfjs'
-import { Matrix, plus } from './linear.js'
+import { Matrix, overRows, plus } from './linear.js'
 import { nativeOp } from './native.js'
 
 /** As `Matrix`, for rows that are mostly zeros: on the native backend zeros cost next to nothing. */
 export class SparseRowsMatrix extends Matrix {
-  override times(rows: tf.Tensor2D, b?: tf.Tensor): tf.Tensor2D {
+  override times(x: tf.Tensor, b?: tf.Tensor): tf.Tensor {
     const native = nativeOp()
-    if (!native) return super.times(rows, b)
+    if (!native) return super.times(x, b)
     const attributes = {
       transpose_a: false,
       transpose_b: false,
@@ -16,6 +16,6 @@ export class SparseRowsMatrix extends Matrix {
       Ta: 'float32',
       Tb: 'float32',
     } as const
-    return plus(native('SparseMatMul', attributes, [rows, this.value]) as tf.Tensor2D, b)
+    return overRows(x, (rows) => plus(native('SparseMatMul', attributes, [rows, this.value]) as tf.Tensor2D, b))
   }
 }

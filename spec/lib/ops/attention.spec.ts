@@ -129,11 +129,23 @@ describe('lib/ops/attention', () => {
 
   it('splits heads apart and joins them again, each head’s numbers side by side', () => {
     tf.tidy(() => {
-      const x = tf.range(0, 24).reshape([1, 2, 12])
-      const heads = splitHeads(x, 3)
-      expect(heads.shape).to.deep.equal([1, 2, 3, 4])
-      expectClose(heads.slice([0, 1, 2, 0], [1, 1, 1, 4]), [20, 21, 22, 23], 0)
-      expectClose(joinHeads(heads), x, 0)
+      const x = tf.range(0, 48).reshape([1, 2, 24])
+      const [q, k] = splitHeads(x, [4, 2])
+      expect([q!.shape, k!.shape]).to.deep.equal([
+        [1, 2, 4, 4],
+        [1, 2, 2, 4],
+      ])
+      expectClose(q!.slice([0, 1, 2, 0], [1, 1, 1, 4]), [32, 33, 34, 35], 0)
+      expectClose(k!.slice([0, 1, 1, 0], [1, 1, 1, 4]), [44, 45, 46, 47], 0)
+      expectClose(tf.concat([joinHeads(q!), joinHeads(k!)], -1), x, 0)
+      const weights = normalTensor([1, 2, 24], 1)
+      const gradient = tf.grad((y) =>
+        tf
+          .concat(splitHeads(y, [4, 2]).map(joinHeads), -1)
+          .mul(weights)
+          .sum(),
+      )(x)
+      expectClose(gradient, weights, 0)
     })
   })
 

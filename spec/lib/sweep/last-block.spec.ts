@@ -41,9 +41,8 @@ describe('the last block where one position is read', () => {
 
   it('is all that a sweep runs of it, in the clean run too', async () => {
     const { clean, metric } = await ioi(3)
-    const { dMlp } = model.config
     const edits = [{ hook: 'blocks.1.hook_mlp_out', to: 'zero' as const }]
-    /** Tokens that go through MLPs. */
+    /** Queries of all blocks. */
     const tokensOf = async (metric: Metric) => {
       const sweep = async () => {
         await model.sweep(clean, edits, metric, quiet)
@@ -51,8 +50,8 @@ describe('the last block where one position is read', () => {
       }
       const { kernels, result } = await tf.profile(sweep)
       tf.dispose(result)
-      const products = kernels.filter(({ name }) => name === 'BatchMatMul').flatMap(({ outputShapes }) => outputShapes)
-      return products.reduce((sum, shape) => sum + (shape.at(-1) === dMlp ? shape.at(-2)! : 0), 0)
+      const patterns = kernels.filter(({ name }) => name === 'Softmax').flatMap(({ outputShapes }) => outputShapes)
+      return patterns.reduce((sum, [batch, , queries]) => sum + batch! * queries!, 0)
     }
     const [rows, positions] = [3, 22]
     // three blocks of the clean run and one behind the edit, then the last of both

@@ -1,0 +1,180 @@
+/**
+ * Several of TensorFlow's ops as one. A graph is written once, as the text of a SavedModel, and run in a session of the
+ * native backend: a run costs what calling one op costs, a bias joins the product it follows, and an op that may works
+ * in its input's memory. What a graph gives has no gradient: it belongs inside a `tf.customGrad`.
+ */
+import * as tf from '@tensorflow/tfjs'
+import { isNativeCpu } from './native.js'
+
+/** What a node gives, by name: `n4`, or `n4:1` for its second output. */
+export type Node = string
+
+type Attribute = 'float32' | 'int32' | boolean | number
+
+/** The nodes of a graph in the making. */
+export class GraphText {
+  readonly #nodes: string[] = []
+
+  /** A node of this op; its attributes are those of one on float32 numbers unless others are given. */
+  node(op: string, inputs: readonly Node[], attributes: Readonly<Record<string, Attribute>> = { T: 'float32' }): Node {
+    return this.#add(op, inputs, Object.entries(attributes).map(attributeText))
+  }
+
+  /** A number. */
+  scalar(x: number): Node {
+    return this.#constant('DT_FLOAT', `tensor_shape {} float_val: ${x}`)
+  }
+
+  /** int32 [N]. */
+  integers(values: readonly number[]): Node {
+    const list = values.map((value) => `int_val: ${value}`).join(' ')
+    return this.#constant('DT_INT32', `tensor_shape { dim { size: ${values.length} } } ${list}`)
+  }
+
+  /** The number of an axis. */
+  axis(i: number): Node {
+    return this.#constant('DT_INT32', `tensor_shape {} int_val: ${i}`)
+  }
+
+  /** Sizes of x's axes from `begin` to before `end`, which may count from the last: int32. */
+  sizes(x: Node, begin: number, end: number): Node {
+    const whole = this.node('Shape', [x], { T: 'float32', out_type: 'int32' })
+    const bounds = [begin, end, 1].map((i) => this.integers([i]))
+    return this.node('StridedSlice', [whole, ...bounds], { T: 'int32', Index: 'int32' })
+  }
+
+  /** A shape out of sizes, int32. */
+  shape(...parts: readonly (Node | readonly number[])[]): Node {
+    const nodes = parts.map((part) => (typeof part === 'string' ? part : this.integers(part)))
+    return this.node('ConcatV2', [...nodes, this.axis(0)], { N: nodes.length, T: 'int32', Tidx: 'int32' })
+  }
+
+  reshape(x: Node, shape: Node): Node {
+    return this.node('Reshape', [x, shape], { T: 'float32', Tshape: 'int32' })
+  }
+
+  transpose(x: Node, axes: readonly number[]): Node {
+    return this.node('Transpose', [x, this.integers(axes)], { T: 'float32', Tperm: 'int32' })
+  }
+
+  /** Parts of these widths along the last axis. */
+  split(x: Node, widths: readonly number[]): Node[] {
+    const attributes = { T: 'float32', Tlen: 'int32', num_split: widths.length } as const
+    const parts = this.node('SplitV', [x, this.integers(widths), this.axis(-1)], attributes)
+    return widths.map((_, i) => `${parts}:${i}`)
+  }
+
+  /** Side by side along the last axis. */
+  join(parts: readonly Node[]): Node {
+    return this.node('ConcatV2', [...parts, this.axis(-1)], { N: parts.length, T: 'float32', Tidx: 'int32' })
+  }
+
+  /** Of the numbers of the last axis, which stays with one. */
+  over(op: 'Mean' | 'Sum', x: Node): Node {
+    return this.node(op, [x, this.integers([-1])], { T: 'float32', Tidx: 'int32', keep_dims: true })
+  }
+
+  /** a · b over the last two axes, either transposed. */
+  product(a: Node, b: Node, transposeA = false, transposeB = false): Node {
+    return this.node('BatchMatMulV2', [a, b], { T: 'float32', adj_x: transposeA, adj_y: transposeB })
+  }
+
+  input(name: Node): Node {
+    this.#nodes.push(nodeText(name, 'Placeholder', [], [attributeText(['dtype', 'float32'])]))
+    return name
+  }
+
+  /** The SavedModel. */
+  text(): string {
+    const graph = `versions { producer: 987 }\n${this.#nodes.join('\n')}`
+    return `saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: "serve" } graph_def {\n${graph}\n} }\n`
+  }
+
+  #constant(type: string, value: string): Node {
+    const attributes = [
+      `attr { key: "dtype" value { type: ${type} } }`,
+      `attr { key: "value" value { tensor { dtype: ${type} ${value} } } }`,
+    ]
+    return this.#add('Const', [], attributes)
+  }
+
+  #add(op: string, inputs: readonly Node[], attributes: readonly string[]): Node {
+    const name = `n${this.#nodes.length}`
+    this.#nodes.push(nodeText(name, op, inputs, attributes))
+    return name
+  }
+}
+
+function nodeText(name: string, op: string, inputs: readonly Node[], attributes: readonly string[]): string {
+  const from = inputs.map((input) => `input: "${input}"`)
+  return `node { name: "${name}" op: "${op}" ${[...from, ...attributes].join(' ')} }`
+}
+
+function attributeText([key, value]: [string, Attribute]): string {
+  const types: Record<string, string> = { float32: 'type: DT_FLOAT', int32: 'type: DT_INT32' }
+  const text = typeof value === 'string' ? types[value] : typeof value === 'boolean' ? `b: ${value}` : `i: ${value}`
+  return `attr { key: "${key}" value { ${text} } }`
+}
+
+/** From the inputs' nodes to those that are wanted. */
+export type BuildGraph = (g: GraphText, ...inputs: Node[]) => Node | readonly Node[]
+
+interface Loaded {
+  readonly session: number
+  readonly outputs: readonly string[]
+}
+
+/** What of tfjs-node's NodeJSKernelBackend is used. */
+interface NativeSessions {
+  loadSavedModelMetaGraph(folder: string, tags: string): number
+  runSavedModel(
+    session: number,
+    inputs: readonly tf.Tensor[],
+    infos: readonly { name: string }[],
+    outputs: readonly string[],
+  ): tf.Tensor[]
+}
+
+/** The graphs of this process by their keys; undefined where one could not be loaded. */
+const loaded = new Map<string, Loaded | undefined>()
+
+/**
+ * The outputs of a graph, which the caller owns. On another backend than the native one's processor undefined, and where
+ * no graph can be loaded (no temporary folder to write to): the same is then computed op by op.
+ * @param key says which graph: equal keys, equal graphs, with as many inputs
+ */
+export function runGraph(key: string, build: BuildGraph, inputs: readonly tf.Tensor[]): tf.Tensor[] | undefined {
+  if (!isNativeCpu()) return undefined
+  const backend = tf.backend() as unknown as NativeSessions
+  if (!loaded.has(key)) loaded.set(key, load(backend, build, inputs.length))
+  const graph = loaded.get(key)
+  return graph && backend.runSavedModel(graph.session, inputs, inputs.map(inputInfo), graph.outputs)
+}
+
+const inputInfo = (_: unknown, i: number): { name: string } => ({ name: `x${i}` })
+
+function load(backend: NativeSessions, build: BuildGraph, count: number): Loaded | undefined {
+  const g = new GraphText()
+  const inputs = Array.from({ length: count }, (_, i) => g.input(`x${i}`))
+  const outputs = [build(g, ...inputs)].flat()
+  const folder = written(g.text())
+  if (folder === undefined) return undefined
+  try {
+    return { session: backend.loadSavedModelMetaGraph(folder, 'serve'), outputs }
+  } finally {
+    process.getBuiltinModule('node:fs').rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** A new folder with the SavedModel: the backend takes graphs from files alone. Undefined where none can be written. */
+function written(text: string): string | undefined {
+  const { mkdtempSync, writeFileSync } = process.getBuiltinModule('node:fs')
+  const { join } = process.getBuiltinModule('node:path')
+  try {
+    const folder = mkdtempSync(join(process.getBuiltinModule('node:os').tmpdir(), 'tfjs-lens-'))
+    writeFileSync(join(folder, 'saved_model.pbtxt'), text)
+    return folder
+  } catch {
+    return undefined
+  }
+}
