@@ -3,7 +3,7 @@
  * the residual stream, and the way back into it. Scores, pattern and z stand in the model files.
  * Axes: B batch · P position · D d_model · H heads · K d_head
  */
-import * as tf from '@tensorflow/tfjs'
+import type * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from './architecture.js'
 import type { At } from './hooks.js'
 import { joinHeads, splitHeads } from './ops/attention.js'
