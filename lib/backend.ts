@@ -217,6 +217,7 @@ function prepareNode({ env, getBuiltinModule }: NodeJS.Process): void {
   env['TF_CPP_MIN_LOG_LEVEL'] ??= '3'
   env['TF_ENABLE_ONEDNN_OPTS'] ??= '0'
   env['TF_CPU_ALLOCATOR_USE_BFC'] ??= 'true'
+  env['TF_XLA_FLAGS'] ??= '--tf_xla_enable_lazy_compilation=false' // else a shape's first run differs from its second
   env['TF_NUM_INTEROP_THREADS'] ??= '-1' // graphs run in the calling thread: handing one over costs more than most take
 }
 

@@ -102,14 +102,18 @@ export function attentionScores(q: tf.Tensor4D, k: tf.Tensor4D, scale: number, b
     const inputs = bias ? [queries, keys, bias] : [queries, keys]
     return {
       value:
-        runGraph(bias ? `${key}, bias` : key, scoresGraph(scale), inputs)?.[0] ?? scoresOf(queries, keys, scale, bias),
+        runGraph(bias ? `${key}, bias` : key, scoresGraph(scale), inputs, LARGE)?.[0] ??
+        scoresOf(queries, keys, scale, bias),
       gradFunc: (dy, saved) => {
         const given = [...(saved as tf.Tensor4D[]), dy as tf.Tensor4D] as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]
-        return runGraph(`${key}, back`, scoresBackGraph(scale), given) ?? scoresBack(...given, scale)
+        return runGraph(`${key}, back`, scoresBackGraph(scale), given, LARGE) ?? scoresBack(...given, scale)
       },
     }
   })(q, k) as tf.Tensor4D
 }
+
+/** Numbers of the first input from which on a compiled graph is worth its making: it takes half the time. */
+const LARGE = 2 ** 18
 
 /** Between [B,P,H,K] and [B,H,P,K]. */
 const SWAP = [0, 2, 1, 3]
@@ -146,10 +150,10 @@ export function mixValues(pattern: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
     const [shares, values, save] = args as [tf.Tensor4D, tf.Tensor4D, tf.GradSaveFunc]
     save([shares, values])
     return {
-      value: runGraph('mix', mixGraph, [shares, values])?.[0] ?? swap(tf.matMul(shares, swap(values))),
+      value: runGraph('mix', mixGraph, [shares, values], LARGE)?.[0] ?? swap(tf.matMul(shares, swap(values))),
       gradFunc: (dz, saved) => {
         const given = [...(saved as tf.Tensor4D[]), dz as tf.Tensor4D] as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]
-        return runGraph('mix, back', mixBackGraph, given) ?? mixBack(...given)
+        return runGraph('mix, back', mixBackGraph, given, LARGE) ?? mixBack(...given)
       },
     }
   })(pattern, v) as tf.Tensor4D

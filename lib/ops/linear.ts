@@ -1,7 +1,6 @@
 /** Products with frozen weight matrices, whose backward pass uses a stored transpose. */
 import * as tf from '@tensorflow/tfjs'
 import { ShapeError } from '../errors.js'
-import { isNativeCpu } from './native.js'
 import { runGraph, type GraphText, type Node } from './native-graph.js'
 
 /** A frozen linear map over the last axis. */
@@ -12,13 +11,6 @@ export interface LinearMap {
   /** The gradient by x, [...,in], of the gradient by what `times` gives, [...,out]. */
   back(dy: tf.Tensor): tf.Tensor
 }
-
-/**
- * Where a product is made of parts: the native backend reads a narrow part of a wide matrix a fifth faster, with the
- * copy of it. Rows are worth that copy from some hundreds on. Columns of a part are no multiple of 1024, whose rows
- * would lie in the same places of the processor's cache.
- */
-const [WIDE, MANY, PART] = [16384, 256, 2304]
 
 /** Numbers of a matrix from which on no transpose is kept: it takes the more memory and saves the less time. */
 const TOO_LARGE = 2 ** 21
@@ -42,19 +34,7 @@ export class Matrix implements LinearMap {
   }
 
   times(x: tf.Tensor, b?: tf.Tensor): tf.Tensor {
-    const isLarge = isNativeCpu() && x.size >= MANY * this.shape[0] && this.shape[1] >= WIDE
-    return isLarge ? overRows(x, (rows) => this.#inParts(rows, b)) : product(x, this.value, b)
-  }
-
-  #inParts(rows: tf.Tensor2D, b?: tf.Tensor): tf.Tensor2D {
-    const [inputs, outputs] = this.shape
-    const parts: tf.Tensor2D[] = []
-    for (let at = 0; at < outputs; at += PART) {
-      const count = Math.min(PART, outputs - at)
-      const part = () => product(rows, this.value.slice([0, at], [inputs, count]), b?.slice([at], [count]))
-      parts.push(tf.tidy(part) as tf.Tensor2D)
-    }
-    return tf.tidy(() => tf.concat(parts, 1))
+    return product(x, this.value, b)
   }
 
   back(dy: tf.Tensor): tf.Tensor {

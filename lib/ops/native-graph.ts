@@ -14,10 +14,18 @@ type Attribute = 'float32' | 'int32' | boolean | number
 /** The nodes of a graph in the making. */
 export class GraphText {
   readonly #nodes: string[] = []
+  readonly #marks: readonly string[]
+
+  /** @param compiled the nodes are to become one loop */
+  constructor(compiled = false) {
+    this.#marks = compiled
+      ? ['attr { key: "_XlaCompile" value { b: true } }', 'attr { key: "_XlaScope" value { s: "all" } }']
+      : []
+  }
 
   /** A node of this op; its attributes are those of one on float32 numbers unless others are given. */
   node(op: string, inputs: readonly Node[], attributes: Readonly<Record<string, Attribute>> = { T: 'float32' }): Node {
-    return this.#add(op, inputs, Object.entries(attributes).map(attributeText))
+    return this.#add(op, inputs, [...Object.entries(attributes).map(attributeText), ...this.#marks])
   }
 
   /** A number. */
@@ -142,19 +150,28 @@ const loaded = new Map<string, Loaded | undefined>()
  * The outputs of a graph, which the caller owns. On another backend than the native one's processor undefined, and where
  * no graph can be loaded (no temporary folder to write to): the same is then computed op by op.
  * @param key says which graph: equal keys, equal graphs, with as many inputs
+ * @param compileFrom numbers of the first input from which on XLA makes one loop of the nodes, anew for each shape, which
+ *   takes some 40 ms. @default never
  */
-export function runGraph(key: string, build: BuildGraph, inputs: readonly tf.Tensor[]): tf.Tensor[] | undefined {
+export function runGraph(
+  key: string,
+  build: BuildGraph,
+  inputs: readonly tf.Tensor[],
+  compileFrom = Infinity,
+): tf.Tensor[] | undefined {
   if (!isNativeCpu()) return undefined
   const backend = tf.backend() as unknown as NativeSessions
-  if (!loaded.has(key)) loaded.set(key, load(backend, build, inputs.length))
-  const graph = loaded.get(key)
+  const compiled = inputs.length > 0 && inputs[0]!.size >= compileFrom
+  const id = compiled ? `${key}, compiled` : key
+  if (!loaded.has(id)) loaded.set(id, load(backend, build, inputs.length, compiled))
+  const graph = loaded.get(id)
   return graph && backend.runSavedModel(graph.session, inputs, inputs.map(inputInfo), graph.outputs)
 }
 
 const inputInfo = (_: unknown, i: number): { name: string } => ({ name: `x${i}` })
 
-function load(backend: NativeSessions, build: BuildGraph, count: number): Loaded | undefined {
-  const g = new GraphText()
+function load(backend: NativeSessions, build: BuildGraph, count: number, compiled: boolean): Loaded | undefined {
+  const g = new GraphText(compiled)
   const inputs = Array.from({ length: count }, (_, i) => g.input(`x${i}`))
   const outputs = [build(g, ...inputs)].flat()
   const folder = written(g.text())

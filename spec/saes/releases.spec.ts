@@ -13,6 +13,7 @@ import { expectClose } from '../support/close.js'
 import { HubServer, type Repository } from '../support/hub-server.js'
 import { refusalOf } from '../support/refusal.js'
 import { rowsOf } from '../support/saes.js'
+import { keptEnvironment } from '../support/environment.js'
 
 const recorded = fileURLToPath(new URL('../reference/saes', import.meta.url))
 const file = (name: string) => readFileSync(path.join(recorded, name))
@@ -97,7 +98,7 @@ describe('saeReleases', () => {
 describe('loadSae from the hub', () => {
   let server: HubServer
   let cacheDir: string
-  let environment: NodeJS.ProcessEnv
+  let restore: () => void
   let options: LoadSaeOptions
 
   before(async () => {
@@ -135,14 +136,14 @@ describe('loadSae from the hub', () => {
   after(() => server.close())
 
   beforeEach(async () => {
-    environment = { ...process.env }
+    restore = keptEnvironment()
     for (const name of Object.keys(process.env)) if (/^(HF|HUGGING|XDG_CACHE)/.test(name)) delete process.env[name]
     cacheDir = await mkdtemp(path.join(tmpdir(), 'tfjs-lens-hub-'))
     process.env['HF_HOME'] = path.join(cacheDir, 'home') // no token of this machine
     options = { endpoint: server.url, cacheDir, retryDelay: 1 }
   })
   afterEach(async () => {
-    process.env = environment
+    restore()
     await rm(cacheDir, { recursive: true })
   })
 

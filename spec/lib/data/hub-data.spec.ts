@@ -12,6 +12,7 @@ import { HubServer, type Repository } from '../../support/hub-server.js'
 import { pocket } from '../../support/pocket.js'
 import { refusalOf } from '../../support/refusal.js'
 import { expectResumable, rowsOf } from '../../support/token-data.js'
+import { keptEnvironment } from '../../support/environment.js'
 
 const jsonl = (...texts: string[]) => Buffer.from(texts.map((text) => JSON.stringify({ text })).join('\n'))
 const python = process.env['TFJS_LENS_PYTHON'] ?? 'python3'
@@ -21,7 +22,7 @@ describe('lib/data: data sets of the hub', () => {
   let cacheDir: string
   let options: DataOptions
   let repository: Repository
-  const environment = { ...process.env }
+  const restore = keptEnvironment()
 
   before(async () => {
     await pocket()
@@ -51,7 +52,7 @@ describe('lib/data: data sets of the hub', () => {
     server.seen()
   })
   afterEach(async () => {
-    process.env = { ...environment }
+    restore()
     await rm(cacheDir, { recursive: true })
   })
 

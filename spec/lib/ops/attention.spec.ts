@@ -1,6 +1,7 @@
 /** The causal mask and the softmax of attention, padded rows included. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
+import { range } from '../../../lib/range.js'
 import {
   attentionScores,
   attentionSoftmax,
@@ -176,6 +177,35 @@ describe('lib/ops/attention', () => {
         [0, 1, 2, 3].map((d) => keys.reduce((sum, n) => sum + weights[b]![h]![i]![n]! * V![b]![n]![h]![d]!, 0)),
       )
       expectClose(z.transpose([0, 2, 1, 3]), mixed.flat(), tolerances.op)
+    })
+  })
+
+  it('scores and mixes the same, backwards too, where there is enough for a compiled graph', () => {
+    type Heads = tf.Tensor4D
+    const shapes = { q: [16, 16, 16, 64], k: [16, 20, 16, 64], pattern: [64, 16, 16, 20], v: [64, 20, 16, 8] }
+    tf.tidy(() => {
+      const [q, k, pattern, v] = Object.values(shapes).map((shape, i) => normalTensor(shape, i) as Heads)
+      const bias = causalMask(16, { past: 4 })
+      const each = (f: (i: number) => tf.Tensor, prompts: number) => tf.concat(range(prompts).map(f))
+      const one = (x: tf.Tensor, i: number) => x.slice(i, 1) as Heads
+      const scores = (a: tf.Tensor, b: tf.Tensor) => attentionScores(a as Heads, b as Heads, 0.5, bias)
+      const mixed = (a: tf.Tensor, b: tf.Tensor) => mixValues(a as Heads, b as Heads)
+      for (const [f, a, b] of [
+        [scores, q!, k!],
+        [mixed, pattern!, v!],
+      ] as const) {
+        const whole = f(a, b)
+        expectClose(
+          whole,
+          each((i) => f(one(a, i), one(b, i)), a.shape[0]),
+          tolerances.layer, // sums of 64 products in another order
+        )
+        const dy = normalTensor(whole.shape, 7)
+        const [da, db] = tf.grads(f)([a, b], dy)
+        const parts = range(a.shape[0]).map((i) => tf.grads(f)([one(a, i), one(b, i)], one(dy, i)))
+        expectClose(da!, tf.concat(parts.map(([part]) => part!)), tolerances.layer)
+        expectClose(db!, tf.concat(parts.map(([, part]) => part!)), tolerances.layer)
+      }
     })
   })
 

@@ -1,8 +1,9 @@
 /** gelu_new against its formula in double precision. */
 import * as tf from '@tensorflow/tfjs'
+import { range } from '../../../lib/range.js'
 import { geluNew } from '../../../lib/ops/gelu.js'
 import { expectClose, tolerances } from '../../support/close.js'
-import { slopeAtZero } from '../../support/slope.js'
+import { normalTensor, slopeAtZero } from '../../support/slope.js'
 
 const formula = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))
 const points = Float32Array.from({ length: 161 }, (_, i) => (i - 80) / 10)
@@ -31,6 +32,17 @@ describe('lib/ops/gelu', () => {
       const x = tf.tensor1d([-1e4, -100, 0, 100, 1e4])
       expectClose(geluNew(x), [0, 0, 0, 100, 1e4], 0)
       expectClose(tf.grad((v) => geluNew(v))(x), [0, 0, 0.5, 1, 1], 0)
+    })
+  })
+
+  it('is the same, and its gradient too, for as many numbers as are worth a compiled loop', () => {
+    tf.tidy(() => {
+      const [x, dy] = [1, 2].map((seed) => normalTensor([2 ** 20], seed))
+      const parts = (f: (begin: number) => tf.Tensor) => tf.concat(range(4).map((i) => f(i * 2 ** 18)))
+      const part = (t: tf.Tensor, begin: number) => t.slice(begin, 2 ** 18)
+      expectClose(geluNew(x!), parts((begin) => geluNew(part(x!, begin))), tolerances.op) // prettier-ignore
+      const gradient = tf.grad((v) => geluNew(v))
+      expectClose(gradient(x!, dy), parts((begin) => gradient(part(x!, begin), part(dy!, begin))), tolerances.op) // prettier-ignore
     })
   })
 })

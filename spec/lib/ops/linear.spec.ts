@@ -101,15 +101,17 @@ describe('lib/ops/linear', () => {
     variable.dispose()
   })
 
-  it('makes a large product of parts, the same as in one', () => {
-    const [rows, inputs, outputs] = [300, 3, 17_000] // the last part is a narrower one
-    withMatrix([inputs, outputs], (W, value) => {
-      const x = normalTensor([rows, inputs], 1) as tf.Tensor2D
-      const b = normalTensor([outputs], 2)
-      const before = tf.memory().numTensors
-      const y = linear(x, W, b)
-      expect(tf.memory().numTensors).to.equal(before + 1)
-      expectClose(y, tf.matMul(x, value).add(b), tolerances.op)
+  it('multiplies over the last axis of any shape and leaves nothing but what it gives', () => {
+    withMatrix([3, 5], (W, value) => {
+      const b = normalTensor([5], 2)
+      for (const lead of [[], [4], [2, 3], [2, 1, 3]]) {
+        const x = normalTensor([...lead, 3], 1)
+        const before = tf.memory().numTensors
+        const y = linear(x, W, b)
+        expect(tf.memory().numTensors).to.equal(before + 1)
+        expect(y.shape).to.deep.equal([...lead, 5])
+        expectClose(y, tf.matMul(x.reshape([-1, 3]), value).add(b), tolerances.op)
+      }
     })
   })
 

@@ -11,6 +11,7 @@ import type { DownloadEvent } from '../../../lib/weights/hub-progress.js'
 import { hubSource, type HubSourceOptions } from '../../../lib/weights/hub.js'
 import { HubServer, repositoryOf, type Fault } from '../../support/hub-server.js'
 import { refusalOf } from '../../support/refusal.js'
+import { keptEnvironment } from '../../support/environment.js'
 
 const gpt2 = fileURLToPath(new URL('../../reference/models/gpt2', import.meta.url))
 const repository = repositoryOf(gpt2, {
@@ -25,7 +26,7 @@ const python = process.env['TFJS_LENS_PYTHON'] ?? 'python3'
 describe('lib/weights/hub', () => {
   let server: HubServer
   let cacheDir: string
-  let environment: NodeJS.ProcessEnv
+  let restore: () => void
   let options: HubSourceOptions
 
   before(async () => {
@@ -37,7 +38,7 @@ describe('lib/weights/hub', () => {
   after(() => server.close())
 
   beforeEach(async () => {
-    environment = { ...process.env }
+    restore = keptEnvironment()
     for (const name of Object.keys(process.env)) if (/^(HF|HUGGING|XDG_CACHE)/.test(name)) delete process.env[name]
     cacheDir = await mkdtemp(path.join(tmpdir(), 'tfjs-lens-hub-'))
     process.env['HF_HOME'] = path.join(cacheDir, 'home') // no token of this machine
@@ -47,7 +48,7 @@ describe('lib/weights/hub', () => {
     server.seen()
   })
   afterEach(async () => {
-    process.env = environment
+    restore()
     await rm(cacheDir, { recursive: true })
   })
 
