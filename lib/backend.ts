@@ -209,6 +209,7 @@ async function loadNative(name: 'tfjs-node-gpu' | 'tfjs-node'): Promise<string> 
 /**
  * tfjs-node 4.22 calls two functions that Node 22 warns of and Node 23 no longer has, and is noisy unless told. Its
  * memory is pooled: else each tensor of more than 32 MB is mapped anew and freed again, which costs more than filling it.
+ * Graphs run in the calling thread: handing one over costs more than most of them take.
  */
 function prepareNode({ env, getBuiltinModule }: NodeJS.Process): void {
   const util = getBuiltinModule('node:util') as unknown as Record<string, (value: unknown) => boolean>
@@ -217,8 +218,7 @@ function prepareNode({ env, getBuiltinModule }: NodeJS.Process): void {
   env['TF_CPP_MIN_LOG_LEVEL'] ??= '3'
   env['TF_ENABLE_ONEDNN_OPTS'] ??= '0'
   env['TF_CPU_ALLOCATOR_USE_BFC'] ??= 'true'
-  env['TF_XLA_FLAGS'] ??= '--tf_xla_enable_lazy_compilation=false' // else a shape's first run differs from its second
-  env['TF_NUM_INTEROP_THREADS'] ??= '-1' // graphs run in the calling thread: handing one over costs more than most take
+  env['TF_NUM_INTEROP_THREADS'] ??= '-1'
 }
 
 function requireFrom(path: string): NodeJS.Require {

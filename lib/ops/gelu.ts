@@ -7,7 +7,7 @@ const LINEAR = 2 * Math.sqrt(2 / Math.PI)
 const CUBIC = LINEAR * 0.044715
 
 /** Numbers from which on one compiled loop is worth its making: it takes a third of the time. */
-const LARGE = 2 ** 20
+const LARGE = 2 ** 18
 
 /** ½x(1 + tanh(√(2/π)(x + 0.044715x³))), any shape. Hendrycks & Gimpel 2016, arXiv:1606.08415. */
 export function geluNew<T extends tf.Tensor>(x: T): T {

@@ -146,26 +146,38 @@ interface NativeSessions {
 /** The graphs of this process by their keys; undefined where one could not be loaded. */
 const loaded = new Map<string, Loaded | undefined>()
 
+/** How often large graphs were run, by key and shape. */
+const calls = new Map<string, number>()
+
+/** Calls of one shape from which on it is compiled: some two passes of a small model. */
+const OFTEN = 24
+
 /**
  * The outputs of a graph, which the caller owns. On another backend than the native one's processor undefined, and where
  * no graph can be loaded (no temporary folder to write to): the same is then computed op by op.
  * @param key says which graph: equal keys, equal graphs, with as many inputs
- * @param compileFrom numbers of the first input from which on XLA makes one loop of the nodes, anew for each shape, which
- *   takes some 40 ms. @default never
+ * @param large numbers of the first input from which on a shape that comes often is compiled by XLA. That takes some
+ *   40 ms a shape, and changes what the graph gives in the last digit. @default never
  */
 export function runGraph(
   key: string,
   build: BuildGraph,
   inputs: readonly tf.Tensor[],
-  compileFrom = Infinity,
+  large = Infinity,
 ): tf.Tensor[] | undefined {
   if (!isNativeCpu()) return undefined
   const backend = tf.backend() as unknown as NativeSessions
-  const compiled = inputs.length > 0 && inputs[0]!.size >= compileFrom
+  const compiled = inputs.length > 0 && inputs[0]!.size >= large && comesOften(`${key} ${inputs[0]!.shape}`)
   const id = compiled ? `${key}, compiled` : key
   if (!loaded.has(id)) loaded.set(id, load(backend, build, inputs.length, compiled))
   const graph = loaded.get(id)
   return graph && backend.runSavedModel(graph.session, inputs, inputs.map(inputInfo), graph.outputs)
+}
+
+function comesOften(what: string): boolean {
+  const count = (calls.get(what) ?? 0) + 1
+  calls.set(what, count)
+  return count > OFTEN
 }
 
 const inputInfo = (_: unknown, i: number): { name: string } => ({ name: `x${i}` })
