@@ -1,7 +1,7 @@
 /** Activation functions beside gelu_new, any shape. */
 import * as tf from '@tensorflow/tfjs'
 import { geluNew } from './gelu.js'
-import { runGraph, type BuildGraph } from './native-graph.js'
+import { differentiable, type Forms } from './own-gradient.js'
 
 /** From numbers to numbers, each by itself. */
 export type Activation = <T extends tf.Tensor>(x: T) => T
@@ -23,20 +23,21 @@ export function solu<T extends tf.Tensor>(x: T): T {
 
 /** cap · tanh(x / cap): keeps logits between −cap and cap. */
 export function softCap<T extends tf.Tensor>(x: T, cap: number): T {
-  return tf.customGrad((input, save) => {
-    const v = input as tf.Tensor
-    const value = runGraph(`soft cap ${cap}`, capGraph(cap), [v])?.[0] ?? tf.tidy(() => v.div(cap).tanh().mul(cap))
-    ;(save as tf.GradSaveFunc)([value])
-    // d/dx cap · tanh(x / cap) = 1 − (y / cap)²
-    const back = (y: tf.Tensor, dy: tf.Tensor) => tf.tidy(() => dy.mul(tf.sub(1, y.div(cap).square())))
-    return { value, gradFunc: (dy, saved) => back((saved as tf.Tensor[])[0]!, dy as tf.Tensor) }
-  })(x) as T
+  return differentiable({ forward: capped(cap), back: cappedBack(cap), saves: 'outputs' }, [x]) as T
 }
 
-const capGraph =
-  (cap: number): BuildGraph =>
-  (g, x) =>
-    g.node('Mul', [g.node('Tanh', [g.node('RealDiv', [x!, g.scalar(cap)])]), g.scalar(cap)])
+const capped = (cap: number): Forms => ({
+  key: `soft cap ${cap}`,
+  plain: (x) => [x!.div(cap).tanh().mul(cap)],
+  graph: (g, x) => g.node('Mul', [g.node('Tanh', [g.node('RealDiv', [x!, g.scalar(cap)])]), g.scalar(cap)]),
+})
+
+/** d/dx cap · tanh(x / cap) = 1 − (y / cap)². */
+const cappedBack = (cap: number): Forms => ({
+  key: `soft cap ${cap}, back`,
+  plain: (y, dy) => [dy!.mul(tf.sub(1, y!.div(cap).square()))],
+  graph: (g, y, dy) => g.node('TanhGrad', [g.node('RealDiv', [y!, g.scalar(cap)]), dy!]),
+})
 
 /** Activation functions by the names that configs give them. */
 export const activations = {

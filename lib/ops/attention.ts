@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { runGraph, type BuildGraph, type Node } from './native-graph.js'
+import { differentiable, type Forms } from './own-gradient.js'
 
 export interface MaskOptions {
   /** [B][past + P], 1 at real tokens, 0 at padding. @default nothing is padded */
@@ -40,30 +41,31 @@ export function causalMask(queries: number, options: MaskOptions = {}): tf.Tenso
  * TransformerLens, and passes no gradient.
  */
 export function attentionSoftmax(scores: tf.Tensor4D, hasPadding: boolean): tf.Tensor4D {
-  return tf.customGrad((input, save) => {
-    const soft = tf.softmax(input as tf.Tensor)
-    const pattern = hasPadding ? tf.where(tf.isNaN(soft), tf.zerosLike(soft), soft) : soft
-    ;(save as tf.GradSaveFunc)([pattern])
-    return {
-      value: pattern,
-      gradFunc: (dy, saved) => {
-        const given = [(saved as tf.Tensor[])[0]!, dy as tf.Tensor] as const
-        return runGraph('softmax, back', softmaxBackGraph, given)?.[0] ?? softmaxBack(...given)
-      },
-    }
-  })(scores) as tf.Tensor4D
+  return differentiable({ forward: softmax(hasPadding), back: softmaxBack, saves: 'outputs' }, [scores]) as tf.Tensor4D
 }
 
-function softmaxBack(pattern: tf.Tensor, dy: tf.Tensor): tf.Tensor {
-  return tf.tidy(() => {
-    const weighted = pattern.mul(dy)
-    return weighted.sub(pattern.mul(weighted.sum(-1, true)))
-  })
-}
+const softmax = (hasPadding: boolean): Forms => ({
+  key: `softmax ${hasPadding}`,
+  plain(scores) {
+    const soft = tf.softmax(scores!)
+    return [hasPadding ? tf.where(tf.isNaN(soft), tf.zerosLike(soft), soft) : soft]
+  },
+  graph(g, scores) {
+    const soft = g.node('Softmax', [scores!])
+    return hasPadding ? g.node('SelectV2', [g.node('IsNan', [soft]), g.node('ZerosLike', [soft]), soft]) : soft
+  },
+})
 
-const softmaxBackGraph: BuildGraph = (g, pattern, dy) => {
-  const weighted = g.node('Mul', [pattern!, dy!])
-  return g.node('Sub', [weighted, g.node('Mul', [pattern!, g.over('Sum', weighted)])])
+const softmaxBack: Forms = {
+  key: 'softmax, back',
+  plain(pattern, dy) {
+    const weighted = pattern!.mul(dy!)
+    return [weighted.sub(pattern!.mul(weighted.sum(-1, true)))]
+  },
+  graph(g, pattern, dy) {
+    const weighted = g.node('Mul', [pattern!, dy!])
+    return g.node('Sub', [weighted, g.node('Mul', [pattern!, g.over('Sum', weighted)])])
+  },
 }
 
 /** What lies side by side, heads apart: x [B,P,(H+…)·K] and the number of heads of each part → [B,P,H,K] of each. */
@@ -90,87 +92,70 @@ export function joinHeads(z: tf.Tensor4D): tf.Tensor3D {
   return z.reshape([batch, positions, heads * size])
 }
 
-/**
- * q · k for each head, times `scale`, + bias [1|B,1,Q,N] (the mask): q [B,Q,H,K], k [B,N,H,K] → [B,H,Q,N]. The bias has
- * no gradient.
- */
-export function attentionScores(q: tf.Tensor4D, k: tf.Tensor4D, scale: number, bias?: tf.Tensor4D): tf.Tensor4D {
-  const key = `scores ${scale}`
-  return tf.customGrad((...args) => {
-    const [queries, keys, save] = args as [tf.Tensor4D, tf.Tensor4D, tf.GradSaveFunc]
-    save([queries, keys])
-    const inputs = bias ? [queries, keys, bias] : [queries, keys]
-    return {
-      value:
-        runGraph(bias ? `${key}, bias` : key, scoresGraph(scale), inputs, LARGE)?.[0] ??
-        scoresOf(queries, keys, scale, bias),
-      gradFunc: (dy, saved) => {
-        const given = [...(saved as tf.Tensor4D[]), dy as tf.Tensor4D] as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]
-        return runGraph(`${key}, back`, scoresBackGraph(scale), given, LARGE) ?? scoresBack(...given, scale)
-      },
-    }
-  })(q, k) as tf.Tensor4D
-}
-
 /** Numbers of the first input from which on a compiled graph is worth its making: it takes half the time. */
 const LARGE = 2 ** 18
 
 /** Between [B,P,H,K] and [B,H,P,K]. */
 const SWAP = [0, 2, 1, 3]
-const swap = (x: tf.Tensor): tf.Tensor4D => x.transpose(SWAP)
+const swap = (x: tf.Tensor): tf.Tensor => x.transpose(SWAP)
 
-function scoresOf(q: tf.Tensor4D, k: tf.Tensor4D, scale: number, bias?: tf.Tensor4D): tf.Tensor4D {
-  // scaling q rather than the scores: Q·K numbers a head instead of Q·N
-  const products = tf.matMul(swap(q.mul(scale)), k.transpose<tf.Tensor4D>([0, 2, 3, 1])) as tf.Tensor4D
-  return bias ? products.add<tf.Tensor4D>(bias) : products
+/**
+ * q · k for each head, times `scale`, + bias [1|B,1,Q,N] (the mask): q [B,Q,H,K], k [B,N,H,K] → [B,H,Q,N]. The bias has
+ * no gradient.
+ */
+export function attentionScores(q: tf.Tensor4D, k: tf.Tensor4D, scale: number, bias?: tf.Tensor4D): tf.Tensor4D {
+  const op = { forward: scores(scale, bias !== undefined), back: scoresBack(scale), saves: 'inputs' } as const
+  return differentiable(op, [q, k], bias ? [bias] : []) as tf.Tensor4D
 }
 
-function scoresBack(q: tf.Tensor4D, k: tf.Tensor4D, dy: tf.Tensor4D, scale: number): tf.Tensor4D[] {
-  return tf.tidy(() => [swap(tf.matMul(dy, swap(k.mul(scale)))), swap(tf.matMul(dy, swap(q.mul(scale)), true))])
-}
-
-const scoresGraph =
-  (scale: number): BuildGraph =>
-  (g, q, k, bias) => {
+const scores = (scale: number, hasBias: boolean): Forms => ({
+  key: `scores ${scale} ${hasBias}`,
+  large: LARGE,
+  plain(q, k, bias) {
+    // scaling q rather than the scores: Q·K numbers a head instead of Q·N
+    const products = tf.matMul(swap(q!.mul(scale)), k!.transpose([0, 2, 3, 1]))
+    return [bias ? products.add(bias) : products]
+  },
+  graph(g, q, k, bias) {
     const scaled = g.node('Mul', [g.transpose(q!, SWAP), g.scalar(scale)])
-    const products = g.product(scaled, g.transpose(k!, SWAP), false, true) // with fewer axes moved, a tenth of the time for few tokens
+    const products = g.product(scaled, g.transpose(k!, SWAP), false, true) // [0,2,3,1] takes ten times as long for few tokens
     return bias === undefined ? products : g.node('AddV2', [products, bias])
-  }
+  },
+})
 
-const scoresBackGraph =
-  (scale: number): BuildGraph =>
-  (g, q, k, dy) => {
+const scoresBack = (scale: number): Forms => ({
+  key: `scores ${scale}, back`,
+  large: LARGE,
+  plain: (q, k, dy) => [swap(tf.matMul(dy!, swap(k!.mul(scale)))), swap(tf.matMul(dy!, swap(q!.mul(scale)), true))],
+  graph(g, q, k, dy) {
     const scaled = (x: Node): Node => g.node('Mul', [g.transpose(x, SWAP), g.scalar(scale)])
     return [g.transpose(g.product(dy!, scaled(k!)), SWAP), g.transpose(g.product(dy!, scaled(q!), true), SWAP)]
-  }
+  },
+})
 
 /** Values mixed by the pattern: pattern [B,H,Q,N], v [B,N,H,K] → z [B,Q,H,K]. */
 export function mixValues(pattern: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
-  return tf.customGrad((...args) => {
-    const [shares, values, save] = args as [tf.Tensor4D, tf.Tensor4D, tf.GradSaveFunc]
-    save([shares, values])
-    return {
-      value: runGraph('mix', mixGraph, [shares, values], LARGE)?.[0] ?? swap(tf.matMul(shares, swap(values))),
-      gradFunc: (dz, saved) => {
-        const given = [...(saved as tf.Tensor4D[]), dz as tf.Tensor4D] as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D]
-        return runGraph('mix, back', mixBackGraph, given, LARGE) ?? mixBack(...given)
-      },
-    }
-  })(pattern, v) as tf.Tensor4D
+  return differentiable({ forward: mix, back: mixBack, saves: 'inputs' }, [pattern, v]) as tf.Tensor4D
 }
 
-function mixBack(pattern: tf.Tensor4D, v: tf.Tensor4D, dz: tf.Tensor4D): tf.Tensor4D[] {
-  return tf.tidy(() => {
-    const byHead = swap(dz)
-    return [tf.matMul(byHead, v.transpose<tf.Tensor4D>([0, 2, 3, 1])), swap(tf.matMul(pattern, byHead, true))]
-  })
+const mix: Forms = {
+  key: 'mix',
+  large: LARGE,
+  plain: (pattern, v) => [swap(tf.matMul(pattern!, swap(v!)))],
+  graph: (g, pattern, v) => g.transpose(g.product(pattern!, g.transpose(v!, SWAP)), SWAP),
 }
 
-const mixGraph: BuildGraph = (g, pattern, v) => g.transpose(g.product(pattern!, g.transpose(v!, SWAP)), SWAP)
-
-const mixBackGraph: BuildGraph = (g, pattern, v, dz) => {
-  const byHead = g.transpose(dz!, SWAP)
-  return [g.product(byHead, g.transpose(v!, SWAP), false, true), g.transpose(g.product(pattern!, byHead, true), SWAP)]
+const mixBack: Forms = {
+  key: 'mix, back',
+  large: LARGE,
+  plain(pattern, v, dz) {
+    const byHead = swap(dz!)
+    return [tf.matMul(byHead, v!.transpose([0, 2, 3, 1])), swap(tf.matMul(pattern!, byHead, true))]
+  },
+  graph(g, pattern, v, dz) {
+    const byHead = g.transpose(dz!, SWAP)
+    return [g.product(byHead, g.transpose(v!, SWAP), false, true), g.transpose(g.product(pattern!, byHead, true), SWAP)]
+  },
 }
 
 /** Each key or value head once for every query head that shares it: [B,P,H/times,K] → [B,P,H,K]. */

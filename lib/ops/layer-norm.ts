@@ -1,7 +1,8 @@
 /** LayerNorm in the parts that have hook points of their own: centring, scale, and the division by it. */
 import * as tf from '@tensorflow/tfjs'
 import type { At } from '../hooks.js'
-import { runGraph, type BuildGraph, type GraphText, type Node } from './native-graph.js'
+import type { GraphText, Node } from './native-graph.js'
+import { differentiable, type Forms } from './own-gradient.js'
 
 /**
  * x centred and divided by sqrt(mean(x²) + eps), over the last axis [...,D], with the points `hook_scale` [...,1] and
@@ -30,50 +31,36 @@ export function rootMeanSquare(x: tf.Tensor, eps: number): tf.Tensor {
  * / scale, less its mean in its turn, instead of one step for each of the ops.
  */
 export function normalize(x: tf.Tensor, centred: boolean, eps: number): tf.Tensor {
-  return tf.customGrad((input, save) => {
-    const [value, scale] =
-      runGraph(`norm ${centred} ${eps}`, normGraph(centred, eps), [input as tf.Tensor]) ??
-      parts(input as tf.Tensor, centred, eps)
-    ;(save as tf.GradSaveFunc)([value!, scale!])
-    return {
-      value: value!,
-      gradFunc: (dy, saved) => {
-        const inputs = [...(saved as tf.Tensor[]), dy as tf.Tensor] as const
-        return runGraph(`norm ${centred}, back`, backGraph(centred), inputs)?.[0] ?? back(inputs, centred)
-      },
-    }
-  })(x)
+  return differentiable({ forward: forward(centred, eps), back: back(centred), saves: 'outputs' }, [x])
 }
 
 const lessMean = (x: tf.Tensor): tf.Tensor => x.sub(x.mean(-1, true))
-
-function parts(x: tf.Tensor, centred: boolean, eps: number): tf.Tensor[] {
-  const c = centred ? lessMean(x) : x
-  const scale = rootMeanSquare(c, eps)
-  return [c.div(scale), scale]
-}
-
-function back([y, scale, dy]: readonly tf.Tensor[], centred: boolean): tf.Tensor {
-  return tf.tidy(() => {
-    const across = dy!.sub(y!.mul(y!.mul(dy!).mean(-1, true)))
-    return (centred ? lessMean(across) : across).div(scale!)
-  })
-}
-
 const lessMeanNode = (g: GraphText, x: Node): Node => g.node('Sub', [x, g.over('Mean', x)])
 
-const normGraph =
-  (centred: boolean, eps: number): BuildGraph =>
-  (g, x) => {
+/** y and the scale. */
+const forward = (centred: boolean, eps: number): Forms => ({
+  key: `norm ${centred} ${eps}`,
+  plain(x) {
+    const c = centred ? lessMean(x!) : x!
+    const scale = rootMeanSquare(c, eps)
+    return [c.div(scale), scale]
+  },
+  graph(g, x) {
     const c = centred ? lessMeanNode(g, x!) : x!
     const scale = g.node('Sqrt', [g.node('AddV2', [g.over('Mean', g.node('Mul', [c, c])), g.scalar(eps)])])
     return [g.node('RealDiv', [c, scale]), scale]
-  }
+  },
+})
 
-const backGraph =
-  (centred: boolean): BuildGraph =>
-  (g, y, scale, dy) => {
+const back = (centred: boolean): Forms => ({
+  key: `norm ${centred}, back`,
+  plain(y, scale, dy) {
+    const across = dy!.sub(y!.mul(y!.mul(dy!).mean(-1, true)))
+    return [(centred ? lessMean(across) : across).div(scale!)]
+  },
+  graph(g, y, scale, dy) {
     const along = g.over('Mean', g.node('Mul', [y!, dy!]))
     const across = g.node('Sub', [dy!, g.node('Mul', [y!, along])])
     return g.node('RealDiv', [centred ? lessMeanNode(g, across) : across, scale!])
-  }
+  },
+})

@@ -1,6 +1,7 @@
 /** Rotary position embeddings. Su et al. 2021, arXiv:2104.09864. */
 import * as tf from '@tensorflow/tfjs'
-import { runGraph, type BuildGraph, type Node } from './native-graph.js'
+import type { Node } from './native-graph.js'
+import { differentiable, type Forms } from './own-gradient.js'
 import { positionIds } from './positions.js'
 
 /** Cosines and sines of the angles: [1|B,P,1,R/2], R the number of rotated dimensions of a head. */
@@ -69,36 +70,29 @@ function stretched(
  * not neighbours): x [B,P,H,K].
  */
 export function rotate(x: tf.Tensor4D, { cos, sin }: RotaryTables): tf.Tensor4D {
-  return tf.customGrad((input, save) => {
-    ;(save as tf.GradSaveFunc)([cos, sin])
-    const back = (dy: tf.Tensor, [c, s]: tf.Tensor[]) => tf.tidy(() => rotated(dy, c!, s!.neg())) // by the same angles
-    return {
-      value: rotated(input as tf.Tensor, cos, sin),
-      gradFunc: (dy, saved) => back(dy as tf.Tensor, saved as tf.Tensor[]),
-    }
-  })(x) as tf.Tensor4D
-}
-
-function rotated(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor): tf.Tensor {
-  const half = cos.shape[3]!
-  const rest = x.shape[3]! - 2 * half
+  const half = cos.shape[3]
+  const rest = x.shape[3] - 2 * half
   const widths = rest > 0 ? [half, half, rest] : [half, half]
-  const inOne = runGraph(`rotate ${widths}`, rotateGraph(widths), [x, cos, sin])?.[0]
-  return (
-    inOne ??
-    tf.tidy(() => {
-      const [a, b, ...unrotated] = tf.split(x, widths, 3)
-      return tf.concat([a!.mul(cos).sub(b!.mul(sin)), b!.mul(cos).add(a!.mul(sin)), ...unrotated], 3)
-    })
-  )
+  const op = { forward: rotation(widths, 1), back: rotation(widths, -1), saves: 'constants' } as const
+  return differentiable(op, [x], [cos, sin]) as tf.Tensor4D
 }
 
-const rotateGraph =
-  (widths: readonly number[]): BuildGraph =>
-  (g, x, cos, sin) => {
+/** By the angles of the tables, or back by them. The backward pass has the tables in front, the forward pass behind. */
+const rotation = (widths: readonly number[], sense: 1 | -1): Forms => ({
+  key: `rotate ${widths} ${sense}`,
+  plain(...inputs) {
+    const [x, cos, table] = sense > 0 ? inputs : [inputs[2], inputs[0], inputs[1]]
+    const sin = table!.mul(sense)
+    const [a, b, ...unrotated] = tf.split(x!, [...widths], 3)
+    return [tf.concat([a!.mul(cos!).sub(b!.mul(sin)), b!.mul(cos!).add(a!.mul(sin)), ...unrotated], 3)]
+  },
+  graph(g, ...inputs) {
+    const [x, cos, table] = sense > 0 ? inputs : [inputs[2], inputs[0], inputs[1]]
+    const sin = g.node('Mul', [table!, g.scalar(sense)])
     const [a, b, ...unrotated] = g.split(x!, widths)
-    const times = (part: Node, table: Node): Node => g.node('Mul', [part, table])
-    const first = g.node('Sub', [times(a!, cos!), times(b!, sin!)])
-    const second = g.node('AddV2', [times(b!, cos!), times(a!, sin!)])
+    const times = (part: Node, numbers: Node): Node => g.node('Mul', [part, numbers])
+    const first = g.node('Sub', [times(a!, cos!), times(b!, sin)])
+    const second = g.node('AddV2', [times(b!, cos!), times(a!, sin)])
     return g.join([first, second, ...unrotated])
-  }
+  },
+})

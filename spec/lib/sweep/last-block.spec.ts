@@ -41,8 +41,9 @@ describe('the last block where one position is read', () => {
 
   it('is all that a sweep runs of it, in the clean run too', async () => {
     const { clean, metric } = await ioi(3)
+    const { dModel } = model.config
     const edits = [{ hook: 'blocks.1.hook_mlp_out', to: 'zero' as const }]
-    /** Queries of all blocks. */
+    /** Tokens that are embedded, and that go through attention and MLP: each adds to the residual stream. */
     const tokensOf = async (metric: Metric) => {
       const sweep = async () => {
         await model.sweep(clean, edits, metric, quiet)
@@ -50,13 +51,15 @@ describe('the last block where one position is read', () => {
       }
       const { kernels, result } = await tf.profile(sweep)
       tf.dispose(result)
-      const patterns = kernels.filter(({ name }) => name === 'Softmax').flatMap(({ outputShapes }) => outputShapes)
-      return patterns.reduce((sum, [batch, , queries]) => sum + batch! * queries!, 0)
+      const sums = kernels.filter(({ name }) => name === 'Add').flatMap(({ outputShapes }) => outputShapes)
+      const residual = sums.filter((shape) => shape.length === 3 && shape[2] === dModel)
+      return residual.reduce((sum, [batch, positions]) => sum + batch! * positions!, 0)
     }
     const [rows, positions] = [3, 22]
-    // three blocks of the clean run and one behind the edit, then the last of both
-    expect(await tokensOf(metric)).to.equal(4 * rows * positions + 2 * rows)
-    // all positions with a next token
-    expect(await tokensOf(loss())).to.equal(4 * rows * positions + 2 * rows * (positions - 1))
+    const tokens = rows * positions
+    // embedding and three blocks of the clean run, the edit and one block behind it; then the last block of both
+    expect(await tokensOf(metric)).to.equal((1 + 2 * 3) * tokens + (1 + 2) * tokens + 2 * 2 * rows)
+    // all of the clean run, and behind the edit all positions with a next token
+    expect(await tokensOf(loss())).to.equal((1 + 2 * 4) * tokens + (1 + 2 * 2) * rows * (positions - 1))
   })
 })
