@@ -92,9 +92,6 @@ export function joinHeads(z: tf.Tensor4D): tf.Tensor3D {
   return z.reshape([batch, positions, heads * size])
 }
 
-/** Numbers of the first input from which on a compiled graph is worth its making: it takes half the time. */
-const LARGE = 2 ** 18
-
 /** Between [B,P,H,K] and [B,H,P,K]. */
 const SWAP = [0, 2, 1, 3]
 const swap = (x: tf.Tensor): tf.Tensor => x.transpose(SWAP)
@@ -110,7 +107,6 @@ export function attentionScores(q: tf.Tensor4D, k: tf.Tensor4D, scale: number, b
 
 const scores = (scale: number, hasBias: boolean): Forms => ({
   key: `scores ${scale} ${hasBias}`,
-  large: LARGE,
   plain(q, k, bias) {
     // scaling q rather than the scores: Q·K numbers a head instead of Q·N
     const products = tf.matMul(swap(q!.mul(scale)), k!.transpose([0, 2, 3, 1]))
@@ -125,7 +121,6 @@ const scores = (scale: number, hasBias: boolean): Forms => ({
 
 const scoresBack = (scale: number): Forms => ({
   key: `scores ${scale}, back`,
-  large: LARGE,
   plain: (q, k, dy) => [swap(tf.matMul(dy!, swap(k!.mul(scale)))), swap(tf.matMul(dy!, swap(q!.mul(scale)), true))],
   graph(g, q, k, dy) {
     const scaled = (x: Node): Node => g.node('Mul', [g.transpose(x, SWAP), g.scalar(scale)])
@@ -140,14 +135,12 @@ export function mixValues(pattern: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
 
 const mix: Forms = {
   key: 'mix',
-  large: LARGE,
   plain: (pattern, v) => [swap(tf.matMul(pattern!, swap(v!)))],
   graph: (g, pattern, v) => g.transpose(g.product(pattern!, g.transpose(v!, SWAP)), SWAP),
 }
 
 const mixBack: Forms = {
   key: 'mix, back',
-  large: LARGE,
   plain(pattern, v, dz) {
     const byHead = swap(dz!)
     return [tf.matMul(byHead, v!.transpose([0, 2, 3, 1])), swap(tf.matMul(pattern!, byHead, true))]

@@ -7,9 +7,6 @@ import { differentiable, type Forms } from './own-gradient.js'
 const LINEAR = 2 * Math.sqrt(2 / Math.PI)
 const CUBIC = LINEAR * 0.044715
 
-/** Numbers from which on one compiled loop is worth its making: it takes a third of the time. */
-const LARGE = 2 ** 18
-
 /** ½x(1 + tanh(√(2/π)(x + 0.044715x³))), any shape. Hendrycks & Gimpel 2016, arXiv:1606.08415. */
 export function geluNew<T extends tf.Tensor>(x: T): T {
   return differentiable({ forward, back, saves: 'inputs' }, [x]) as T
@@ -24,7 +21,6 @@ function polynomial(g: GraphText, square: Node, cubic: number): Node {
 
 const forward: Forms = {
   key: 'gelu',
-  large: LARGE,
   plain: (x) => [x!.mul(gate(x!))],
   graph(g, x) {
     const inner = g.node('Mul', [polynomial(g, g.node('Mul', [x!, x!]), CUBIC), x!])
@@ -35,7 +31,6 @@ const forward: Forms = {
 /** d/dx x σ(g(x)) = σ + x σ (1 − σ) g′(x), with g′ = LINEAR + 3 CUBIC x². */
 const back: Forms = {
   key: 'gelu, back',
-  large: LARGE,
   plain(x, dy) {
     const sigma = gate(x!)
     const inner = x!.square().mul(3 * CUBIC).add(LINEAR).mul(x!) // prettier-ignore

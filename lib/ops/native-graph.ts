@@ -14,18 +14,10 @@ type Attribute = 'float32' | 'int32' | boolean | number
 /** The nodes of a graph in the making. */
 export class GraphText {
   readonly #nodes: string[] = []
-  readonly #marks: readonly string[]
-
-  /** @param compiled the nodes are to become one loop */
-  constructor(compiled = false) {
-    this.#marks = compiled
-      ? ['attr { key: "_XlaCompile" value { b: true } }', 'attr { key: "_XlaScope" value { s: "all" } }']
-      : []
-  }
 
   /** A node of this op; its attributes are those of one on float32 numbers unless others are given. */
   node(op: string, inputs: readonly Node[], attributes: Readonly<Record<string, Attribute>> = { T: 'float32' }): Node {
-    return this.#add(op, inputs, [...Object.entries(attributes).map(attributeText), ...this.#marks])
+    return this.#add(op, inputs, Object.entries(attributes).map(attributeText))
   }
 
   /** A number. */
@@ -146,44 +138,23 @@ interface NativeSessions {
 /** The graphs of this process by their keys; undefined where one could not be loaded. */
 const loaded = new Map<string, Loaded | undefined>()
 
-/** How often large graphs were run, by key and shape. */
-const calls = new Map<string, number>()
-
-/** Calls of one shape from which on it is compiled: some two passes of a small model. */
-const OFTEN = 24
-
 /**
  * The outputs of a graph, which the caller owns. On another backend than the native one's processor undefined, and where
  * no graph can be loaded (no temporary folder to write to): the same is then computed op by op.
  * @param key says which graph: equal keys, equal graphs, with as many inputs
- * @param large numbers of the first input from which on a shape that comes often is compiled by XLA. That takes some
- *   40 ms a shape, and changes what the graph gives in the last digit. @default never
  */
-export function runGraph(
-  key: string,
-  build: BuildGraph,
-  inputs: readonly tf.Tensor[],
-  large = Infinity,
-): tf.Tensor[] | undefined {
+export function runGraph(key: string, build: BuildGraph, inputs: readonly tf.Tensor[]): tf.Tensor[] | undefined {
   if (!isNativeCpu()) return undefined
   const backend = tf.backend() as unknown as NativeSessions
-  const compiled = inputs.length > 0 && inputs[0]!.size >= large && comesOften(`${key} ${inputs[0]!.shape}`)
-  const id = compiled ? `${key}, compiled` : key
-  if (!loaded.has(id)) loaded.set(id, load(backend, build, inputs.length, compiled))
-  const graph = loaded.get(id)
+  if (!loaded.has(key)) loaded.set(key, load(backend, build, inputs.length))
+  const graph = loaded.get(key)
   return graph && backend.runSavedModel(graph.session, inputs, inputs.map(inputInfo), graph.outputs)
-}
-
-function comesOften(what: string): boolean {
-  const count = (calls.get(what) ?? 0) + 1
-  calls.set(what, count)
-  return count > OFTEN
 }
 
 const inputInfo = (_: unknown, i: number): { name: string } => ({ name: `x${i}` })
 
-function load(backend: NativeSessions, build: BuildGraph, count: number, compiled: boolean): Loaded | undefined {
-  const g = new GraphText(compiled)
+function load(backend: NativeSessions, build: BuildGraph, count: number): Loaded | undefined {
+  const g = new GraphText()
   const inputs = Array.from({ length: count }, (_, i) => g.input(`x${i}`))
   const outputs = [build(g, ...inputs)].flat()
   const folder = written(g.text())

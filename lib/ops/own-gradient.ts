@@ -10,8 +10,6 @@ export interface Forms {
   readonly graph: BuildGraph
   /** For all others: op by op. */
   readonly plain: (...inputs: tf.Tensor[]) => tf.Tensor[]
-  /** See `runGraph`. */
-  readonly large?: number
 }
 
 export interface OwnGradient {
@@ -40,6 +38,6 @@ export function differentiable(
 }
 
 /** In a tidy where it is several ops: tfjs keeps what a backward pass leaves behind until the whole has ended. */
-function compute({ key, graph, plain, large }: Forms, inputs: readonly tf.Tensor[]): tf.Tensor[] {
-  return runGraph(key, graph, inputs, large) ?? tf.tidy(() => plain(...inputs))
+function compute({ key, graph, plain }: Forms, inputs: readonly tf.Tensor[]): tf.Tensor[] {
+  return runGraph(key, graph, inputs) ?? tf.tidy(() => plain(...inputs))
 }

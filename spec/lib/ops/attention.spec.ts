@@ -180,9 +180,9 @@ describe('lib/ops/attention', () => {
     })
   })
 
-  it('scores and mixes the same, backwards too, where it was done often enough to be compiled', () => {
+  it('scores and mixes several prompts as each alone, backwards too', () => {
     type Heads = tf.Tensor4D
-    const shapes = { q: [16, 16, 16, 64], k: [16, 20, 16, 64], pattern: [64, 16, 16, 20], v: [64, 20, 16, 8] }
+    const shapes = { q: [4, 16, 3, 64], k: [4, 20, 3, 64], pattern: [4, 3, 16, 20], v: [4, 20, 3, 8] }
     tf.tidy(() => {
       const [q, k, pattern, v] = Object.values(shapes).map((shape, i) => normalTensor(shape, i) as Heads)
       const bias = causalMask(16, { past: 4 })
@@ -195,7 +195,6 @@ describe('lib/ops/attention', () => {
         [mixed, pattern!, v!],
       ] as const) {
         const dy = normalTensor(f(a, b).shape, 7)
-        for (let i = 0; i < 30; i++) tf.tidy(() => void tf.grads(f)([a, b], dy))
         const whole = f(a, b)
         expectClose(
           whole,
