@@ -101,12 +101,12 @@ const swap = (x: tf.Tensor): tf.Tensor => x.transpose(SWAP)
  * no gradient.
  */
 export function attentionScores(q: tf.Tensor4D, k: tf.Tensor4D, scale: number, bias?: tf.Tensor4D): tf.Tensor4D {
-  const op = { forward: scores(scale, bias !== undefined), back: scoresBack(scale), saves: 'inputs' } as const
+  const op = { forward: scores(scale), back: scoresBack(scale), saves: 'inputs' } as const
   return differentiable(op, [q, k], bias ? [bias] : []) as tf.Tensor4D
 }
 
-const scores = (scale: number, hasBias: boolean): Forms => ({
-  key: `scores ${scale} ${hasBias}`,
+const scores = (scale: number): Forms => ({
+  key: `scores ${scale}`,
   plain(q, k, bias) {
     // scaling q rather than the scores: Q·K numbers a head instead of Q·N
     const products = tf.matMul(swap(q!.mul(scale)), k!.transpose([0, 2, 3, 1]))

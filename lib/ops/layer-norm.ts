@@ -18,7 +18,7 @@ export function layerNorm<T extends tf.Tensor>(x: T, eps: number, at: At, weight
 }
 
 function inParts(x: tf.Tensor, eps: number, at: At): tf.Tensor {
-  const centred = x.sub(x.mean(-1, true))
+  const centred = lessMean(x)
   return at('hook_normalized', centred.div(at('hook_scale', rootMeanSquare(centred, eps))))
 }
 

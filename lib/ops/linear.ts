@@ -1,7 +1,7 @@
 /** Products with frozen weight matrices, whose backward pass uses a stored transpose. */
 import * as tf from '@tensorflow/tfjs'
 import { ShapeError } from '../errors.js'
-import { runGraph, type GraphText, type Node } from './native-graph.js'
+import { compute, type Forms } from './own-gradient.js'
 
 /** A frozen linear map over the last axis. */
 export interface LinearMap {
@@ -39,8 +39,7 @@ export class Matrix implements LinearMap {
 
   back(dy: tf.Tensor): tf.Tensor {
     if (this.value.size <= TOO_LARGE) return product(dy, this.#kept())
-    const inOne = runGraph('product, back', backGraph, [dy, this.value])?.[0]
-    return inOne ?? overRows(dy, (rows) => tf.matMul(this.value, rows.transpose<tf.Tensor2D>()).transpose())
+    return compute(transposedProduct, [dy, this.value])[0]!
   }
 
   /** The transpose [out,in], made at the first call; made anew when a variable was assigned to. */
@@ -74,24 +73,31 @@ export function overRows(x: tf.Tensor, f: (rows: tf.Tensor2D) => tf.Tensor2D): t
   })
 }
 
-/** x · W (+ b), op by op where there are no graphs. */
+/** x · W (+ b). */
 function product(x: tf.Tensor, W: tf.Tensor2D, b?: tf.Tensor): tf.Tensor {
-  const inOne = runGraph(b ? 'product, bias' : 'product', productGraph, b ? [x, W, b] : [x, W])?.[0]
-  return inOne ?? overRows(x, (rows) => plus(tf.matMul(rows, W), b))
+  return compute(plainProduct, b ? [x, W, b] : [x, W])[0]!
 }
 
-function productGraph(g: GraphText, x: Node, W: Node, b?: Node): Node {
-  const rows = g.reshape(x, g.shape([-1], g.sizes(W, 0, 1)))
-  const y = g.node('MatMul', [rows, W])
-  const whole = b === undefined ? y : g.node('BiasAdd', [y, b])
-  return g.reshape(whole, g.shape(g.sizes(x, 0, -1), g.sizes(W, 1, 2)))
+const plainProduct: Forms = {
+  key: 'product',
+  plain: (x, W, b) => [overRows(x!, (rows) => plus(tf.matMul(rows, W as tf.Tensor2D), b))],
+  graph(g, x, W, b) {
+    const rows = g.reshape(x!, g.shape([-1], g.sizes(W!, 0, 1)))
+    const y = g.node('MatMul', [rows, W!])
+    const whole = b === undefined ? y : g.node('BiasAdd', [y, b])
+    return g.reshape(whole, g.shape(g.sizes(x!, 0, -1), g.sizes(W!, 1, 2)))
+  },
 }
 
-/** (W · dyᵀ)ᵀ */
-function backGraph(g: GraphText, dy: Node, W: Node): Node {
-  const rows = g.reshape(dy, g.shape([-1], g.sizes(W, 1, 2)))
-  const columns = g.node('MatMul', [W, rows], { T: 'float32', transpose_b: true })
-  return g.reshape(g.transpose(columns, [1, 0]), g.shape(g.sizes(dy, 0, -1), g.sizes(W, 0, 1)))
+/** dy · Wᵀ as (W · dyᵀ)ᵀ. */
+const transposedProduct: Forms = {
+  key: 'product, back',
+  plain: (dy, W) => [overRows(dy!, (rows) => tf.matMul(W as tf.Tensor2D, rows.transpose<tf.Tensor2D>()).transpose())],
+  graph(g, dy, W) {
+    const rows = g.reshape(dy!, g.shape([-1], g.sizes(W!, 1, 2)))
+    const columns = g.node('MatMul', [W!, rows], { T: 'float32', transpose_b: true })
+    return g.reshape(g.transpose(columns, [1, 0]), g.shape(g.sizes(dy!, 0, -1), g.sizes(W!, 0, 1)))
+  },
 }
 
 /**

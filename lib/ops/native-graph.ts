@@ -141,13 +141,14 @@ const loaded = new Map<string, Loaded | undefined>()
 /**
  * The outputs of a graph, which the caller owns. On another backend than the native one's processor undefined, and where
  * no graph can be loaded (no temporary folder to write to): the same is then computed op by op.
- * @param key says which graph: equal keys, equal graphs, with as many inputs
+ * @param key says which graph: equal keys and as many inputs, equal graphs
  */
 export function runGraph(key: string, build: BuildGraph, inputs: readonly tf.Tensor[]): tf.Tensor[] | undefined {
   if (!isNativeCpu()) return undefined
   const backend = tf.backend() as unknown as NativeSessions
-  if (!loaded.has(key)) loaded.set(key, load(backend, build, inputs.length))
-  const graph = loaded.get(key)
+  const id = `${key} of ${inputs.length}`
+  if (!loaded.has(id)) loaded.set(id, load(backend, build, inputs.length))
+  const graph = loaded.get(id)
   return graph && backend.runSavedModel(graph.session, inputs, inputs.map(inputInfo), graph.outputs)
 }
 
@@ -157,24 +158,19 @@ function load(backend: NativeSessions, build: BuildGraph, count: number): Loaded
   const g = new GraphText()
   const inputs = Array.from({ length: count }, (_, i) => g.input(`x${i}`))
   const outputs = [build(g, ...inputs)].flat()
-  const folder = written(g.text())
-  if (folder === undefined) return undefined
+  const { mkdtempSync, rmSync, writeFileSync } = process.getBuiltinModule('node:fs')
+  const { join } = process.getBuiltinModule('node:path')
+  let folder: string | undefined
+  try {
+    folder = mkdtempSync(join(process.getBuiltinModule('node:os').tmpdir(), 'tfjs-lens-'))
+    writeFileSync(join(folder, 'saved_model.pbtxt'), g.text()) // the backend takes graphs from files alone
+  } catch {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+    return undefined
+  }
   try {
     return { session: backend.loadSavedModelMetaGraph(folder, 'serve'), outputs }
   } finally {
-    process.getBuiltinModule('node:fs').rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-/** A new folder with the SavedModel: the backend takes graphs from files alone. Undefined where none can be written. */
-function written(text: string): string | undefined {
-  const { mkdtempSync, writeFileSync } = process.getBuiltinModule('node:fs')
-  const { join } = process.getBuiltinModule('node:path')
-  try {
-    const folder = mkdtempSync(join(process.getBuiltinModule('node:os').tmpdir(), 'tfjs-lens-'))
-    writeFileSync(join(folder, 'saved_model.pbtxt'), text)
-    return folder
-  } catch {
-    return undefined
+    rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -4,7 +4,7 @@ import { runGraph, type BuildGraph } from './native-graph.js'
 
 /** One computation, said twice. */
 export interface Forms {
-  /** Equal keys, equal graphs. */
+  /** Equal keys and as many inputs, equal graphs. */
   readonly key: string
   /** For the native backend. */
   readonly graph: BuildGraph
@@ -37,7 +37,10 @@ export function differentiable(
   })(...inputs)
 }
 
-/** In a tidy where it is several ops: tfjs keeps what a backward pass leaves behind until the whole has ended. */
-function compute({ key, graph, plain }: Forms, inputs: readonly tf.Tensor[]): tf.Tensor[] {
+/**
+ * What an op gives, without a gradient: the caller owns it. In a tidy where it is several ops: tfjs keeps what a backward
+ * pass leaves behind until the whole has ended.
+ */
+export function compute({ key, graph, plain }: Forms, inputs: readonly tf.Tensor[]): tf.Tensor[] {
   return runGraph(key, graph, inputs) ?? tf.tidy(() => plain(...inputs))
 }

@@ -1,6 +1,6 @@
 /** Rotary position embeddings. Su et al. 2021, arXiv:2104.09864. */
 import * as tf from '@tensorflow/tfjs'
-import type { Node } from './native-graph.js'
+import type { GraphText, Node } from './native-graph.js'
 import { differentiable, type Forms } from './own-gradient.js'
 import { positionIds } from './positions.js'
 
@@ -73,26 +73,31 @@ export function rotate(x: tf.Tensor4D, { cos, sin }: RotaryTables): tf.Tensor4D 
   const half = cos.shape[3]
   const rest = x.shape[3] - 2 * half
   const widths = rest > 0 ? [half, half, rest] : [half, half]
-  const op = { forward: rotation(widths, 1), back: rotation(widths, -1), saves: 'constants' } as const
-  return differentiable(op, [x], [cos, sin]) as tf.Tensor4D
+  return differentiable({ forward: forward(widths), back: back(widths), saves: 'constants' }, [x], [cos, sin]) as tf.Tensor4D // prettier-ignore
 }
 
-/** By the angles of the tables, or back by them. The backward pass has the tables in front, the forward pass behind. */
-const rotation = (widths: readonly number[], sense: 1 | -1): Forms => ({
-  key: `rotate ${widths} ${sense}`,
-  plain(...inputs) {
-    const [x, cos, table] = sense > 0 ? inputs : [inputs[2], inputs[0], inputs[1]]
-    const sin = table!.mul(sense)
-    const [a, b, ...unrotated] = tf.split(x!, [...widths], 3)
-    return [tf.concat([a!.mul(cos!).sub(b!.mul(sin)), b!.mul(cos!).add(a!.mul(sin)), ...unrotated], 3)]
-  },
-  graph(g, ...inputs) {
-    const [x, cos, table] = sense > 0 ? inputs : [inputs[2], inputs[0], inputs[1]]
-    const sin = g.node('Mul', [table!, g.scalar(sense)])
-    const [a, b, ...unrotated] = g.split(x!, widths)
-    const times = (part: Node, numbers: Node): Node => g.node('Mul', [part, numbers])
-    const first = g.node('Sub', [times(a!, cos!), times(b!, sin)])
-    const second = g.node('AddV2', [times(b!, cos!), times(a!, sin)])
-    return g.join([first, second, ...unrotated])
-  },
+const forward = (widths: number[]): Forms => ({
+  key: `rotate ${widths}`,
+  plain: (x, cos, sin) => [turned(x!, widths, cos!, sin!)],
+  graph: (g, x, cos, sin) => turnedNode(g, x!, widths, cos!, sin!),
 })
+
+/** By the same angles the other way. */
+const back = (widths: number[]): Forms => ({
+  key: `rotate ${widths}, back`,
+  plain: (cos, sin, dy) => [turned(dy!, widths, cos!, sin!.neg())],
+  graph: (g, cos, sin, dy) => turnedNode(g, dy!, widths, cos!, g.node('Neg', [sin!])),
+})
+
+function turned(x: tf.Tensor, widths: number[], cos: tf.Tensor, sin: tf.Tensor): tf.Tensor {
+  const [a, b, ...unrotated] = tf.split(x, widths, 3)
+  return tf.concat([a!.mul(cos).sub(b!.mul(sin)), b!.mul(cos).add(a!.mul(sin)), ...unrotated], 3)
+}
+
+function turnedNode(g: GraphText, x: Node, widths: number[], cos: Node, sin: Node): Node {
+  const [a, b, ...unrotated] = g.split(x, widths)
+  const times = (part: Node, table: Node): Node => g.node('Mul', [part, table])
+  const first = g.node('Sub', [times(a!, cos), times(b!, sin)])
+  const second = g.node('AddV2', [times(b!, cos), times(a!, sin)])
+  return g.join([first, second, ...unrotated])
+}
