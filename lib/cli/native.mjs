@@ -51,7 +51,7 @@ function withOthers(name) {
  * prune them; without `--save-prod` npm takes them all for optional peers and leaves them out.
  */
 function add(names, ...options) {
-  const only = ['--save-prod', '--no-save', '--no-package-lock', '--no-audit', '--no-fund']
+  const only = ['--save-prod', '--no-save', '--no-audit', '--no-fund']
   return npm('install', ...only, ...options, ...names.map((name) => `${name}@${VERSION}`))
 }
 
