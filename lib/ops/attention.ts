@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { runGraph, type BuildGraph, type Node } from './native-graph.js'
-import { differentiable, type Forms } from './own-gradient.js'
+import { differentiable, isTaped, type Forms } from './own-gradient.js'
 
 export interface MaskOptions {
   /** [B][past + P], 1 at real tokens, 0 at padding. @default nothing is padded */
@@ -72,8 +72,9 @@ const softmaxBack: Forms = {
 export function splitHeads(x: tf.Tensor, counts: readonly number[]): tf.Tensor4D[] {
   const [batch, positions, width] = x.shape as [number, number, number]
   const size = width / counts.reduce((sum, count) => sum + count)
-  const isTaped = tf.engine().state.gradientDepth > 0 // a gradient of one's own has but one value in tfjs
-  const inOne = isTaped ? undefined : runGraph(`heads ${counts} ${size}`, splitGraph(counts, size), [x])
+  const inOne = isTaped() // a gradient of one's own has but one value in tfjs
+    ? undefined
+    : runGraph(`heads ${counts} ${size}`, splitGraph(counts, size), [x])
   if (inOne) return inOne as tf.Tensor4D[]
   const widths = counts.map((count) => count * size)
   return tf.split(x, widths, -1).map((part, i) => part.reshape([batch, positions, counts[i]!, size]))
@@ -96,17 +97,23 @@ export function joinHeads(z: tf.Tensor4D): tf.Tensor3D {
 const SWAP = [0, 2, 1, 3]
 const swap = (x: tf.Tensor): tf.Tensor => x.transpose(SWAP)
 
+/** Whether products with keys or values [B,N,H,K] for so many queries are worth oneDNN's setting up. */
+function isLarge({ size }: tf.Tensor4D, queries: number): boolean {
+  return size * queries >= 2 ** 20
+}
+
 /**
  * q · k for each head, times `scale`, + bias [1|B,1,Q,N] (the mask): q [B,Q,H,K], k [B,N,H,K] → [B,H,Q,N]. The bias has
  * no gradient.
  */
 export function attentionScores(q: tf.Tensor4D, k: tf.Tensor4D, scale: number, bias?: tf.Tensor4D): tf.Tensor4D {
-  const op = { forward: scores(scale), back: scoresBack(scale), saves: 'inputs' } as const
+  const large = isLarge(k, q.shape[1])
+  const op = { forward: scores(scale, large), back: scoresBack(scale, large), saves: 'inputs' } as const
   return differentiable(op, [q, k], bias ? [bias] : []) as tf.Tensor4D
 }
 
-const scores = (scale: number): Forms => ({
-  key: `scores ${scale}`,
+const scores = (scale: number, large: boolean): Forms => ({
+  key: `scores ${scale} ${large}`,
   plain(q, k, bias) {
     // scaling q rather than the scores: Q·K numbers a head instead of Q·N
     const products = tf.matMul(swap(q!.mul(scale)), k!.transpose([0, 2, 3, 1]))
@@ -114,42 +121,49 @@ const scores = (scale: number): Forms => ({
   },
   graph(g, q, k, bias) {
     const scaled = g.node('Mul', [g.transpose(q!, SWAP), g.scalar(scale)])
-    const products = g.product(scaled, g.transpose(k!, SWAP), false, true) // [0,2,3,1] takes ten times as long for few tokens
+    const products = g.products(scaled, g.transpose(k!, SWAP), { transposeB: true }, large) // [0,2,3,1] takes ten times as long for few tokens
     return bias === undefined ? products : g.node('AddV2', [products, bias])
   },
 })
 
-const scoresBack = (scale: number): Forms => ({
-  key: `scores ${scale}, back`,
+const scoresBack = (scale: number, large: boolean): Forms => ({
+  key: `scores ${scale} ${large}, back`,
   plain: (q, k, dy) => [swap(tf.matMul(dy!, swap(k!.mul(scale)))), swap(tf.matMul(dy!, swap(q!.mul(scale)), true))],
   graph(g, q, k, dy) {
     const scaled = (x: Node): Node => g.node('Mul', [g.transpose(x, SWAP), g.scalar(scale)])
-    return [g.transpose(g.product(dy!, scaled(k!)), SWAP), g.transpose(g.product(dy!, scaled(q!), true), SWAP)]
+    return [
+      g.transpose(g.products(dy!, scaled(k!), {}, large), SWAP),
+      g.transpose(g.products(dy!, scaled(q!), { transposeA: true }, large), SWAP),
+    ]
   },
 })
 
 /** Values mixed by the pattern: pattern [B,H,Q,N], v [B,N,H,K] → z [B,Q,H,K]. */
 export function mixValues(pattern: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
-  return differentiable({ forward: mix, back: mixBack, saves: 'inputs' }, [pattern, v]) as tf.Tensor4D
+  const large = isLarge(v, pattern.shape[2])
+  return differentiable({ forward: mix(large), back: mixBack(large), saves: 'inputs' }, [pattern, v]) as tf.Tensor4D
 }
 
-const mix: Forms = {
-  key: 'mix',
+const mix = (large: boolean): Forms => ({
+  key: `mix ${large}`,
   plain: (pattern, v) => [swap(tf.matMul(pattern!, swap(v!)))],
-  graph: (g, pattern, v) => g.transpose(g.product(pattern!, g.transpose(v!, SWAP)), SWAP),
-}
+  graph: (g, pattern, v) => g.transpose(g.products(pattern!, g.transpose(v!, SWAP), {}, large), SWAP),
+})
 
-const mixBack: Forms = {
-  key: 'mix, back',
+const mixBack = (large: boolean): Forms => ({
+  key: `mix ${large}, back`,
   plain(pattern, v, dz) {
     const byHead = swap(dz!)
     return [tf.matMul(byHead, v!.transpose([0, 2, 3, 1])), swap(tf.matMul(pattern!, byHead, true))]
   },
   graph(g, pattern, v, dz) {
     const byHead = g.transpose(dz!, SWAP)
-    return [g.product(byHead, g.transpose(v!, SWAP), false, true), g.transpose(g.product(pattern!, byHead, true), SWAP)]
+    return [
+      g.products(byHead, g.transpose(v!, SWAP), { transposeB: true }, large),
+      g.transpose(g.products(pattern!, byHead, { transposeA: true }, large), SWAP),
+    ]
   },
-}
+})
 
 /** Each key or value head once for every query head that shares it: [B,P,H/times,K] → [B,P,H,K]. */
 export function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {

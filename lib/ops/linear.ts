@@ -1,7 +1,7 @@
 /** Products with frozen weight matrices, whose backward pass uses a stored transpose. */
 import * as tf from '@tensorflow/tfjs'
 import { ShapeError } from '../errors.js'
-import { compute, type Forms } from './own-gradient.js'
+import { compute, isTaped, type Forms } from './own-gradient.js'
 
 /** A frozen linear map over the last axis. */
 export interface LinearMap {
@@ -83,9 +83,7 @@ const plainProduct: Forms = {
   plain: (x, W, b) => [overRows(x!, (rows) => plus(tf.matMul(rows, W as tf.Tensor2D), b))],
   graph(g, x, W, b) {
     const rows = g.reshape(x!, g.shape([-1], g.sizes(W!, 0, 1)))
-    const y = g.node('MatMul', [rows, W!])
-    const whole = b === undefined ? y : g.node('BiasAdd', [y, b])
-    return g.reshape(whole, g.shape(g.sizes(x!, 0, -1), g.sizes(W!, 1, 2)))
+    return g.reshape(g.product(rows, W!, { bias: b }), g.shape(g.sizes(x!, 0, -1), g.sizes(W!, 1, 2)))
   },
 }
 
@@ -95,7 +93,7 @@ const transposedProduct: Forms = {
   plain: (dy, W) => [overRows(dy!, (rows) => tf.matMul(W as tf.Tensor2D, rows.transpose<tf.Tensor2D>()).transpose())],
   graph(g, dy, W) {
     const rows = g.reshape(dy!, g.shape([-1], g.sizes(W!, 1, 2)))
-    const columns = g.node('MatMul', [W!, rows], { T: 'float32', transpose_b: true })
+    const columns = g.product(W!, rows, { transposeB: true })
     return g.reshape(g.transpose(columns, [1, 0]), g.shape(g.sizes(dy!, 0, -1), g.sizes(W!, 0, 1)))
   },
 }
@@ -110,6 +108,7 @@ export function linear(x: tf.Tensor, W: LinearMap, b?: tf.Tensor): tf.Tensor {
       `linear: x has shape [${x.shape}], the matrix [${W.shape}]. The last axis of x must be ${inputs}.`,
     )
   }
+  if (!isTaped()) return W.times(x, b)
   return tf.customGrad((input) => {
     return { value: W.times(input as tf.Tensor, b), gradFunc: (dy) => W.back(dy as tf.Tensor) }
   })(x)

@@ -26,6 +26,11 @@ export function differentiable(
   inputs: readonly tf.Tensor[],
   constants: readonly tf.Tensor[] = [],
 ): tf.Tensor {
+  if (!isTaped()) {
+    const [value, ...others] = compute(forward, [...inputs, ...constants])
+    tf.dispose(others)
+    return value!
+  }
   return tf.customGrad((...args) => {
     const given = args.slice(0, -1) as tf.Tensor[]
     const outputs = compute(forward, [...given, ...constants])
@@ -43,4 +48,9 @@ export function differentiable(
  */
 export function compute({ key, graph, plain }: Forms, inputs: readonly tf.Tensor[]): tf.Tensor[] {
   return runGraph(key, graph, inputs) ?? tf.tidy(() => plain(...inputs))
+}
+
+/** Whether a gradient is being taken. Where none is, what a backward pass would need is not worth its keeping. */
+export function isTaped(): boolean {
+  return tf.engine().state.gradientDepth > 0
 }

@@ -65,7 +65,7 @@ describe('lib/ops native graphs', () => {
       const all: BuildGraph = (g, x, y) => {
         const [left, right] = g.split(x!, [1, 2])
         const swapped = g.transpose(x!, [1, 0])
-        return [g.join([right!, left!]), g.over('Sum', x!), g.over('Mean', x!), g.product(x!, y!, false, true), swapped]
+        return [g.join([right!, left!]), g.over('Sum', x!), g.over('Mean', x!), g.product(x!, y!, { transposeB: true }), swapped]
       }
       tf.tidy(() => {
         const [x, y] = [tf.tensor2d([[1, 2, 3]]), tf.tensor2d([[4, 5, 6]])]
