@@ -47,10 +47,13 @@ export async function directLogitAttribution(view: HookedModel, prompts: Input, 
     options.wrong === undefined ? undefined : view.answerIds('directLogitAttribution', options.wrong, tokens),
   ] as const
   const names = view.hookPoints.filter((p) => needed.test(p.name) && !p.onRequest).map((p) => p.name)
-  using cache = view.runWithCache(tokens, { names })
+  const capped = view.config.finalSoftCap !== undefined // then logits are not what the parts add up to
+  const ofAnswers = [...new Set(ids.flatMap((list) => list ?? []))]
+  const logits = capped ? true : ofAnswers
+  using cache = view.runWithCache(tokens, { names: capped ? [...names, BEFORE_CAP] : names, logits })
   const read = new LogitReader(view, cache, positions, ids)
   try {
-    const total = read.total()
+    const total = capped ? read.total(cache.get(BEFORE_CAP)) : read.total(cache.logits, ofAnswers)
     const provenance = await view.provenance({ prependBos: options.prependBos ?? true })
     const parts = componentRows(view, read, latents)
     const rows = provenance.hooks ? [...parts, remainder(parts, total)] : parts
@@ -90,12 +93,14 @@ function notesOf({ config, hookNames }: HookedModel): string[] {
   ]
 }
 
+const BEFORE_CAP = 'unembed.hook_out'
+
 const needed =
-  /^hook_(pos_)?embed$|attn\.hook_z$|hook_mlp_out$|hook_resid_(pre|mid|post)$|mlp\.hook_post$|^ln_final\.hook_scale$|^unembed\.hook_out$|ln[12]_post\.hook_scale$|hook_sae_(acts_post|error|output)$/
+  /^hook_(pos_)?embed$|attn\.hook_z$|hook_mlp_out$|hook_resid_(pre|mid|post)$|mlp\.hook_post$|^ln_final\.hook_scale$|ln[12]_post\.hook_scale$|hook_sae_(acts_post|error|output)$/
 
 /** Walks the residual stream from its last SAE on (what an SAE of the stream reads is taken apart by its latents). */
 function componentRows(view: HookedModel, read: LogitReader, latents: number): Row[] {
-  const { nLayers, nHeads } = view.config
+  const { nLayers } = view.config
   const at = (hook: string) => writerAt(view, hook)
   const start = lastStreamSae(view)
   const stream: Row[] = start ? read.sae(start.sae, undefined, latents) : embeddings(view, read, latents)
@@ -111,7 +116,7 @@ function componentRows(view: HookedModel, read: LogitReader, latents: number): R
       else {
         biases.push(`${block}.attn.b_O`)
         if (inner) split.push(...read.sae(inner, `${block}.attn.W_O`, latents))
-        else for (let h = 0; h < nHeads; h++) heads.push([`L${l}H${h}`, read.head(l, h)])
+        else read.heads(l).forEach((values, h) => heads.push([`L${l}H${h}`, values]))
       }
     }
     if (!start || l >= start.mlpFrom) {

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from '../lib/cache.js'
 import { residualDirections } from '../lib/unembed.js'
 import type { HookedModel } from '../lib/model.js'
-import { pickPositions } from '../lib/ops/pick.js'
+import { pickColumns, pickPositions } from '../lib/ops/pick.js'
 import type { AttachedSae } from '../lib/view.js'
 
 export type AnswerPair = readonly [answer: readonly number[], wrong: readonly number[] | undefined]
@@ -41,19 +41,16 @@ export class LogitReader {
     return this.#read(() => this.#at(name).mul(this.#direction).sum(-1))
   }
 
-  /** z · W_O of one head. */
-  head(layer: number, head: number): Float32Array {
-    return this.#read(() => {
-      const z = this.#at(`blocks.${layer}.attn.hook_z`).slice([0, head, 0], [-1, 1, -1]).squeeze<tf.Tensor2D>([1]) // [B,K]
-      const W_O = this.#view
-        .weight(`blocks.${layer}.attn.W_O`)
-        .slice([head, 0, 0], [1, -1, -1])
-        .squeeze<tf.Tensor2D>([0]) // [K,D]
-      return tf
-        .matMul(z, W_O)
-        .mul(this.#inFrontOfNorm(`blocks.${layer}.ln1_post`))
-        .sum(-1)
+  /** z · W_O of each head of a layer. */
+  heads(layer: number): Float32Array[] {
+    const { nHeads } = this.#view.config
+    const values = this.#read(() => {
+      const z = this.#at(`blocks.${layer}.attn.hook_z`) // [B,H,K]
+      const inward = this.#inward(`blocks.${layer}.attn.W_O`).reshape(z.shape)
+      return z.mul(inward).sum(-1).transpose() // [H,B]
     })
+    const prompts = this.#positions.length
+    return Array.from({ length: nHeads }, (_, h) => values.slice(h * prompts, (h + 1) * prompts))
   }
 
   /** An SAE's latents, bias and error. `through` is the matrix between its hook point and the residual stream. */
@@ -92,13 +89,11 @@ export class LogitReader {
     )
   }
 
-  /** The logit (difference) itself, before a soft-cap. */
-  total(): Float32Array {
+  /** The logit (difference) itself, before a soft-cap. `logits` [B,P,C] are those of the tokens `ids`, or all. */
+  total(logits: tf.Tensor3D, ids?: readonly number[]): Float32Array {
     return this.#read(() => {
-      const logits = this.#at('unembed.hook_out')
-      return this.#ofAnswers((ids) =>
-        logits.mul(tf.oneHot(tf.tensor1d([...ids], 'int32'), this.#view.config.dVocab)).sum(-1),
-      )
+      const last = pickPositions(logits, this.#positions) // [B,C]
+      return this.#ofAnswers((list) => pickColumns(last, ids ? list.map((id) => ids.indexOf(id)) : list))
     })
   }
 

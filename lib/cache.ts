@@ -24,7 +24,7 @@ export class ActivationCache {
     this.tokens = tokens
   }
 
-  /** Logits [B,P,V] of the run, or the residual stream [B,P,D] where the view stops at a layer. */
+  /** Logits [B,P,V] of the run, [B,P,C] of the tokens it was to give, or the residual stream [B,P,D] where the view stops at a layer. */
   get logits(): tf.Tensor3D {
     if (!this.#output) throw new HookError('cache.logits: the run left the logits out. Run without { logits: false }.')
     return this.#output as tf.Tensor3D

@@ -10,7 +10,7 @@ import { makeAt, type HookPoint, type Observer } from './hooks.js'
 import * as metrics from './metrics.js'
 import { meanLoss, tokenLosses } from './ops/loss.js'
 import { bindPlugins, checkPlugins, type Analysis, type Methods } from './plugins.js'
-import { readout } from './readout.js'
+import { readout, wantedLogits } from './readout.js'
 import type { Provenance } from './report/provenance.js'
 import type { Result } from './report/result.js'
 import type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions } from './run-options.js'
@@ -131,7 +131,7 @@ export class HookedModel {
   run(input: Input, options: RunOptions = {}): tf.Tensor3D {
     const tokens = this.toTokens(input, options)
     if (options.from) views.checkStart(this.#model, this.#view, tokens, options.from)
-    return this.#forward(tokens, [], undefined, options.from)
+    return this.#forward(tokens, [], options)
   }
 
   /**
@@ -142,12 +142,10 @@ export class HookedModel {
   runWithCache(input: Input, options: CacheOptions = {}): ActivationCache {
     const tokens = this.toTokens(input, options)
     const names = views.reachedNames('runWithCache', options.names, this.#model, this.#view)
+    using logits = wantedLogits(this.#model, this.#view, names, options.logits)
     const recorder = new Recorder(names, this.hookPoints, options.positions)
-    const early = options.logits === false ? views.blocksNeeded(names) : undefined
     try {
-      const output = this.#forward(tokens, [recorder], early)
-      if (options.logits === false) output.dispose()
-      return new ActivationCache(this, recorder.kept, tokens, options.logits === false ? undefined : output)
+      return new ActivationCache(this, recorder.kept, tokens, logits.of(this.#forward(tokens, [recorder], logits)))
     } catch (error) {
       recorder.dispose()
       throw error
@@ -163,7 +161,7 @@ export class HookedModel {
     const names = views.reachedNames('runWithGradients', options.names, this.#model, this.#view)
     if (typeof options.metric !== 'function') this.#checkHasLogits('metric')
     using read = readout(this.#model, this.#view, options.metric, this.metricContext(tokens), names)
-    return gradientRun(this, names, this.hookPoints, tokens, (o) => this.#forward(tokens, o, read.stopAt), read.metric)
+    return gradientRun(this, names, this.hookPoints, tokens, (o) => this.#forward(tokens, o, read), read.metric)
   }
 
   /**
@@ -236,10 +234,10 @@ export class HookedModel {
     )
   }
 
-  #forward(tokens: Tokens, observers: readonly Observer[], early?: number, from?: RunOptions['from']): tf.Tensor3D {
-    views.checkLogitsFit(tokens, this.config.dVocab)
-    const stopAt = early ?? this.#view.stopAt
-    return tf.tidy(() => this.#pass({ tokens: tokens.tensor(), mask: tokens.mask, stopAt, from }, observers))
+  #forward(tokens: Tokens, observers: readonly Observer[], part: Partial<ForwardInput> = {}): tf.Tensor3D {
+    const { from, columns, stopAt = this.#view.stopAt } = part
+    if (!columns) views.checkLogitsFit(tokens, this.config.dVocab)
+    return tf.tidy(() => this.#pass({ tokens: tokens.tensor(), mask: tokens.mask, stopAt, from, columns }, observers))
   }
 
   #pass(input: ForwardInput, observers: readonly Observer[]): tf.Tensor3D {

@@ -22,8 +22,11 @@ export interface CacheOptions extends TokenOptions {
   readonly names?: NameFilter
   /** Keep only these positions, an axis of length 1 for a single one. */
   readonly positions?: PositionSlice
-  /** False leaves the logits out and stops behind the last block that is needed. @default true */
-  readonly logits?: boolean
+  /**
+   * Token ids give the logits of these alone, [B,P,C], for a fraction of the time; false leaves the logits out and stops
+   * behind the last block that is needed. @default true
+   */
+  readonly logits?: boolean | readonly number[]
 }
 
 export interface GradientOptions extends TokenOptions {

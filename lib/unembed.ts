@@ -32,10 +32,13 @@ export function residualDirections(
   tokens: number | readonly number[],
 ): tf.Tensor2D {
   const ids = [tokens].flat() as number[]
-  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= model.config.dVocab)
-  if (wrong !== undefined)
-    throw new ArgumentError(
-      `residualDirections: ${wrong} is not a token id. Ids run from 0 to ${model.config.dVocab - 1}.`,
-    )
+  checkTokenIds('residualDirections', ids, model.config.dVocab)
   return tf.tidy(() => model.weights.unembeddingColumns(ids).transpose<tf.Tensor2D>())
+}
+
+/** @throws ArgumentError naming the first id that is outside of the vocabulary. */
+export function checkTokenIds(verb: string, ids: readonly number[], dVocab: number): void {
+  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= dVocab)
+  if (wrong === undefined) return
+  throw new ArgumentError(`${verb}: ${String(wrong)} is not a token id. Ids run from 0 to ${dVocab - 1}.`)
 }

@@ -1,10 +1,12 @@
 /** Jobs on the model alone: loading, forward, cache, gradients, direct logit attribution. */
 import type * as tf from '@tensorflow/tfjs'
+import { directLogitAttribution } from '../../../analyses/index.js'
 import type { Sae } from '../../../saes/index.js'
 import type { ActivationCache } from '../../cache.js'
 import type { GradientRun } from '../../gradients.js'
 import type { HookedModel } from '../../model.js'
 import { meanLoss } from '../../ops/loss.js'
+import type { Result } from '../../report/result.js'
 import type { Tokens } from '../../tokens/tokens.js'
 import { forwardFlops, gradientFlops } from './flops.js'
 import { finish, job, largest, logitTie, numberOf, numbersAt, type Prepared, type Report } from './job.js'
@@ -157,38 +159,20 @@ export const gradient = job(async (material): Promise<Prepared<GradientRun>> => 
   }
 })
 
-interface Attributed {
-  /** The logit difference. */
-  readonly value: number
-  /** What each component adds to it. */
-  readonly values: Float32Array
-  readonly labels: readonly string[]
-}
-
-export const directLogitAttribution = job(async (material): Promise<Prepared<Attributed>> => {
+export const dla = job(async (material): Promise<Prepared<Result>> => {
   const model = await material.model()
   const tokens = model.toTokens(material.ids('clean_1x16'))
-  const difference = model.bindMetric(material.logitDiff('answer_1x16'), tokens)
   const [answer, wrong] = material.ids('answer_1x16')[0] as [number, number]
   return {
-    run() {
-      using cache = model.runWithCache(tokens)
-      const { stack, labels } = cache.fullResidDecomposition({ expandNeurons: false, positions: -1 })
-      const attributions = cache.logitAttrs(stack, answer, { incorrect: wrong, positions: -1 })
-      stack.dispose()
-      const values = attributions.dataSync() as Float32Array
-      attributions.dispose()
-      return { value: numberOf(() => difference(cache.logits)), values, labels }
-    },
-    report({ value, values, labels }) {
-      const bias = numbersAt(model.weights.get('unembed.b_U'), [0], [-1])
-      const sizes = values.map(Math.abs)
-      const { indices, tied } = largest(sizes, 5, logitTie)
+    run: () => directLogitAttribution(model, tokens, { answer, wrong }),
+    report({ axes, values, extra }) {
+      const labels = axes[0]!.labels.slice(0, -1) // the last is b_U, which is no component of the peer's
+      const { indices, tied } = largest(values.subarray(0, labels.length).map(Math.abs), 5, logitTie)
       return {
         work: { components: labels.length },
         check: {
-          logit_diff: value,
-          attrs_sum_plus_b_U: values.reduce((sum, v) => sum + v, 0) + bias[answer]! - bias[wrong]!,
+          logit_diff: (extra['total'] as number[])[0]!,
+          attrs_sum_plus_b_U: values.reduce((sum, v) => sum + v, 0),
           top: Object.fromEntries(indices.map((i) => [labels[i]!, values[i]!])),
         },
         ties: { top: tied.at(-1)! },

@@ -22,7 +22,7 @@ export const jobs: Readonly<Record<JobName, Job>> = {
   latent_attribution: sae.latentAttribution,
   patch_resid_1x16: patch('resid_pre'),
   patch_heads_1x16: patch('heads'),
-  dla_1x16: model.directLogitAttribution,
+  dla_1x16: model.dla,
   max_acts: text.maxActs,
   logit_stats: lens.logitStats,
   tsea: lens.tsea,
