@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import type { HookedModel } from '../lib/model.js'
+import { matMul } from '../lib/ops/linear.js'
 import { momentsOf, type Moments, type PowerSums } from '../lib/stats/row-moments.js'
 import type { Encoder } from './encoders.js'
 import { latentDirections } from './latent-logits.js'
@@ -60,7 +61,7 @@ async function powerSums(
   for (const at of pieces(view)) {
     const sums = tf.tidy(() => {
       const columns = columnsAt(view, at, cosine)
-      return powerSumsOf(tf.matMul(rows, centre ? columns.sub(centre) : columns))
+      return powerSumsOf(matMul(rows, centre ? columns.sub(centre) : columns))
     })
     try {
       const values = await sums.data()

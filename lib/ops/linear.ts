@@ -39,7 +39,7 @@ export class Matrix implements LinearMap {
 
   back(dy: tf.Tensor): tf.Tensor {
     if (this.value.size <= TOO_LARGE) return product(dy, this.#kept())
-    return compute(transposedProduct, [dy, this.value])[0]!
+    return compute(transposedProduct(dy.size >= MANY * dy.shape.at(-1)!), [dy, this.value])[0]!
   }
 
   /** The transpose [out,in], made at the first call; made anew when a variable was assigned to. */
@@ -87,16 +87,34 @@ const plainProduct: Forms = {
   },
 }
 
-/** dy · Wᵀ as (W · dyᵀ)ᵀ. */
-const transposedProduct: Forms = {
-  key: 'product, back',
+/** Rows from which on oneDNN reads a transposed right-hand side faster than it turns the product round. */
+const MANY = 256
+
+/** dy · Wᵀ: as it stands where oneDNN takes many rows, and as (W · dyᵀ)ᵀ elsewhere. */
+const transposedProduct = (many: boolean): Forms => ({
+  key: `product, back ${many}`,
   plain: (dy, W) => [overRows(dy!, (rows) => tf.matMul(W as tf.Tensor2D, rows.transpose<tf.Tensor2D>()).transpose())],
   graph(g, dy, W) {
     const rows = g.reshape(dy!, g.shape([-1], g.sizes(W!, 1, 2)))
-    const columns = g.product(W!, rows, { transposeB: true })
-    return g.reshape(g.transpose(columns, [1, 0]), g.shape(g.sizes(dy!, 0, -1), g.sizes(W!, 0, 1)))
+    const product =
+      many && g.oneDnn
+        ? g.product(rows, W!, { transposeB: true })
+        : g.transpose(g.product(W!, rows, { transposeB: true }), [1, 0])
+    return g.reshape(product, g.shape(g.sizes(dy!, 0, -1), g.sizes(W!, 0, 1)))
   },
+})
+
+/** a · b of matrices, either transposed. */
+export function matMul(a: tf.Tensor2D, b: tf.Tensor2D, transposeA = false, transposeB = false): tf.Tensor2D {
+  if (isTaped()) return tf.matMul(a, b, transposeA, transposeB)
+  return compute(matrixProduct(transposeA, transposeB), [a, b])[0] as tf.Tensor2D
 }
+
+const matrixProduct = (transposeA: boolean, transposeB: boolean): Forms => ({
+  key: `a · b ${transposeA} ${transposeB}`,
+  plain: (a, b) => [tf.matMul(a!, b!, transposeA, transposeB)],
+  graph: (g, a, b) => g.product(a!, b!, { transposeA, transposeB }),
+})
 
 /**
  * x · W (+ b) over the last axis: x [...,in] → [...,out]. Differentiable in x; W and b are constants.

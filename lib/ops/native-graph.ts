@@ -81,9 +81,9 @@ export class GraphText {
     return widths.map((_, i) => `${parts}:${i}`)
   }
 
-  /** Side by side along the last axis. */
-  join(parts: readonly Node[]): Node {
-    return this.node('ConcatV2', [...parts, this.axis(-1)], { N: parts.length, T: 'float32', Tidx: 'int32' })
+  /** Side by side along an axis. */
+  join(parts: readonly Node[], axis = -1): Node {
+    return this.node('ConcatV2', [...parts, this.axis(axis)], { N: parts.length, T: 'float32', Tidx: 'int32' })
   }
 
   /** Of the numbers of the last axis, which stays with one. */

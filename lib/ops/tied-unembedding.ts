@@ -1,6 +1,6 @@
 /** An unembedding that is the embedding: one matrix in memory where there would be two. */
 import * as tf from '@tensorflow/tfjs'
-import { overRows, plus, type LinearMap } from './linear.js'
+import { matMul, overRows, plus, type LinearMap } from './linear.js'
 
 /**
  * W_U [D,V] = (scale ∘ (W_E − mean))ᵀ without being made: a large vocabulary's W_U is gigabytes.
@@ -26,16 +26,16 @@ export class TiedUnembedding implements LinearMap {
     return overRows(x, (rows) => {
       const scaled = rows.mul<tf.Tensor2D>(this.#scale.reshape([1, -1]))
       // the large matrix first: as a transposed right-hand side the native backend would copy it
-      const logits = tf.matMul(this.#embedding, scaled.transpose<tf.Tensor2D>()).transpose<tf.Tensor2D>()
-      const centred = this.#mean ? logits.sub<tf.Tensor2D>(tf.matMul(scaled, this.#mean)) : logits
+      const logits = matMul(this.#embedding, scaled.transpose<tf.Tensor2D>()).transpose<tf.Tensor2D>()
+      const centred = this.#mean ? logits.sub<tf.Tensor2D>(matMul(scaled, this.#mean)) : logits
       return plus(centred, b)
     })
   }
 
   back(dy: tf.Tensor): tf.Tensor {
     return overRows(dy, (rows) => {
-      const whole = tf.matMul(rows, this.#embedding)
-      const centred = this.#mean ? whole.sub(tf.matMul(rows.sum<tf.Tensor2D>(1, true), this.#mean, false, true)) : whole
+      const whole = matMul(rows, this.#embedding)
+      const centred = this.#mean ? whole.sub(matMul(rows.sum<tf.Tensor2D>(1, true), this.#mean, false, true)) : whole
       return centred.mul(this.#scale.reshape([1, -1]))
     })
   }

@@ -4,6 +4,7 @@
  * Axes: R rows · Q positions · U edited units of the batch · D d_model, or the width of an SAE's point
  */
 import * as tf from '@tensorflow/tfjs'
+import { matMul } from '../ops/linear.js'
 import type { Attachable } from '../splice.js'
 import { editRows, type RowsAt } from './apply.js'
 import type { CleanRun } from './clean.js'
@@ -67,7 +68,7 @@ const flatRows = (x: tf.Tensor): tf.Tensor2D => x.reshape([x.shape[0]! * x.shape
 
 /** Latents' changes [R,Q,U] by what one unit of each writes: [R·Q,D]. */
 function throughLatents(sae: Attachable, change: tf.Tensor, units: readonly number[] | undefined): tf.Tensor2D {
-  return tf.matMul(flatRows(change), sae.writes(units && { latents: units }).directions)
+  return matMul(flatRows(change), sae.writes(units && { latents: units }).directions)
 }
 
 /** A change at z, the heads' results, the neurons or an MLP's output, in the residual stream: [R,Q,D]. */
@@ -84,6 +85,6 @@ function throughSite(
   const W = model.architecture.weight(model.weights, model.config, `${block}.${weight}`) // [H,K,D] or [M,D]
   const some = units && units.length < W.shape[0]! // in order, each once
   const rows = some ? tf.gather(W, tf.tensor1d([...units], 'int32')) : W
-  const product = tf.matMul(flatRows(change), rows.reshape<tf.Tensor2D>([-1, model.config.dModel]))
+  const product = matMul(flatRows(change), rows.reshape<tf.Tensor2D>([-1, model.config.dModel]))
   return product.reshape([...change.shape.slice(0, 2), model.config.dModel])
 }

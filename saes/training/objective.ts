@@ -3,6 +3,7 @@
  * All losses are means over tokens; squared errors are summed over D.
  */
 import * as tf from '@tensorflow/tfjs'
+import { matMul } from '../../lib/ops/linear.js'
 
 /** W_enc [D,S], b_enc [S], W_dec [S,D], b_dec [D] and what a kind adds. */
 export type Weights = Readonly<Record<string, tf.Tensor>>
@@ -33,14 +34,14 @@ export type Objective = (weights: Weights, x: tf.Tensor2D, terms: Terms) => Loss
 /** x − b_dec [N,D], and its pre-activations [N,S]. */
 export function encode({ W_enc, b_enc, b_dec }: Weights, x: tf.Tensor2D): { centred: tf.Tensor2D; pre: tf.Tensor2D } {
   const centred = x.sub<tf.Tensor2D>(b_dec!)
-  return { centred, pre: tf.matMul(centred, W_enc as tf.Tensor2D).add(b_enc!) }
+  return { centred, pre: matMul(centred, W_enc as tf.Tensor2D).add(b_enc!) }
 }
 
 /** x̂ − x [N,D], and the gradients of its mean square by x̂ [N,D] and by the latents [N,S]. */
 export function reconstruct({ W_dec, b_dec }: Weights, x: tf.Tensor2D, acts: tf.Tensor2D) {
-  const error = tf.matMul(acts, W_dec as tf.Tensor2D).add<tf.Tensor2D>(b_dec!.sub(x))
+  const error = matMul(acts, W_dec as tf.Tensor2D).add<tf.Tensor2D>(b_dec!.sub(x))
   const byRecons = error.mul<tf.Tensor2D>(2 / x.shape[0])
-  return { error, byRecons, byActs: tf.matMul(byRecons, transposed(W_dec!)) }
+  return { error, byRecons, byActs: matMul(byRecons, transposed(W_dec!)) }
 }
 
 /** The chain rule from pre-activations [N,S] and reconstructions [N,D] to the weights. */
@@ -53,11 +54,11 @@ export function backward(
 ) {
   const b_enc = byPre.sum(0)
   // b_dec is in the reconstruction, and with a minus in what is encoded
-  const throughEncoder = tf.matMul(W_enc as tf.Tensor2D, b_enc.reshape<tf.Tensor2D>([-1, 1])).flatten()
+  const throughEncoder = matMul(W_enc as tf.Tensor2D, b_enc.reshape<tf.Tensor2D>([-1, 1])).flatten()
   return {
-    W_enc: tf.matMul(transposed(centred), byPre),
+    W_enc: matMul(transposed(centred), byPre),
     b_enc,
-    W_dec: tf.matMul(transposed(acts), byRecons),
+    W_dec: matMul(transposed(acts), byRecons),
     b_dec: byRecons.sum(0).sub(throughEncoder),
   }
 }

@@ -4,6 +4,7 @@
  * what x̂ leaves over.
  */
 import * as tf from '@tensorflow/tfjs'
+import { matMul } from '../../lib/ops/linear.js'
 import { keepTopK } from '../../lib/ops/top-k.js'
 import {
   backward,
@@ -53,12 +54,12 @@ function auxiliaryLoss(
   // far below any pre-activation, so that latents that live are never among the largest
   const ofDead = pre.mul(dead).sub<tf.Tensor2D>(tf.sub(1, dead).mul(1e30))
   const acts = keepTopK(ofDead, Math.min(wanted, deadCount)) as tf.Tensor2D
-  const missed = tf.matMul(acts, W_dec as tf.Tensor2D).add<tf.Tensor2D>(error) // x − x̂ is −error
+  const missed = matMul(acts, W_dec as tf.Tensor2D).add<tf.Tensor2D>(error) // x − x̂ is −error
   const byRecons = missed.mul<tf.Tensor2D>((2 * weight) / count)
-  const byPre = tf.matMul(byRecons, transposed(W_dec!)).mul(acts.notEqual(0).cast('float32'))
+  const byPre = matMul(byRecons, transposed(W_dec!)).mul(acts.notEqual(0).cast('float32'))
   return {
     byPre,
-    W_dec: tf.matMul(transposed(acts), byRecons),
+    W_dec: matMul(transposed(acts), byRecons),
     loss: missed
       .square()
       .sum()

@@ -209,6 +209,21 @@ describe('lib/ops/attention', () => {
     })
   })
 
+  it('scores and mixes many positions as plain products do, backwards too', () => {
+    tf.tidy(() => {
+      const [q, k, v, dz] = [1, 2, 3, 4].map((seed) => normalTensor([2, 70, 3, 64], seed) as tf.Tensor4D)
+      const swap = (x: tf.Tensor) => x.transpose([0, 2, 1, 3])
+      const plain = (x: tf.Tensor, y: tf.Tensor) =>
+        swap(tf.matMul(tf.matMul(swap(x), swap(y), false, true).mul(0.1).softmax(), swap(v!)))
+      const ours = (x: tf.Tensor, y: tf.Tensor) =>
+        mixValues(attentionSoftmax(attentionScores(x as tf.Tensor4D, y as tf.Tensor4D, 0.1), false), v!)
+      expectClose(ours(q!, k!), plain(q!, k!), tolerances.op)
+      for (const [i, gradient] of tf.grads(ours)([q!, k!], dz!).entries()) {
+        expectClose(gradient, tf.grads(plain)([q!, k!], dz!)[i]!, tolerances.op)
+      }
+    })
+  })
+
   it('repeats each key head for the queries that share it, and sums their gradients', () => {
     tf.tidy(() => {
       const x = tf.tensor4d([1, 2, 3, 4], [1, 1, 2, 2])

@@ -1,7 +1,7 @@
 /** Products with frozen matrices: numbers and gradients of plain matMul, one transpose. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { linear, linearPerHead, Matrix } from '../../../lib/ops/linear.js'
+import { linear, linearPerHead, matMul, Matrix } from '../../../lib/ops/linear.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { refusalOf } from '../../support/refusal.js'
 import { normalTensor } from '../../support/slope.js'
@@ -46,6 +46,36 @@ describe('lib/ops/linear', () => {
       expectClose(linear(tf.tensor1d([1, 0]), W), value.slice([0, 0], [1, 2]), 0)
     })
   })
+
+  it('has the gradient of matMul for few rows and for many', () => {
+    withMatrix([1500, 1400], (W, value) => {
+      for (const rows of [3, 300]) {
+        const [x, dy] = [normalTensor([rows, 1500], 1), normalTensor([rows, 1400], 2)]
+        const plain = (v: tf.Tensor) => tf.matMul(v as tf.Tensor2D, value)
+        const largest = (y: tf.Tensor) => y.abs().max().dataSync()[0]!
+        const [gradient, expected] = [tf.grad((v) => linear(v, W))(x, dy), tf.grad(plain)(x, dy)]
+        expect(largest(gradient.sub(expected)) / largest(expected)).to.be.lessThan(1e-5) // sums of 1400 float32 products
+      }
+    })
+  })
+
+  for (const [transposeA, transposeB] of [
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ] as const) {
+    it(`multiplies two matrices${transposeA ? ', the first transposed' : ''}${transposeB ? ', the second transposed' : ''}, with a gradient`, () => {
+      tf.tidy(() => {
+        const a = normalTensor(transposeA ? [4, 3] : [3, 4], 1) as tf.Tensor2D
+        const b = normalTensor(transposeB ? [5, 4] : [4, 5], 2) as tf.Tensor2D
+        expectClose(matMul(a, b, transposeA, transposeB), tf.matMul(a, b, transposeA, transposeB), tolerances.op)
+        const gradientOf = (multiply: typeof matMul) =>
+          tf.grad((v) => multiply(v as tf.Tensor2D, b, transposeA, transposeB).square())(a)
+        expectClose(gradientOf(matMul), gradientOf(tf.matMul as typeof matMul), tolerances.op)
+      })
+    })
+  }
 
   it('says both shapes when the last axis does not fit', async () => {
     const matrix = new Matrix(tf.zeros([4, 6]))

@@ -65,7 +65,13 @@ describe('lib/ops native graphs', () => {
       const all: BuildGraph = (g, x, y) => {
         const [left, right] = g.split(x!, [1, 2])
         const swapped = g.transpose(x!, [1, 0])
-        return [g.join([right!, left!]), g.over('Sum', x!), g.over('Mean', x!), g.product(x!, y!, { transposeB: true }), swapped]
+        return [
+          g.join([right!, left!]),
+          g.over('Sum', x!),
+          g.over('Mean', x!),
+          g.product(x!, y!, { transposeB: true }),
+          swapped,
+        ]
       }
       tf.tidy(() => {
         const [x, y] = [tf.tensor2d([[1, 2, 3]]), tf.tensor2d([[4, 5, 6]])]
@@ -99,6 +105,18 @@ describe('lib/ops native graphs', () => {
       const wrong: BuildGraph = (g, x) => g.node('NoSuchOp', [x!])
       expect(() => tf.tidy(() => run('wrong', wrong, tf.scalar(1)))).to.throw('NoSuchOp')
     })
+  })
+
+  it('multiply by oneDNN’s kernels where they are, and as TensorFlow does elsewhere', () => {
+    const written = (oneDnn: boolean): string => {
+      const g = new GraphText(oneDnn)
+      const [a, b] = [g.input('x0'), g.input('x1')]
+      g.product(a, b, { bias: g.scalar(1) })
+      for (const large of [false, true]) g.products(a, b, { transposeA: true }, large)
+      return (g.text().match(/op: "\w*MatMul\w*"/g) ?? []).map((op) => op.slice(5, -1)).join(' ')
+    }
+    expect(written(false)).to.equal('MatMul BatchMatMulV2 BatchMatMulV2')
+    expect(written(true)).to.equal('_MklMatMul BatchMatMulV2 _MklBatchMatMulV2')
   })
 
   it('are written as text that says each node once', () => {
