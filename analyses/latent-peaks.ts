@@ -11,6 +11,7 @@ import { Tokens } from '../lib/tokens/tokens.js'
 import { chosenLatents, encoderAt } from './encoders.js'
 import { latentMaxima, type LatentMaxima } from './latent-activations.js'
 import { barOf, maxActivating } from './max-activating.js'
+import { LatentPeaks, type FoundPeaks, type Peak } from './latent-peaks-result.js'
 import { MaxActivating } from './max-activating-result.js'
 
 export interface LatentPeaksOptions {
@@ -28,26 +29,6 @@ export interface LatentPeaksOptions {
   readonly onBatch?: (maxima: LatentMaxima, firstPrompt: number) => void | Promise<void>
   /** Called after each batch; the default shows a bar on stderr where `limit` is given. */
   readonly onProgress?: (prompts: number, total: number | undefined) => void
-}
-
-/** A latent's largest activation in one prompt. */
-export interface Peak {
-  /** Its number in the data, its tokens without padding, and the place among these. */
-  readonly prompt: number
-  readonly ids: readonly number[]
-  readonly position: number
-  readonly activation: number
-}
-
-export interface LatentPeaks {
-  readonly latents: readonly number[]
-  /** The largest activation of each, [F]; 0 where it fires nowhere. */
-  readonly max: Float32Array
-  /** In how many prompts each fires, [F]. */
-  readonly firing: Int32Array
-  readonly prompts: number
-  /** [latent][≤ k]: the prompts of the largest activations, the largest first, the earlier of equals; none where it fires nowhere. */
-  readonly peaks: readonly (readonly Peak[])[]
 }
 
 /**
@@ -74,11 +55,11 @@ export async function latentPeaks(
     report(found.prompts, limit)
     if (found.prompts >= (limit ?? Infinity)) break
   }
-  return found
+  return new LatentPeaks(found, await view.provenance())
 }
 
 function take(
-  { latents, max, firing, peaks }: LatentPeaks & { readonly peaks: Peak[][] },
+  { latents, max, firing, peaks }: FoundPeaks & { readonly peaks: Peak[][] },
   tokens: Tokens,
   firstRow: number,
   { maxima, positions }: LatentMaxima,
@@ -109,7 +90,7 @@ function take(
  */
 export async function peakExamples(
   view: HookedModel,
-  found: LatentPeaks,
+  found: FoundPeaks,
   options: { readonly latents: readonly number[]; readonly k?: number; readonly buffer?: number; readonly hook?: HookName }, // prettier-ignore
 ): Promise<MaxActivating> {
   const { latents, k = 5, buffer = 10, hook } = options
@@ -126,7 +107,7 @@ export async function peakExamples(
   return new MaxActivating(examples.about, numbered, examples.provenance)
 }
 
-function peaksOf(found: LatentPeaks, latent: number): readonly Peak[] {
+function peaksOf(found: FoundPeaks, latent: number): readonly Peak[] {
   const peaks = found.peaks[found.latents.indexOf(latent)]
   if (peaks) return peaks
   throw new ArgumentError(`peakExamples: latent ${latent} was not searched. Search it with latentPeaks.`)

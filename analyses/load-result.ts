@@ -7,6 +7,7 @@ import type { SavedKind } from '../lib/report/saved.js'
 import { Table } from '../lib/report/table.js'
 import { GenerationAccuracy } from './generation-accuracy-result.js'
 import { LatentMaxima } from './latent-maxima.js'
+import { LatentPeaks } from './latent-peaks-result.js'
 import { LogitLens } from './logit-lens-result.js'
 import { MaxActivating } from './max-activating-result.js'
 import { SaeEvaluation } from './sae-evaluation-result.js'
@@ -20,6 +21,7 @@ export const savedKinds = [
   NotebookResults,
   GenerationAccuracy,
   LatentMaxima,
+  LatentPeaks,
   LogitLens,
   MaxActivating,
   SaeEvaluation,

@@ -1,6 +1,7 @@
 /** The largest activation of each latent in each prompt of a data set, held to those of all prompts at once. */
 import { expect } from 'chai'
 import { latentMaxima, latentPeaks, maxActivating, peakExamples } from '../../analyses/index.js'
+import { compare } from '../../lib/report/compare.js'
 import { loadData } from '../../lib/data/load-data.js'
 import type { TokenData } from '../../lib/data/token-data.js'
 import type { HookedModel } from '../../lib/model.js'
@@ -49,6 +50,25 @@ describe('the largest activations of prompts', () => {
     expect((await latentPeaks(view, data, { latents: [31], limit: 2, onProgress: () => undefined })).prompts).to.equal(
       2,
     )
+  })
+
+  it('have a table of the largest, a row for each kept prompt, and the maxima as a result that compares', async () => {
+    const all = await latentPeaks(view, data, { k: 1 })
+    const latents = [...all.latents.keys()].sort((a, b) => all.max[b]! - all.max[a]!).slice(0, 3)
+    const found = await latentPeaks(view, data, { latents: [...latents].reverse(), k: 2 })
+    const order = [...found.max.keys()].sort((a, b) => found.max[b]! - found.max[a]!)
+    const [largest, first] = [order[0]!, found.peaks[order[0]!]![0]!]
+    expect(found.toTable({ limit: 1 }).rows).to.deep.equal([
+      [found.latents[largest], found.max[largest], found.firing[largest], `${first.prompt}:${first.position}`],
+    ])
+    const { columns, length } = found.toRows()
+    expect(length).to.equal(found.peaks.flat().length)
+    expect(columns.map(({ name }) => name)).to.deep.equal(['latent', 'place', 'prompt', 'position', 'activation'])
+    const other = await latentPeaks(view, data, { latents: found.latents, k: 2, dropLast: 1 })
+    const { difference } = compare(found, other)
+    expect(difference.axes[0]!.labels).to.deep.equal(found.latents.map((latent) => `latent ${latent}`))
+    expect(order).to.deep.equal([2, 1, 0])
+    expect(found.provenance.saes).to.have.length(1)
   })
 
   it('have the text around them that a search over all data finds', async () => {

@@ -74,6 +74,7 @@ const makers: Record<string, (given: Material) => Promise<Saved>> = {
       },
     ),
   LatentMaxima: ({ residual }) => lens.latentMaxima(residual, prompts, { latents: [3, 560] }),
+  LatentPeaks: ({ residual, data }) => lens.latentPeaks(residual, data, { k: 2, dropLast: 1, ...quiet }),
   LogitLens: ({ model }) => lens.logitLens(model, prompts, { answer: [' Carl', ' Kate'] }),
   MaxActivating: ({ residual, data }) =>
     lens.maxActivating(residual, data, { latents: [5, 12, 560], k: 3, buffer: 2, ...quiet }),
@@ -257,6 +258,10 @@ describe('saved results', () => {
       expect(await refusal(changed('Table', { rows: [[1]] }))).to.include('FILE: row 0 has 1 cells. It must have 2')
       expect(await refusal(changed('GenerationAccuracy', { right: [] }))).to.include('FILE: there are 2 questions, 2 texts said and 0 verdicts.') // prettier-ignore
       expect(await refusal(changed('LatentMaxima', { positions: [1] }))).to.include('FILE: there are 1 positions. The maxima are 4.') // prettier-ignore
+      expect(await refusal(changed('LatentPeaks', { firing: [1] }))).to.include('FILE: firing has 1 entries for 768 latents. Each latent has one.') // prettier-ignore
+      expect(await refusal(changed('LatentPeaks', { tokens: {} }))).to.match(/FILE: tokens has no position \d+ of prompt \d, where a latent is active\.$/) // prettier-ignore
+      const uneven = { prompts: [0], positions: [], activations: [1] }
+      expect(await refusal(changed('LatentPeaks', { peaks: Array(768).fill(uneven) }))).to.include('FILE: a latent has 1, 0, 1 prompts, positions and activations.') // prettier-ignore
       expect(await refusal(changed('LogitLens', { top: [[1], []] }))).to.include('FILE: the results and the top tokens have other shapes.') // prettier-ignore
       expect(await refusal(changed('MaxActivating', { examples: [] }))).to.include('FILE: there are 3 latents and 0 lists of examples.') // prettier-ignore
       expect(await refusal(changed('SaeEvaluation', { metrics: {} }))).to.include("FILE: field 'metrics.l0' is wrong")
