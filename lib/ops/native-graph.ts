@@ -11,7 +11,7 @@ export type Node = string
 
 type Attribute = 'float32' | 'int32' | boolean | number | { readonly text: string }
 
-/** Marks the kernels of oneDNN, which TensorFlow's own rewriting would choose were it told to. */
+/** Marks the kernels of oneDNN. TensorFlow's own rewriting would choose them were it told to; it promises nobody else that they are there. */
 const ONE_DNN = { _kernel: { text: 'MklNameChangeOp' } } as const
 
 /** What follows the numbers of a product. */
