@@ -129,9 +129,10 @@ export class HookedModel {
 
   /** Logits [B,P,V], or the residual stream [B,P,D] of a stopped view. The caller owns the tensor. */
   run(input: Input, options: RunOptions = {}): tf.Tensor3D {
+    const { from } = options
     const tokens = this.toTokens(input, options)
-    if (options.from) views.checkStart(this.#model, this.#view, tokens, options.from)
-    return this.#forward(tokens, [], options)
+    if (from) views.checkStart(this.#model, this.#view, tokens, from)
+    return this.#forward(tokens, [], from && { from })
   }
 
   /**
