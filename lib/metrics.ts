@@ -7,6 +7,7 @@ import { ArgumentError, ShapeError } from './errors.js'
 import { pickColumns, pickPositions, selectColumns } from './ops/pick.js'
 import { resolvePosition } from './positions.js'
 import type { Tokens } from './tokens/tokens.js'
+import { checkTokenIds } from './unembed.js'
 
 /** What a metric may need to know before the run. */
 export interface MetricContext {
@@ -245,8 +246,8 @@ export function answerIds(verb: string, answers: Answers, { tokens, dVocab, toSi
   }
   return list.map((answer) => {
     const id = typeof answer === 'string' ? toSingleToken(answer) : answer
-    if (Number.isInteger(id) && id >= 0 && id < dVocab) return id
-    throw new ArgumentError(`${verb}: ${String(answer)} is not a token id. Ids run from 0 to ${dVocab - 1}.`)
+    checkTokenIds(verb, [id], dVocab)
+    return id
   })
 }
 

@@ -121,7 +121,8 @@ const scores = (scale: number, large: boolean): Forms => ({
   },
   graph(g, q, k, bias) {
     const scaled = g.node('Mul', [g.transpose(q!, SWAP), g.scalar(scale)])
-    const products = g.products(scaled, g.transpose(k!, SWAP), { transposeB: true }, large) // [0,2,3,1] takes ten times as long for few tokens
+    // a transpose to [0,2,3,1] takes ten times as long for few tokens
+    const products = g.products(scaled, g.transpose(k!, SWAP), { transposeB: true }, large)
     return bias === undefined ? products : g.node('AddV2', [products, bias])
   },
 })
