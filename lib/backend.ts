@@ -2,6 +2,9 @@
 import * as tf from '@tensorflow/tfjs'
 import { BackendError } from './errors.js'
 import { didYouMean } from './nearest.js'
+import { registerCopies } from './wasm/copies.js'
+import { registerProducts } from './wasm/products.js'
+import { wantedThreads, withThreads } from './wasm/threads.js'
 
 export type BackendName = 'tfjs-node-gpu' | 'tfjs-node' | 'wasm' | 'cpu' | 'webgpu' | 'webgl'
 
@@ -107,6 +110,7 @@ async function choose(name: BackendName | undefined): Promise<BackendInfo> {
     try {
       return await start(candidate)
     } catch (error) {
+      if (error instanceof BackendError) throw error // a wrong setting: the next backend is no answer to it
       reasons.push(`${candidate}: ${reasonOf(error)}`)
     }
   }
@@ -123,6 +127,7 @@ async function chooseNamed(name: BackendName): Promise<BackendInfo> {
   try {
     return await start(name)
   } catch (error) {
+    if (error instanceof BackendError) throw error
     const fix = name.startsWith('web') ? 'Use wasm or cpu' : `Install it: ${remedy(name)}`
     const message = `useBackend: ${name} cannot be loaded (${reasonOf(error)}). ${fix}, or name another of ${ORDER.join(', ')}.`
     throw new BackendError(message, { cause: error })
@@ -153,13 +158,26 @@ async function loadCpu(): Promise<string> {
 
 async function loadWasm(): Promise<string> {
   const wasm = await import('@tensorflow/tfjs-backend-wasm')
-  if (node) {
-    const folder = findPackage('@tensorflow/tfjs-backend-wasm')
-    wasm.setWasmPaths(folder.slice(0, Math.max(folder.lastIndexOf('/'), folder.lastIndexOf('\\')) + 1))
-  }
-  await withoutCrashListeners(() => activate('wasm'))
+  if (node) await startWasmInNode(node, wasm)
+  else await activate('wasm')
+  registerProducts()
+  registerCopies()
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT')
-  return simd ? 'SIMD, 1 thread' : 'no SIMD, 1 thread'
+  const threads = Math.max(wasm.getThreadsCount(), 1)
+  return `${simd ? 'SIMD' : 'no SIMD'}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
+}
+
+async function startWasmInNode(
+  node: NodeJS.Process,
+  wasm: { setWasmPaths(folder: string): void; setThreadsCount(n: number): void },
+): Promise<void> {
+  const { dirname, sep } = node.getBuiltinModule('node:path')
+  const files = dirname(findPackage('@tensorflow/tfjs-backend-wasm'))
+  const threads = wantedThreads(node.env)
+  const start = (): Promise<void> => withoutCrashListeners(() => activate('wasm'))
+  wasm.setWasmPaths(files + sep)
+  wasm.setThreadsCount(threads)
+  return threads > 1 ? withThreads(node, dirname(files), threads, start) : start()
 }
 
 /**

@@ -35,8 +35,8 @@ describe('lib/backend', () => {
   /** A project with the library's backend, tfjs and wasm, but no native package. */
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'tfjs-lens-backend-'))
-    for (const name of ['backend', 'errors', 'nearest'])
-      cpSync(join(ROOT, `lib/${name}.ts`), join(folder, `lib/${name}.ts`))
+    for (const name of ['backend.ts', 'errors.ts', 'nearest.ts', 'wasm'])
+      cpSync(join(ROOT, 'lib', name), join(folder, 'lib', name), { recursive: true })
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
     mkdirSync(join(folder, 'user'))
     for (const name of ['tfjs', 'tfjs-core', 'tfjs-backend-wasm']) link(name, 'node_modules')
@@ -59,7 +59,13 @@ describe('lib/backend', () => {
   /** Runs a script in the project's folder `user`; what it printed on stdout, as JSON lines. stderr has to stay empty. */
   function run(script: string, env: Record<string, string> = {}): unknown[] {
     writeFileSync(join(folder, 'user/script.ts'), PRELUDE + script)
-    const { TFJS_LENS_BACKEND: _, TF_CPP_MIN_LOG_LEVEL: _level, TF_ENABLE_ONEDNN_OPTS: _opts, ...clean } = process.env
+    const {
+      TFJS_LENS_BACKEND: _,
+      TFJS_LENS_WASM_THREADS: _threads,
+      TF_CPP_MIN_LOG_LEVEL: _level,
+      TF_ENABLE_ONEDNN_OPTS: _opts,
+      ...clean
+    } = process.env
     const tsx = pathToFileURL(require.resolve('tsx')).href
     const ran = spawnSync(process.execPath, ['--import', tsx, 'script.ts'], {
       cwd: join(folder, 'user'),
@@ -189,6 +195,27 @@ describe('lib/backend', () => {
         [1, 0, 1],
       ],
     ])
+  })
+
+  it('runs wasm on several threads when told to, with equal numbers, and leaves nothing behind', () => {
+    const script = `
+      const os = (await import('node:os')).default
+      const before = [os.cpus().length, typeof globalThis.Worker]
+      await show(async () => (await useBackend('wasm')).detail)
+      const x = tf.randomNormal([64, 300], 0, 1, 'float32', 1), W = tf.randomNormal([300, 200], 0, 1, 'float32', 2)
+      await show(async () => [...new Float32Array((await tf.matMul(x, W).data()))].slice(0, 500))
+      await show(() => [os.cpus().length, typeof globalThis.Worker].map((value, i) => value === before[i]))`
+    const [one, numbers, tidy] = run(script, { TFJS_LENS_WASM_THREADS: '1' })
+    expect([one, tidy]).to.deep.equal(['SIMD, 1 thread', [true, true]])
+    expect(run(script, { TFJS_LENS_WASM_THREADS: '3' })).to.deep.equal(['SIMD, 3 threads', numbers, [true, true]])
+  })
+
+  it('refuses a number of threads that it cannot give, rather than run another backend', () => {
+    for (const asked of ['0', '9', '1.5', 'all']) {
+      expect(run('await show(() => useBackend())', { TFJS_LENS_WASM_THREADS: asked })).to.deep.equal([
+        `TFJS_LENS_WASM_THREADS is '${asked}'. It must be a whole number from 1 to 8.`,
+      ])
+    }
   })
 
   it('keeps what runs when it is asked for something it cannot start', async () => {
