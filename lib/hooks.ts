@@ -64,6 +64,8 @@ export interface At {
   <T extends tf.Tensor>(name: string, x: T | (() => T)): T
   /** True when somebody reads or replaces this point: whether a costly point has to be computed. */
   wants(name: string): boolean
+  /** True when somebody reads, replaces or gives this point's value: whether it has to stand by itself. */
+  isSeen(name: string): boolean
   /** True when a hook function may replace the value at this point. */
   replaces(name: string): boolean
   /** The same function with `prefix.` put before each name. */
@@ -95,6 +97,7 @@ export function makeAt(taps: Taps, prefix = ''): At {
   const at = <T extends tf.Tensor>(name: string, x: T | (() => T)): T => pass(taps, prefix + name, x)
   return Object.assign(at, {
     wants: (name: string) => isWanted(taps, prefix + name),
+    isSeen: (name: string) => isWanted(taps, prefix + name) || taps.given?.has(prefix + name) === true,
     replaces: (name: string) => taps.hooks.has(prefix + name),
     under: (more: string) => makeAt(taps, `${prefix}${more}.`),
   })

@@ -1,35 +1,69 @@
 /**
  * What attention does alike in models with LayerNorm and a key and value for each head: queries, keys and values out of
- * the residual stream, and the way back into it. Scores, pattern and z stand in the model files.
+ * the residual stream, and the way back into it.
  * Axes: B batch · P position · D d_model · H heads · K d_head
  */
-import type * as tf from '@tensorflow/tfjs'
+import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from './architecture.js'
 import type { At } from './hooks.js'
-import { joinHeads, splitHeads } from './ops/attention.js'
-import { layerNorm } from './ops/layer-norm.js'
-import { linear, linearPerHead } from './ops/linear.js'
+import {
+  attend,
+  attendForms,
+  isUnseen,
+  joinForms,
+  joinHeads,
+  splitForms,
+  splitHeads,
+  type AttendOptions,
+} from './ops/attention.js'
+import { layerNorm, normForms } from './ops/layer-norm.js'
+import { linear, linearPerHead, plus, productForms } from './ops/linear.js'
+import { composed, compute, computeFirst, isTaped, type Forms } from './ops/own-gradient.js'
 import { packedWeight } from './weights/packed.js'
 import type { Weights } from './weights/weights.js'
 
 const splitInputs = ['hook_attn_in', 'hook_q_input', 'hook_k_input', 'hook_v_input']
 
-/** q, k and v [B,P,H,K] of x [B,P,D], the residual stream, through `ln1`. `at` is under the block's name. */
-export function queriesKeysValues(w: Weights, c: ModelConfig, l: number, x: tf.Tensor3D, at: At): tf.Tensor4D[] {
+/** Block l in one forward pass. `at` is under its name. */
+export interface Block<Config extends ModelConfig = ModelConfig> {
+  readonly w: Weights
+  readonly c: Config
+  readonly l: number
+  readonly at: At
+}
+
+/** q, k and v [B,P,H,K] of x [B,P,D], the residual stream, through `ln1`. */
+export function queriesKeysValues(block: Block, x: tf.Tensor3D): tf.Tensor4D[] {
+  const { w, c, l, at } = block
   const norm = <T extends tf.Tensor>(input: T): T =>
     layerNorm(input, c.eps, at.under('ln1'), w.maybe(`blocks.${l}.ln1.w`), w.maybe(`blocks.${l}.ln1.b`))
-  if (splitInputs.some((name) => at.wants(name))) return fromSplitInputs(w, c, l, x, at, norm)
-  const qkv = linear(norm(x), w.matrix(`blocks.${l}.attn.W_QKV`), w.get(`blocks.${l}.attn.b_QKV`))
-  return splitHeads(qkv, [c.nHeads, c.nHeads, c.nHeads])
+  if (splitInputs.some((name) => at.wants(name))) return fromSplitInputs(block, x, norm)
+  const [W, b] = [w.matrix(`blocks.${l}.attn.W_QKV`), w.get(`blocks.${l}.attn.b_QKV`)]
+  if (isTaped() || normIsSeen(block, 'ln1')) {
+    return splitHeads(linear(norm(x), W, b), [c.nHeads, c.nHeads, c.nHeads])
+  }
+  const [q, k, v, ...others] = compute(headsForms(c), [x, W.value, b])
+  tf.dispose(others)
+  return [q, k, v] as tf.Tensor4D[]
 }
+
+/** Whether a norm is more than a division: with points that are listened to, or a weight and a bias of its own. */
+export function normIsSeen({ w, l, at: atBlock }: Block, name: string): boolean {
+  const at = atBlock.under(name)
+  return w.maybe(`blocks.${l}.${name}.w`) !== undefined || at.wants('hook_scale') || at.wants('hook_normalized')
+}
+
+const headsForms = ({ eps, nHeads, dHead }: ModelConfig): Forms =>
+  composed(`normed heads ${eps} ${nHeads} ${dHead}`, (run, [x, W, b]) => {
+    const [normed] = run(normForms(true, eps), x!)
+    const [qkv] = run(productForms, normed!, W!, b!)
+    return run(splitForms([nHeads, nHeads, nHeads], dHead), qkv!)
+  })
 
 /** The same where each head may be given an input of its own: three norms and a product for each head. */
 function fromSplitInputs(
-  w: Weights,
-  c: ModelConfig,
-  l: number,
+  { w, c, l, at }: Block,
   x: tf.Tensor3D,
-  at: At,
   norm: (input: tf.Tensor4D) => tf.Tensor4D,
 ): tf.Tensor4D[] {
   const perHead = at('hook_attn_in', x.expandDims<tf.Tensor4D>(2).tile<tf.Tensor4D>([1, 1, c.nHeads, 1])) // [B,P,H,D]
@@ -42,10 +76,45 @@ function fromSplitInputs(
   })
 }
 
-/** z [B,P,H,K] · W_O + b_O → [B,P,D], head by head when `hook_result` is asked for. `at` is under `attn`. */
-export function attentionOut(w: Weights, c: ModelConfig, l: number, z: tf.Tensor4D, at: At): tf.Tensor3D {
-  const b_O = w.get(`blocks.${l}.attn.b_O`)
-  if (!at.wants('hook_result')) return linear(joinHeads(z), w.matrix(`blocks.${l}.attn.W_O`), b_O) as tf.Tensor3D
-  const W_O = w.get(`blocks.${l}.attn.W_O`).reshape<tf.Tensor3D>([c.nHeads, c.dHead, c.dModel])
-  return at('hook_result', linearPerHead(z, W_O)).sum<tf.Tensor3D>(2).add(b_O) // [B,P,H,D] summed over heads
+/** What attention mixes: q [B,P,H,K], k and v [B,N,H,K]. */
+export interface Heads {
+  readonly q: tf.Tensor4D
+  readonly k: tf.Tensor4D
+  readonly v: tf.Tensor4D
+}
+
+/**
+ * Attention behind its queries, keys and values: z [B,P,H,K] · W_O + b_O (+ onto) → [B,P,D], head by head when
+ * `hook_result` is asked for.
+ */
+export function attentionOut(
+  { w, c, l, at: atBlock }: Block,
+  { q, k, v }: Heads,
+  options: AttendOptions,
+  onto?: tf.Tensor3D,
+): tf.Tensor3D {
+  const at = atBlock.under('attn')
+  const [W, b] = [w.matrix(`blocks.${l}.attn.W_O`), w.get(`blocks.${l}.attn.b_O`)]
+  if (onto && isUnseen(at) && !at.wants('hook_z') && !at.wants('hook_result')) {
+    return computeFirst(outForms(attendForms(q, k, options)), [q, k, v, options.bias, W.value, b, onto]) as tf.Tensor3D
+  }
+  const z = at('hook_z', attend(q, k, v, options, at)) // [B,P,H,K]
+  if (!at.wants('hook_result')) return plus(linear(joinHeads(z), W, b) as tf.Tensor3D, onto)
+  const W_O = W.value.reshape<tf.Tensor3D>([c.nHeads, c.dHead, c.dModel])
+  return plus(at('hook_result', linearPerHead(z, W_O)).sum<tf.Tensor3D>(2).add(b), onto) // [B,P,H,D] summed over heads
+}
+
+const outForms = (attended: Forms): Forms =>
+  composed(`${attended.key}, out`, (run, [q, k, v, bias, W, b, onto]) => {
+    const [z] = run(attended, q!, k!, v!, bias!)
+    const [joined] = run(joinForms, z!)
+    return run(productForms, joined!, W!, b!, onto!)
+  })
+
+/**
+ * x with what `write` makes of it at a point added: onto x at once, which is faster, where nobody sees the point.
+ * `write` is given what to add to, or nothing.
+ */
+export function written(name: string, x: tf.Tensor3D, write: (onto?: tf.Tensor3D) => tf.Tensor3D, at: At): tf.Tensor3D {
+  return isTaped() || at.isSeen(name) ? x.add(at(name, () => write())) : write(x)
 }

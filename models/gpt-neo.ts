@@ -8,11 +8,10 @@ import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from
 import { ConfigReader } from '../lib/config-reader.js'
 import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
-import { attentionOut, queriesKeysValues } from '../lib/layer-norm-heads.js'
-import { attentionScores, attentionSoftmax, causalMask, mixValues } from '../lib/ops/attention.js'
-import { geluNew } from '../lib/ops/gelu.js'
+import { attentionOut, queriesKeysValues, written, type Block } from '../lib/layer-norm-heads.js'
+import { layerNormMlp } from '../lib/layer-norm-mlp.js'
+import { causalMask } from '../lib/ops/attention.js'
 import { layerNorm } from '../lib/ops/layer-norm.js'
-import { linear } from '../lib/ops/linear.js'
 import { learnedPositions } from '../lib/ops/positions.js'
 import { unembed } from '../lib/unembed.js'
 import { collectTensors, transposed, type Wanted } from '../lib/weights/collect.js'
@@ -145,35 +144,26 @@ function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf
 }
 
 function block(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
+  const own = { w, c, l, at }
   const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attnOut = at('hook_attn_out', () => attention(w, c, l, residPre, frame, at))
-  const residMid = at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut))
+  const attended = written('hook_attn_out', residPre, (onto) => attention(own, residPre, frame, onto), at)
+  const residMid = at('hook_resid_mid', attended)
   const mlpIn = at('hook_mlp_in', residMid)
-  const mlpOut = at('hook_mlp_out', () => mlp(w, c, l, mlpIn, at))
-  return at('hook_resid_post', residMid.add<tf.Tensor3D>(mlpOut))
+  const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, 'gelu_new', onto)
+  return at('hook_resid_post', written('hook_mlp_out', residMid, mlp, at))
 }
 
-function attention(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, frame: Frame, atBlock: At): tf.Tensor3D {
-  const at = atBlock.under('attn')
-  const heads = queriesKeysValues(w, c, l, x, atBlock)
-  const q = at('hook_q', heads[0]!) // [B,P,H,K]
-  const newK = at('hook_k', heads[1]!)
-  const newV = at('hook_v', heads[2]!)
+function attention(own: Block<GptNeoConfig>, x: tf.Tensor3D, frame: Frame, onto?: tf.Tensor3D): tf.Tensor3D {
+  const { c, l } = own
+  const at = own.at.under('attn')
+  const fresh = queriesKeysValues(own, x)
+  const q = at('hook_q', fresh[0]!) // [B,P,H,K]
+  const newK = at('hook_k', fresh[1]!)
+  const newV = at('hook_v', fresh[2]!)
   const { k, v } = frame.past?.join(l, newK, newV) ?? { k: newK, v: newV }
   const bias = c.local[l] ? frame.bias.local : frame.bias.global
-  const scores = at('hook_attn_scores', attentionScores(q, k, 1, bias)) // [B,H,P,P]
-  const pattern = at('hook_pattern', attentionSoftmax(scores, frame.padded)) // [B,H,P,P]
-  const z = at('hook_z', mixValues(pattern, v)) // [B,P,H,K]
-  return attentionOut(w, c, l, z, at) // [B,P,D]
-}
-
-function mlp(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, atBlock: At): tf.Tensor3D {
-  const at = atBlock.under('mlp')
-  const name = `blocks.${l}`
-  const normed = layerNorm(x, c.eps, atBlock.under('ln2'), w.maybe(`${name}.ln2.w`), w.maybe(`${name}.ln2.b`))
-  const pre = at('hook_pre', linear(normed, w.matrix(`${name}.mlp.W_in`), w.get(`${name}.mlp.b_in`))) // [B,P,M]
-  const post = at('hook_post', geluNew(pre))
-  return linear(post, w.matrix(`${name}.mlp.W_out`), w.get(`${name}.mlp.b_out`)) as tf.Tensor3D // [B,P,D]
+  const heads = { q, k, v }
+  return attentionOut(own, heads, { scale: 1, bias, padded: frame.padded }, onto) // [B,P,D]
 }
 
 function anatomy(c: GptNeoConfig): Anatomy {

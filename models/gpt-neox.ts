@@ -8,11 +8,11 @@ import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from
 import { ConfigReader } from '../lib/config-reader.js'
 import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
-import { attentionOut, queriesKeysValues } from '../lib/layer-norm-heads.js'
-import { attentionScores, attentionSoftmax, causalMask, mixValues } from '../lib/ops/attention.js'
-import { activationNames, activations, type ActivationName } from '../lib/ops/activations.js'
+import { attentionOut, queriesKeysValues, written, type Block } from '../lib/layer-norm-heads.js'
+import { layerNormMlp } from '../lib/layer-norm-mlp.js'
+import { causalMask } from '../lib/ops/attention.js'
+import { activationNames, type ActivationName } from '../lib/ops/activations.js'
 import { layerNorm } from '../lib/ops/layer-norm.js'
-import { linear } from '../lib/ops/linear.js'
 import { rotaryTables, rotate, type RotaryTables } from '../lib/ops/rotary.js'
 import { unembed } from '../lib/unembed.js'
 import { collectTensors, transposed, type Wanted } from '../lib/weights/collect.js'
@@ -138,36 +138,27 @@ function forward(w: Weights, c: GptNeoxConfig, input: ForwardInput, at: At): tf.
 }
 
 function block(w: Weights, c: GptNeoxConfig, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
+  const own = { w, c, l, at }
   const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attnOut = at('hook_attn_out', () => attention(w, c, l, residPre, frame, at))
-  const residMid = c.parallel ? undefined : at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut))
+  const attended = written('hook_attn_out', residPre, (onto) => attention(own, residPre, frame, onto), at)
+  const residMid = c.parallel ? undefined : at('hook_resid_mid', attended)
   const mlpIn = at('hook_mlp_in', residMid ?? residPre)
-  const mlpOut = at('hook_mlp_out', () => mlp(w, c, l, mlpIn, at))
-  return at('hook_resid_post', (residMid ?? residPre.add<tf.Tensor3D>(attnOut)).add<tf.Tensor3D>(mlpOut))
+  const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, c.activation, onto)
+  return at('hook_resid_post', written('hook_mlp_out', residMid ?? attended, mlp, at))
 }
 
-function attention(w: Weights, c: GptNeoxConfig, l: number, x: tf.Tensor3D, frame: Frame, atBlock: At): tf.Tensor3D {
-  const at = atBlock.under('attn')
-  const heads = queriesKeysValues(w, c, l, x, atBlock)
-  const q = at('hook_q', heads[0]!) // [B,P,H,K]
-  const newK = at('hook_k', heads[1]!)
-  const newV = at('hook_v', heads[2]!)
+function attention(own: Block<GptNeoxConfig>, x: tf.Tensor3D, frame: Frame, onto?: tf.Tensor3D): tf.Tensor3D {
+  const { c, l } = own
+  const at = own.at.under('attn')
+  const fresh = queriesKeysValues(own, x)
+  const q = at('hook_q', fresh[0]!) // [B,P,H,K]
+  const newK = at('hook_k', fresh[1]!)
+  const newV = at('hook_v', fresh[2]!)
   const rotQ = at('hook_rot_q', rotate(q, frame.rotary))
   const rotK = at('hook_rot_k', rotate(newK, frame.rotary))
   const { k, v } = frame.past?.join(l, rotK, newV) ?? { k: rotK, v: newV }
-  const scores = at('hook_attn_scores', attentionScores(rotQ, k, 1 / Math.sqrt(c.dHead), frame.bias)) // [B,H,P,P]
-  const pattern = at('hook_pattern', attentionSoftmax(scores, frame.padded)) // [B,H,P,P]
-  const z = at('hook_z', mixValues(pattern, v)) // [B,P,H,K]
-  return attentionOut(w, c, l, z, at) // [B,P,D]
-}
-
-function mlp(w: Weights, c: GptNeoxConfig, l: number, x: tf.Tensor3D, atBlock: At): tf.Tensor3D {
-  const at = atBlock.under('mlp')
-  const name = `blocks.${l}`
-  const normed = layerNorm(x, c.eps, atBlock.under('ln2'), w.maybe(`${name}.ln2.w`), w.maybe(`${name}.ln2.b`))
-  const pre = at('hook_pre', linear(normed, w.matrix(`${name}.mlp.W_in`), w.get(`${name}.mlp.b_in`))) // [B,P,M]
-  const post = at('hook_post', activations[c.activation](pre))
-  return linear(post, w.matrix(`${name}.mlp.W_out`), w.get(`${name}.mlp.b_out`)) as tf.Tensor3D // [B,P,D]
+  const heads = { q: rotQ, k, v }
+  return attentionOut(own, heads, { scale: 1 / Math.sqrt(c.dHead), bias: frame.bias, padded: frame.padded }, onto) // [B,P,D]
 }
 
 function anatomy(c: GptNeoxConfig): Anatomy {

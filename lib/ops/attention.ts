@@ -3,8 +3,9 @@
  * Axes: B batch · Q queries, N keys (positions) · H heads · K d_head
  */
 import * as tf from '@tensorflow/tfjs'
-import { runGraph, type BuildGraph, type Node } from './native-graph.js'
-import { differentiable, isTaped, type Forms } from './own-gradient.js'
+import type { At } from '../hooks.js'
+import type { Node } from './native-graph.js'
+import { composed, compute, computeFirst, differentiable, isTaped, type Forms } from './own-gradient.js'
 
 export interface MaskOptions {
   /** [B][past + P], 1 at real tokens, 0 at padding. @default nothing is padded */
@@ -70,27 +71,30 @@ const softmaxBack: Forms = {
 
 /** What lies side by side, heads apart: x [B,P,(H+…)·K] and the number of heads of each part → [B,P,H,K] of each. */
 export function splitHeads(x: tf.Tensor, counts: readonly number[]): tf.Tensor4D[] {
-  const [batch, positions, width] = x.shape as [number, number, number]
-  const size = width / counts.reduce((sum, count) => sum + count)
-  const inOne = isTaped() // a gradient of one's own has but one value in tfjs
-    ? undefined
-    : runGraph(`heads ${counts} ${size}`, splitGraph(counts, size), [x])
-  if (inOne) return inOne as tf.Tensor4D[]
-  const widths = counts.map((count) => count * size)
-  return tf.split(x, widths, -1).map((part, i) => part.reshape([batch, positions, counts[i]!, size]))
+  const form = splitForms(counts, x.shape.at(-1)! / counts.reduce((sum, count) => sum + count))
+  // a gradient of one's own has but one value in tfjs
+  return (isTaped() ? form.plain(x) : compute(form, [x])) as tf.Tensor4D[]
 }
 
-const splitGraph =
-  (counts: readonly number[], size: number): BuildGraph =>
-  (g, x) => {
-    const widths = counts.map((count) => count * size)
-    return g.split(x!, widths).map((part, i) => g.reshape(part, g.shape(g.sizes(x!, 0, -1), [counts[i]!, size])))
+export const splitForms = (counts: readonly number[], size: number): Forms => {
+  const widths = counts.map((count) => count * size)
+  return {
+    key: `heads ${counts} ${size}`,
+    plain: (x) => tf.split(x!, widths, -1).map((part, i) => part.reshape([...x!.shape.slice(0, -1), counts[i]!, size])),
+    graph: (g, x) =>
+      g.split(x!, widths).map((part, i) => g.reshape(part, g.shape(g.sizes(x!, 0, -1), [counts[i]!, size]))),
   }
+}
 
 /** Heads side by side: z [B,P,H,K] → [B,P,H·K]. */
 export function joinHeads(z: tf.Tensor4D): tf.Tensor3D {
-  const [batch, positions, heads, size] = z.shape
-  return z.reshape([batch, positions, heads * size])
+  return joinForms.plain(z)[0] as tf.Tensor3D
+}
+
+export const joinForms: Forms = {
+  key: 'heads side by side',
+  plain: (z) => [z!.reshape([...z!.shape.slice(0, 2), -1])],
+  graph: (g, z) => g.reshape(z!, g.shape(g.sizes(z!, 0, 2), [-1])),
 }
 
 /** Between [B,P,H,K] and [B,H,P,K]. */
@@ -165,6 +169,40 @@ const mixBack = (large: boolean): Forms => ({
     ]
   },
 })
+
+export interface AttendOptions {
+  /** What q · k is multiplied by. */
+  readonly scale: number
+  /** Added to the scores: [1|B,1,Q,N]. */
+  readonly bias: tf.Tensor4D
+  readonly padded: boolean
+}
+
+/**
+ * z [B,Q,H,K]: the values v [B,N,H,K], mixed by the softmax of the scores of q [B,Q,H,K] and k [B,N,H,K], with the points
+ * `hook_attn_scores` and `hook_pattern` [B,H,Q,N].
+ */
+export function attend(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, options: AttendOptions, at: At): tf.Tensor4D {
+  const { scale, bias, padded } = options
+  if (isUnseen(at)) return computeFirst(attendForms(q, k, options), [q, k, v, bias]) as tf.Tensor4D
+  const pattern = attentionSoftmax(at('hook_attn_scores', attentionScores(q, k, scale, bias)), padded)
+  return mixValues(at('hook_pattern', pattern), v)
+}
+
+/** Whether scores and pattern need not stand by themselves. */
+export function isUnseen(at: At): boolean {
+  return !isTaped() && !at.wants('hook_attn_scores') && !at.wants('hook_pattern')
+}
+
+/** Of q, k, v and the bias: z. */
+export function attendForms(q: tf.Tensor4D, k: tf.Tensor4D, { scale, padded }: Omit<AttendOptions, 'bias'>): Forms {
+  const large = isLarge(k, q.shape[1])
+  return composed(`attend ${scale} ${padded} ${large}`, (run, [q, k, v, bias]) => {
+    const [products] = run(scores(scale, large), q!, k!, bias!)
+    const [pattern] = run(softmax(padded), products!)
+    return run(mix(large), pattern!, v!)
+  })
+}
 
 /** Each key or value head once for every query head that shares it: [B,P,H/times,K] → [B,P,H,K]. */
 export function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {

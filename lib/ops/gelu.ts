@@ -9,7 +9,7 @@ const CUBIC = LINEAR * 0.044715
 
 /** ½x(1 + tanh(√(2/π)(x + 0.044715x³))), any shape. Hendrycks & Gimpel 2016, arXiv:1606.08415. */
 export function geluNew<T extends tf.Tensor>(x: T): T {
-  return differentiable({ forward, back, saves: 'inputs' }, [x]) as T
+  return differentiable({ forward: geluForms, back, saves: 'inputs' }, [x]) as T
 }
 
 const gate = (x: tf.Tensor): tf.Tensor => x.square().mul(CUBIC).add(LINEAR).mul(x).sigmoid()
@@ -19,7 +19,7 @@ function polynomial(g: GraphText, square: Node, cubic: number): Node {
   return g.node('AddV2', [g.node('Mul', [square, g.scalar(cubic)]), g.scalar(LINEAR)])
 }
 
-const forward: Forms = {
+export const geluForms: Forms = {
   key: 'gelu',
   plain: (x) => [x!.mul(gate(x!))],
   graph(g, x) {

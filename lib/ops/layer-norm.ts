@@ -31,14 +31,14 @@ export function rootMeanSquare(x: tf.Tensor, eps: number): tf.Tensor {
  * / scale, less its mean in its turn, instead of one step for each of the ops.
  */
 export function normalize(x: tf.Tensor, centred: boolean, eps: number): tf.Tensor {
-  return differentiable({ forward: forward(centred, eps), back: back(centred), saves: 'outputs' }, [x])
+  return differentiable({ forward: normForms(centred, eps), back: back(centred), saves: 'outputs' }, [x])
 }
 
 const lessMean = (x: tf.Tensor): tf.Tensor => x.sub(x.mean(-1, true))
 const lessMeanNode = (g: GraphText, x: Node): Node => g.node('Sub', [x, g.over('Mean', x)])
 
-/** y and the scale. */
-const forward = (centred: boolean, eps: number): Forms => ({
+/** y and the scale, of x [...,D]. */
+export const normForms = (centred: boolean, eps: number): Forms => ({
   key: `norm ${centred} ${eps}`,
   plain(x) {
     const c = centred ? lessMean(x!) : x!

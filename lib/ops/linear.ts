@@ -83,15 +83,22 @@ export function overRows(x: tf.Tensor, f: (rows: tf.Tensor2D) => tf.Tensor2D): t
 
 /** x · W (+ b). */
 function product(x: tf.Tensor, W: tf.Tensor2D, b?: tf.Tensor): tf.Tensor {
-  return compute(plainProduct, b ? [x, W, b] : [x, W])[0]!
+  return compute(productForms, b ? [x, W, b] : [x, W])[0]!
 }
 
-const plainProduct: Forms = {
+/** x · W (+ b, + what it is added onto) over the last axis. */
+export const productForms: Forms = {
   key: 'product',
-  plain: (x, W, b) => [overRows(x!, (rows) => plus(tf.matMul(rows, W as tf.Tensor2D), b))],
-  graph(g, x, W, b) {
+  plain: (x, W, b, onto) => [
+    plus(
+      overRows(x!, (rows) => plus(tf.matMul(rows, W as tf.Tensor2D), b)),
+      onto,
+    ),
+  ],
+  graph(g, x, W, b, onto) {
     const rows = g.reshape(x!, g.shape([-1], g.sizes(W!, 0, 1)))
-    return g.reshape(g.product(rows, W!, { bias: b }), g.shape(g.sizes(x!, 0, -1), g.sizes(W!, 1, 2)))
+    const y = g.reshape(g.product(rows, W!, { bias: b }), g.shape(g.sizes(x!, 0, -1), g.sizes(W!, 1, 2)))
+    return onto === undefined ? y : g.node('AddV2', [onto, y])
   },
 }
 

@@ -1,6 +1,6 @@
 /** Ops in two forms, as a graph and op by op, with a backward pass of their own in the same two forms. */
 import * as tf from '@tensorflow/tfjs'
-import { runGraph, type BuildGraph } from './native-graph.js'
+import { runGraph, type BuildGraph, type Node } from './native-graph.js'
 
 /** One computation, said twice. */
 export interface Forms {
@@ -10,6 +10,30 @@ export interface Forms {
   readonly graph: BuildGraph
   /** For all others: op by op. */
   readonly plain: (...inputs: tf.Tensor[]) => tf.Tensor[]
+}
+
+/** Makes the outputs of a form of its inputs: tensors, or nodes of a graph. */
+export type Run<V> = (form: Forms, ...inputs: V[]) => V[]
+
+/**
+ * Forms in a row as one, where nobody watches what lies between and no gradient is taken: `body` says it once for both.
+ * The graph gives all that its parts give alone, also what `body` has no use for: TensorFlow rewrites what nobody asks
+ * for, and the last digits would be others.
+ */
+export function composed(key: string, body: <V>(run: Run<V>, inputs: V[]) => V[]): Forms {
+  return {
+    key,
+    plain: (...inputs) => body((form, ...own) => form.plain(...own), inputs),
+    graph(g, ...inputs) {
+      const between: Node[] = []
+      const run: Run<Node> = (form, ...own) => {
+        const outputs = [form.graph(g, ...own)].flat()
+        between.push(...outputs.slice(1))
+        return outputs
+      }
+      return [...new Set([...body(run, inputs), ...between])]
+    },
+  }
 }
 
 export interface OwnGradient {
@@ -26,11 +50,7 @@ export function differentiable(
   inputs: readonly tf.Tensor[],
   constants: readonly tf.Tensor[] = [],
 ): tf.Tensor {
-  if (!isTaped()) {
-    const [value, ...others] = compute(forward, [...inputs, ...constants])
-    tf.dispose(others)
-    return value!
-  }
+  if (!isTaped()) return computeFirst(forward, [...inputs, ...constants])
   return tf.customGrad((...args) => {
     const given = args.slice(0, -1) as tf.Tensor[]
     const outputs = compute(forward, [...given, ...constants])
@@ -48,6 +68,13 @@ export function differentiable(
  */
 export function compute({ key, graph, plain }: Forms, inputs: readonly tf.Tensor[]): tf.Tensor[] {
   return runGraph(key, graph, inputs) ?? tf.tidy(() => plain(...inputs))
+}
+
+/** Its first output alone. */
+export function computeFirst(form: Forms, inputs: readonly tf.Tensor[]): tf.Tensor {
+  const [first, ...others] = compute(form, inputs)
+  tf.dispose(others)
+  return first!
 }
 
 /** Whether a gradient is being taken. Where none is, what a backward pass would need is not worth its keeping. */

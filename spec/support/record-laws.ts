@@ -51,6 +51,19 @@ export function recordLaws(name: string, { architecture, lacks, slopes }: Record
     expect(cache.names).to.deep.equal(model.hookNames)
   })
 
+  it('computes the same to the last digit, whichever points are watched, padded or not', () => {
+    const usual = model.hookPoints.filter((p) => !p.onRequest).map((p) => p.name)
+    const kinds = [...new Set(usual.map((name) => name.replace(/^blocks\.\d+\./, '')))]
+    const mask = batch.map((row, b) => row.map((_, i) => (b === 0 && i === 0 ? 0 : 1)))
+    for (const input of [batch, new Tokens(batch, mask, 'left')]) {
+      const plain = Array.from(tf.tidy(() => model.run(input).dataSync()))
+      for (const kind of [...kinds, '']) {
+        using cache = model.runWithCache(input, { names: usual.filter((name) => name.endsWith(kind)) })
+        expect(Array.from(cache.logits.dataSync()), kind).to.deep.equal(plain)
+      }
+    }
+  })
+
   it('computes the same when every point on request is asked for, each alone and all together', () => {
     const onRequest = model.hookPoints.filter((p) => p.onRequest).map((p) => p.name)
     const kinds = [...new Set(onRequest.map((n) => n.replace(/^blocks\.\d+\./, '')))]
