@@ -4,21 +4,17 @@
  */
 import type * as tf from '@tensorflow/tfjs'
 import type { At } from './hooks.js'
-import { normIsSeen, type Block } from './layer-norm-heads.js'
-import { activations, type ActivationName } from './ops/activations.js'
-import { geluForms } from './ops/gelu.js'
+import { normIsSeen, type Block } from './layer-norm-attention.js'
+import { geluForms, geluNew } from './ops/gelu.js'
 import { layerNorm, normForms } from './ops/layer-norm.js'
 import { linear, plus, productForms } from './ops/linear.js'
 import { composed, computeFirst, isTaped, type Forms } from './ops/own-gradient.js'
 
-/** What makes `hook_post` of `hook_pre`, with points of its own. `at` is under `mlp`. */
-export type Activate = (pre: tf.Tensor, at: At) => tf.Tensor
-
-/** x [B,P,D], the residual stream, through `ln2` and the MLP (+ onto) → [B,P,D]. */
+/** x [B,P,D], the residual stream, through `ln2` and the MLP (+ onto) → [B,P,D]. `activate` is told `at` under `mlp`. */
 export function layerNormMlp(
   block: Block,
   x: tf.Tensor3D,
-  activation: ActivationName | Activate,
+  activate: (pre: tf.Tensor, at: At) => tf.Tensor,
   onto?: tf.Tensor3D,
 ): tf.Tensor3D {
   const { w, c, l } = block
@@ -26,16 +22,14 @@ export function layerNormMlp(
   const [W_in, b_in] = [w.matrix(`${name}.mlp.W_in`), w.get(`${name}.mlp.b_in`)]
   const [W_out, b_out] = [w.matrix(`${name}.mlp.W_out`), w.get(`${name}.mlp.b_out`)]
   const watched = normIsSeen(block, 'ln2') || at.wants('hook_pre') || at.wants('hook_post')
-  if (typeof activation === 'string' && isGeluNew(activation) && onto && !watched && !isTaped()) {
+  if (activate === geluNew && onto && !watched && !isTaped()) {
     return computeFirst(mlpForms(c.eps), [x, W_in.value, b_in, W_out.value, b_out, onto]) as tf.Tensor3D
   }
   const normed = layerNorm(x, c.eps, block.at.under('ln2'), w.maybe(`${name}.ln2.w`), w.maybe(`${name}.ln2.b`))
   const pre = at('hook_pre', linear(normed, W_in, b_in)) // [B,P,M]
-  const post = typeof activation === 'string' ? activations[activation](pre) : activation(pre, at)
-  return plus(linear(at('hook_post', post), W_out, b_out) as tf.Tensor3D, onto) // [B,P,D]
+  const post = at('hook_post', activate(pre, at))
+  return plus(linear(post, W_out, b_out) as tf.Tensor3D, onto) // [B,P,D]
 }
-
-const isGeluNew = (name: ActivationName): boolean => activations[name] === activations.gelu_new
 
 const mlpForms = (eps: number): Forms =>
   composed(`mlp ${eps}`, (run, [x, W_in, b_in, W_out, b_out, onto]) => {

@@ -8,9 +8,10 @@ import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from
 import { ConfigReader } from '../lib/config-reader.js'
 import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
-import { attentionOut, queriesKeysValues, written, type Block } from '../lib/layer-norm-heads.js'
+import { layerNormAttention, written } from '../lib/layer-norm-attention.js'
 import { layerNormMlp } from '../lib/layer-norm-mlp.js'
 import { causalMask } from '../lib/ops/attention.js'
+import { geluNew } from '../lib/ops/gelu.js'
 import { layerNorm } from '../lib/ops/layer-norm.js'
 import { learnedPositions } from '../lib/ops/positions.js'
 import { unembed } from '../lib/unembed.js'
@@ -146,24 +147,14 @@ function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf
 function block(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
   const own = { w, c, l, at }
   const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attended = written('hook_attn_out', residPre, (onto) => attention(own, residPre, frame, onto), at)
+  const bias = c.local[l] ? frame.bias.local : frame.bias.global
+  const attention = (onto?: tf.Tensor3D) =>
+    layerNormAttention(own, residPre, { bias, scale: 1, padded: frame.padded, past: frame.past }, onto)
+  const attended = written('hook_attn_out', residPre, attention, at)
   const residMid = at('hook_resid_mid', attended)
   const mlpIn = at('hook_mlp_in', residMid)
-  const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, 'gelu_new', onto)
+  const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, geluNew, onto)
   return at('hook_resid_post', written('hook_mlp_out', residMid, mlp, at))
-}
-
-function attention(own: Block<GptNeoConfig>, x: tf.Tensor3D, frame: Frame, onto?: tf.Tensor3D): tf.Tensor3D {
-  const { c, l } = own
-  const at = own.at.under('attn')
-  const fresh = queriesKeysValues(own, x)
-  const q = at('hook_q', fresh[0]!) // [B,P,H,K]
-  const newK = at('hook_k', fresh[1]!)
-  const newV = at('hook_v', fresh[2]!)
-  const { k, v } = frame.past?.join(l, newK, newV) ?? { k: newK, v: newV }
-  const bias = c.local[l] ? frame.bias.local : frame.bias.global
-  const heads = { q, k, v }
-  return attentionOut(own, heads, { scale: 1, bias, padded: frame.padded }, onto) // [B,P,D]
 }
 
 function anatomy(c: GptNeoConfig): Anatomy {

@@ -8,12 +8,12 @@ import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from
 import { ConfigReader } from '../lib/config-reader.js'
 import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
-import { attentionOut, queriesKeysValues, written, type Block } from '../lib/layer-norm-heads.js'
+import { layerNormAttention, written } from '../lib/layer-norm-attention.js'
 import { layerNormMlp } from '../lib/layer-norm-mlp.js'
 import { causalMask } from '../lib/ops/attention.js'
-import { activationNames, type ActivationName } from '../lib/ops/activations.js'
+import { activationNames, activations, type ActivationName } from '../lib/ops/activations.js'
 import { layerNorm } from '../lib/ops/layer-norm.js'
-import { rotaryTables, rotate, type RotaryTables } from '../lib/ops/rotary.js'
+import { rotaryTables, type RotaryTables } from '../lib/ops/rotary.js'
 import { unembed } from '../lib/unembed.js'
 import { collectTensors, transposed, type Wanted } from '../lib/weights/collect.js'
 import { packedValues, packedWeight } from '../lib/weights/packed.js'
@@ -140,25 +140,13 @@ function forward(w: Weights, c: GptNeoxConfig, input: ForwardInput, at: At): tf.
 function block(w: Weights, c: GptNeoxConfig, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
   const own = { w, c, l, at }
   const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attended = written('hook_attn_out', residPre, (onto) => attention(own, residPre, frame, onto), at)
+  const attention = (onto?: tf.Tensor3D) =>
+    layerNormAttention(own, residPre, { ...frame, scale: 1 / Math.sqrt(c.dHead) }, onto)
+  const attended = written('hook_attn_out', residPre, attention, at)
   const residMid = c.parallel ? undefined : at('hook_resid_mid', attended)
   const mlpIn = at('hook_mlp_in', residMid ?? residPre)
-  const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, c.activation, onto)
+  const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, activations[c.activation], onto)
   return at('hook_resid_post', written('hook_mlp_out', residMid ?? attended, mlp, at))
-}
-
-function attention(own: Block<GptNeoxConfig>, x: tf.Tensor3D, frame: Frame, onto?: tf.Tensor3D): tf.Tensor3D {
-  const { c, l } = own
-  const at = own.at.under('attn')
-  const fresh = queriesKeysValues(own, x)
-  const q = at('hook_q', fresh[0]!) // [B,P,H,K]
-  const newK = at('hook_k', fresh[1]!)
-  const newV = at('hook_v', fresh[2]!)
-  const rotQ = at('hook_rot_q', rotate(q, frame.rotary))
-  const rotK = at('hook_rot_k', rotate(newK, frame.rotary))
-  const { k, v } = frame.past?.join(l, rotK, newV) ?? { k: rotK, v: newV }
-  const heads = { q: rotQ, k, v }
-  return attentionOut(own, heads, { scale: 1 / Math.sqrt(c.dHead), bias: frame.bias, padded: frame.padded }, onto) // [B,P,D]
 }
 
 function anatomy(c: GptNeoxConfig): Anatomy {

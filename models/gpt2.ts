@@ -6,9 +6,10 @@ import * as tf from '@tensorflow/tfjs'
 import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from '../lib/architecture.js'
 import { ConfigReader } from '../lib/config-reader.js'
 import type { At, HookPoint } from '../lib/hooks.js'
-import { attentionOut, queriesKeysValues, written, type Block } from '../lib/layer-norm-heads.js'
+import { layerNormAttention, written } from '../lib/layer-norm-attention.js'
 import { layerNormMlp } from '../lib/layer-norm-mlp.js'
 import { causalMask } from '../lib/ops/attention.js'
+import { geluNew } from '../lib/ops/gelu.js'
 import { layerNorm } from '../lib/ops/layer-norm.js'
 import { learnedPositions } from '../lib/ops/positions.js'
 import { unembed } from '../lib/unembed.js'
@@ -117,24 +118,13 @@ function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf
 function block(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
   const own = { w, c, l, at }
   const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attended = written('hook_attn_out', residPre, (onto) => attention(own, residPre, frame, onto), at)
+  const scale = (c.scaleScores ? 1 / Math.sqrt(c.dHead) : 1) / (c.scaleByInverseLayer ? l + 1 : 1)
+  const attention = (onto?: tf.Tensor3D) => layerNormAttention(own, residPre, { ...frame, scale }, onto)
+  const attended = written('hook_attn_out', residPre, attention, at)
   const residMid = at('hook_resid_mid', attended)
   const mlpIn = at('hook_mlp_in', residMid)
-  const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, 'gelu_new', onto)
+  const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, geluNew, onto)
   return at('hook_resid_post', written('hook_mlp_out', residMid, mlp, at))
-}
-
-function attention(own: Block<Gpt2Config>, x: tf.Tensor3D, frame: Frame, onto?: tf.Tensor3D): tf.Tensor3D {
-  const { c, l } = own
-  const at = own.at.under('attn')
-  const fresh = queriesKeysValues(own, x)
-  const q = at('hook_q', fresh[0]!) // [B,P,H,K]
-  const newK = at('hook_k', fresh[1]!)
-  const newV = at('hook_v', fresh[2]!)
-  const { k, v } = frame.past?.join(l, newK, newV) ?? { k: newK, v: newV }
-  const scale = (c.scaleScores ? 1 / Math.sqrt(c.dHead) : 1) / (c.scaleByInverseLayer ? l + 1 : 1)
-  const heads = { q, k, v }
-  return attentionOut(own, heads, { scale, bias: frame.bias, padded: frame.padded }, onto) // [B,P,D]
 }
 
 function anatomy(c: Gpt2Config): Anatomy {

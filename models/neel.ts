@@ -8,10 +8,10 @@ import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from
 import { ConfigReader } from '../lib/config-reader.js'
 import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
-import { attentionOut, queriesKeysValues, written, type Block } from '../lib/layer-norm-heads.js'
+import { layerNormAttention, written } from '../lib/layer-norm-attention.js'
 import { layerNormMlp } from '../lib/layer-norm-mlp.js'
 import { causalMask } from '../lib/ops/attention.js'
-import { solu } from '../lib/ops/activations.js'
+import { activations, solu } from '../lib/ops/activations.js'
 import { layerNorm } from '../lib/ops/layer-norm.js'
 import { learnedPositions } from '../lib/ops/positions.js'
 import { unembed } from '../lib/unembed.js'
@@ -140,26 +140,16 @@ function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf
 function block(w: Weights, c: NeelConfig, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
   const own = { w, c, l, at }
   const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attended = written('hook_attn_out', residPre, (onto) => attention(own, residPre, frame, onto), at)
+  const attention = (onto?: tf.Tensor3D) =>
+    layerNormAttention(own, residPre, { ...frame, scale: 1 / Math.sqrt(c.dHead) }, onto)
+  const attended = written('hook_attn_out', residPre, attention, at)
   if (c.attnOnly) return at('hook_resid_post', attended)
   const residMid = at('hook_resid_mid', attended)
   const mlpIn = at('hook_mlp_in', residMid)
-  const solu = (pre: tf.Tensor, atMlp: At): tf.Tensor => normedSolu(w, c, `blocks.${l}`, pre, atMlp)
-  const activate = c.activation === 'solu_ln' ? solu : c.activation
+  const throughNorm = (pre: tf.Tensor, atMlp: At) => normedSolu(w, c, `blocks.${l}`, pre, atMlp)
+  const activate = c.activation === 'solu_ln' ? throughNorm : activations[c.activation]
   const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, activate, onto)
   return at('hook_resid_post', written('hook_mlp_out', residMid, mlp, at))
-}
-
-function attention(own: Block<NeelConfig>, x: tf.Tensor3D, frame: Frame, onto?: tf.Tensor3D): tf.Tensor3D {
-  const { c, l } = own
-  const at = own.at.under('attn')
-  const fresh = queriesKeysValues(own, x)
-  const q = at('hook_q', fresh[0]!) // [B,P,H,K]
-  const newK = at('hook_k', fresh[1]!)
-  const newV = at('hook_v', fresh[2]!)
-  const { k, v } = frame.past?.join(l, newK, newV) ?? { k: newK, v: newV }
-  const heads = { q, k, v }
-  return attentionOut(own, heads, { scale: 1 / Math.sqrt(c.dHead), bias: frame.bias, padded: frame.padded }, onto) // [B,P,D]
 }
 
 /** LayerNorm(solu(x)) [B,P,M]. Elhage et al. 2022, Softmax Linear Units. */

@@ -10,11 +10,15 @@ import { differentiable, type Forms } from './own-gradient.js'
  */
 export function layerNorm<T extends tf.Tensor>(x: T, eps: number, at: At, weight?: tf.Tensor, bias?: tf.Tensor): T {
   return tf.tidy(() => {
-    const watched = at.wants('hook_scale') || at.wants('hook_normalized')
-    const normalized = watched ? inParts(x, eps, at) : normalize(x, true, eps)
+    const normalized = isWatched(at) ? inParts(x, eps, at) : normalize(x, true, eps)
     const scaled = weight ? normalized.mul(weight) : normalized
     return (bias ? scaled.add(bias) : scaled) as T
   })
+}
+
+/** Whether somebody listens inside of a norm. `at` is under its name. */
+export function isWatched(at: At): boolean {
+  return at.wants('hook_scale') || at.wants('hook_normalized')
 }
 
 function inParts(x: tf.Tensor, eps: number, at: At): tf.Tensor {

@@ -1,7 +1,7 @@
 /** RMSNorm in the parts that have hook points of their own. Zhang & Sennrich 2019, arXiv:1910.07467. */
 import * as tf from '@tensorflow/tfjs'
 import type { At } from '../hooks.js'
-import { normalize, rootMeanSquare } from './layer-norm.js'
+import { isWatched, normalize, rootMeanSquare } from './layer-norm.js'
 
 /**
  * x divided by sqrt(mean(x²) + eps), over the last axis [...,D], with the points `hook_scale` [...,1] and
@@ -9,8 +9,7 @@ import { normalize, rootMeanSquare } from './layer-norm.js'
  */
 export function rmsNorm<T extends tf.Tensor>(x: T, eps: number, at: At, weight?: tf.Tensor): T {
   return tf.tidy(() => {
-    const watched = at.wants('hook_scale') || at.wants('hook_normalized')
-    const normalized = watched
+    const normalized = isWatched(at)
       ? at('hook_normalized', x.div(at('hook_scale', rootMeanSquare(x, eps))))
       : normalize(x, false, eps)
     return (weight ? normalized.mul(weight) : normalized) as T

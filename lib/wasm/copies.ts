@@ -3,7 +3,9 @@
  * copies what a clone shares; here runs of memory are moved, and a clone is another name.
  */
 import * as tf from '@tensorflow/tfjs'
-import { replaceKernel, sizeOf, type Call, type WasmBackend } from './kernel.js'
+import { replaceKernel, type Call, type WasmBackend } from './kernel.js'
+
+const { sizeFromShape: sizeOf } = tf.util
 
 interface X {
   readonly x: tf.TensorInfo
@@ -15,15 +17,19 @@ type Tile = Call<X, { readonly reps: readonly number[] }>
 
 /** Replaces the kernels of clones, slices, gathers and tiles. */
 export function registerCopies(): void {
-  replaceKernel<Call<X, unknown>>('Identity', (own) => (call) => (isText(call) ? own(call) : shared(call)))
-  replaceKernel<Slice>('Slice', (own) => (call) => (isText(call) ? own(call) : slice(call)))
-  replaceKernel<Split, tf.TensorInfo[]>('SplitV', (own) => (call) => (isText(call) ? own(call) : split(call)))
+  replaceKernel('Identity', unlessText(shared))
+  replaceKernel('Slice', unlessText(slice))
+  replaceKernel('SplitV', unlessText(split))
   replaceKernel<Gather>('GatherV2', (own) => (call) => gather(call) ?? own(call))
-  replaceKernel<Tile>('Tile', (own) => (call) => (isText(call) ? own(call) : tile(call)))
+  replaceKernel('Tile', unlessText(tile))
 }
 
-/** Text is not in the module's memory. */
-const isText = ({ inputs: { x } }: Call<X, unknown>): boolean => x.dtype === 'string'
+/** Leaves text, which is not in the module's memory, to the backend's own kernel. */
+const unlessText =
+  <C extends Call<X, unknown>, Output>(copy: (call: C) => Output) =>
+  (own: (call: C) => Output) =>
+  (call: C): Output =>
+    call.inputs.x.dtype === 'string' ? own(call) : copy(call)
 
 function shared({ inputs: { x }, backend }: Call<X, unknown>): tf.TensorInfo {
   backend.incRef(x.dataId)
@@ -40,11 +46,7 @@ function split({ inputs: { x }, attrs, backend }: Split): tf.TensorInfo[] {
   const axis = attrs.axis < 0 ? attrs.axis + x.shape.length : attrs.axis
   let start = 0
   return tf.backend_util.prepareSplitSize(x as tf.Tensor, attrs.numOrSizeSplits, axis).map((width) => {
-    const begin = replaced(
-      x.shape.map(() => 0),
-      axis,
-      start,
-    )
+    const begin = x.shape.map((_, i) => (i === axis ? start : 0))
     start += width
     return part(x, begin, replaced(x.shape, axis, width), backend)
   })
@@ -53,12 +55,7 @@ function split({ inputs: { x }, attrs, backend }: Split): tf.TensorInfo[] {
 const replaced = (values: readonly number[], at: number, by: number): number[] =>
   values.map((value, i) => (i === at ? by : value))
 
-function part(
-  x: tf.TensorInfo,
-  begin: readonly number[],
-  size: readonly number[],
-  backend: WasmBackend,
-): tf.TensorInfo {
+function part(x: tf.TensorInfo, begin: number[], size: number[], backend: WasmBackend): tf.TensorInfo {
   const out = backend.makeOutput(size, x.dtype)
   if (sizeOf(size) === 0) return out
   // from the last axis that is not taken whole, all that is wanted lies side by side

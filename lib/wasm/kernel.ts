@@ -13,7 +13,7 @@ export interface Stored {
 export interface WasmBackend {
   readonly dataIdMap: { get(dataId: object): Stored }
   dataIdNextNumber: number
-  makeOutput(shape: readonly number[], dtype: tf.DataType): tf.TensorInfo
+  makeOutput(shape: number[], dtype: tf.DataType): tf.TensorInfo
   disposeData(dataId: object): boolean
   incRef(dataId: object): void
   readSync(dataId: object): ArrayLike<number>
@@ -55,6 +55,3 @@ export function replaceKernel<C, Output = tf.TensorInfo>(
   const kernel = make(kernelFunc as unknown as (call: C) => Output)
   tf.registerKernel({ ...config, kernelFunc: kernel as unknown as tf.KernelFunc })
 }
-
-/** The product of sizes. */
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1)

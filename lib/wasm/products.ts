@@ -3,7 +3,9 @@
  * transposed matrix, by loops that take ten times as long. Here they are transposed and handed over one by one.
  */
 import * as tf from '@tensorflow/tfjs'
-import { replaceKernel, sizeOf, type Call, type WasmBackend } from './kernel.js'
+import { replaceKernel, type Call, type WasmBackend } from './kernel.js'
+
+const { sizeFromShape: sizeOf } = tf.util
 
 type Product = Call<
   { readonly a: tf.TensorInfo; readonly b: tf.TensorInfo },

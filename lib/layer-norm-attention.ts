@@ -1,10 +1,10 @@
 /**
- * What attention does alike in models with LayerNorm and a key and value for each head: queries, keys and values out of
- * the residual stream, and the way back into it.
+ * Attention of models with LayerNorm and a key and value for each head, with its hook points: out of the residual stream
+ * and back into it.
  * Axes: B batch · P position · D d_model · H heads · K d_head
  */
 import * as tf from '@tensorflow/tfjs'
-import type { ModelConfig } from './architecture.js'
+import type { ModelConfig, Past } from './architecture.js'
 import type { At } from './hooks.js'
 import {
   attend,
@@ -16,24 +16,51 @@ import {
   splitHeads,
   type AttendOptions,
 } from './ops/attention.js'
-import { layerNorm, normForms } from './ops/layer-norm.js'
+import { isWatched, layerNorm, normForms } from './ops/layer-norm.js'
 import { linear, linearPerHead, plus, productForms } from './ops/linear.js'
 import { composed, compute, computeFirst, isTaped, type Forms } from './ops/own-gradient.js'
+import { rotate, type RotaryTables } from './ops/rotary.js'
 import { packedWeight } from './weights/packed.js'
 import type { Weights } from './weights/weights.js'
 
 const splitInputs = ['hook_attn_in', 'hook_q_input', 'hook_k_input', 'hook_v_input']
 
 /** Block l in one forward pass. `at` is under its name. */
-export interface Block<Config extends ModelConfig = ModelConfig> {
+export interface Block {
   readonly w: Weights
-  readonly c: Config
+  readonly c: ModelConfig
   readonly l: number
   readonly at: At
 }
 
+/** What attention is told beside its block and its input. */
+export interface AttentionOptions extends AttendOptions {
+  /** Keys (rotated) and values of earlier positions. */
+  readonly past: Past | undefined
+  /** @default queries and keys are not rotated, and have no points for it */
+  readonly rotary?: RotaryTables
+}
+
+/** x [B,P,D], the residual stream, through `ln1` and attention (+ onto) → [B,P,D]. */
+export function layerNormAttention(
+  block: Block,
+  x: tf.Tensor3D,
+  { past, rotary, ...options }: AttentionOptions,
+  onto?: tf.Tensor3D,
+): tf.Tensor3D {
+  const at = block.at.under('attn')
+  const fresh = queriesKeysValues(block, x)
+  const plainQ = at('hook_q', fresh[0]!) // [B,P,H,K]
+  const plainK = at('hook_k', fresh[1]!)
+  const newV = at('hook_v', fresh[2]!)
+  const q = rotary ? at('hook_rot_q', rotate(plainQ, rotary)) : plainQ
+  const newK = rotary ? at('hook_rot_k', rotate(plainK, rotary)) : plainK
+  const { k, v } = past?.join(block.l, newK, newV) ?? { k: newK, v: newV }
+  return attentionOut(block, { q, k, v }, options, at, onto)
+}
+
 /** q, k and v [B,P,H,K] of x [B,P,D], the residual stream, through `ln1`. */
-export function queriesKeysValues(block: Block, x: tf.Tensor3D): tf.Tensor4D[] {
+function queriesKeysValues(block: Block, x: tf.Tensor3D): tf.Tensor4D[] {
   const { w, c, l, at } = block
   const norm = <T extends tf.Tensor>(input: T): T =>
     layerNorm(input, c.eps, at.under('ln1'), w.maybe(`blocks.${l}.ln1.w`), w.maybe(`blocks.${l}.ln1.b`))
@@ -48,9 +75,8 @@ export function queriesKeysValues(block: Block, x: tf.Tensor3D): tf.Tensor4D[] {
 }
 
 /** Whether a norm is more than a division: with points that are listened to, or a weight and a bias of its own. */
-export function normIsSeen({ w, l, at: atBlock }: Block, name: string): boolean {
-  const at = atBlock.under(name)
-  return w.maybe(`blocks.${l}.${name}.w`) !== undefined || at.wants('hook_scale') || at.wants('hook_normalized')
+export function normIsSeen({ w, l, at }: Block, name: string): boolean {
+  return w.maybe(`blocks.${l}.${name}.w`) !== undefined || isWatched(at.under(name))
 }
 
 const headsForms = ({ eps, nHeads, dHead }: ModelConfig): Forms =>
@@ -77,23 +103,20 @@ function fromSplitInputs(
 }
 
 /** What attention mixes: q [B,P,H,K], k and v [B,N,H,K]. */
-export interface Heads {
+interface Heads {
   readonly q: tf.Tensor4D
   readonly k: tf.Tensor4D
   readonly v: tf.Tensor4D
 }
 
-/**
- * Attention behind its queries, keys and values: z [B,P,H,K] · W_O + b_O (+ onto) → [B,P,D], head by head when
- * `hook_result` is asked for.
- */
-export function attentionOut(
-  { w, c, l, at: atBlock }: Block,
+/** z [B,P,H,K] · W_O + b_O (+ onto) → [B,P,D], head by head when `hook_result` is asked for. `at` is under `attn`. */
+function attentionOut(
+  { w, c, l }: Block,
   { q, k, v }: Heads,
   options: AttendOptions,
-  onto?: tf.Tensor3D,
+  at: At,
+  onto: tf.Tensor3D | undefined,
 ): tf.Tensor3D {
-  const at = atBlock.under('attn')
   const [W, b] = [w.matrix(`blocks.${l}.attn.W_O`), w.get(`blocks.${l}.attn.b_O`)]
   if (onto && isUnseen(at) && !at.wants('hook_z') && !at.wants('hook_result')) {
     return computeFirst(outForms(attendForms(q, k, options)), [q, k, v, options.bias, W.value, b, onto]) as tf.Tensor3D
