@@ -16,6 +16,7 @@ import { unembed } from './unembed.js'
 import { transposed, type Wanted } from './weights/collect.js'
 import { packedValues } from './weights/packed.js'
 import type { Anatomy, NamedTensors } from './weights/process.js'
+import { intoMlp, wantedIntoMlp } from './weights/turned.js'
 import type { Weights } from './weights/weights.js'
 
 // Points in firing order. The split inputs have a head axis, and so have ln1's points when one of them is asked for.
@@ -134,7 +135,10 @@ export function decoderAnatomy(c: DecoderConfig, has: { readonly valueBiases: bo
     normalization: 'RMS',
     norms: [
       ...layers.map((b) => ({ weight: `${b}.ln1.w`, readers: [{ W: `${b}.attn.W_QKV` }] })),
-      ...layers.map((b) => ({ weight: `${b}.ln2.w`, readers: [{ W: `${b}.mlp.W_gate` }, { W: `${b}.mlp.W_in` }] })),
+      ...layers.map((b) => ({
+        weight: `${b}.ln2.w`,
+        readers: ['W_gate', 'W_in'].map((name) => ({ W: intoMlp(`${b}.mlp.${name}`) })),
+      })),
       { weight: 'ln_final.w', readers: [unembed] },
     ],
     writers: [], // only LayerNorm models have them centred
@@ -152,8 +156,8 @@ export function blockMatrices(c: DecoderConfig): Wanted[] {
     ['self_attn.k_proj.weight', 'attn.W_K', [keys, c.dModel], transposed],
     ['self_attn.v_proj.weight', 'attn.W_V', [keys, c.dModel], transposed],
     ['self_attn.o_proj.weight', 'attn.W_O', [c.dModel, queries], transposed],
-    ['mlp.gate_proj.weight', 'mlp.W_gate', [c.dMlp, c.dModel], transposed],
-    ['mlp.up_proj.weight', 'mlp.W_in', [c.dMlp, c.dModel], transposed],
+    wantedIntoMlp('mlp.gate_proj.weight', 'mlp.W_gate', [c.dMlp, c.dModel], 'out,in'),
+    wantedIntoMlp('mlp.up_proj.weight', 'mlp.W_in', [c.dMlp, c.dModel], 'out,in'),
     ['mlp.down_proj.weight', 'mlp.W_out', [c.dModel, c.dMlp], transposed],
   ]
 }

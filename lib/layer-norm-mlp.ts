@@ -7,7 +7,7 @@ import type { At } from './hooks.js'
 import { normIsSeen, type Block } from './layer-norm-attention.js'
 import { geluForms, geluNew } from './ops/gelu.js'
 import { layerNorm, normForms } from './ops/layer-norm.js'
-import { linear, plus, productForms } from './ops/linear.js'
+import { linear, plus } from './ops/linear.js'
 import { composed, computeFirst, isTaped, type Forms } from './ops/own-gradient.js'
 
 /** x [B,P,D], the residual stream, through `ln2` and the MLP (+ onto) → [B,P,D]. `activate` is told `at` under `mlp`. */
@@ -23,7 +23,9 @@ export function layerNormMlp(
   const [W_out, b_out] = [w.matrix(`${name}.mlp.W_out`), w.get(`${name}.mlp.b_out`)]
   const watched = normIsSeen(block, 'ln2') || at.wants('hook_pre') || at.wants('hook_post')
   if (activate === geluNew && onto && !watched && !isTaped()) {
-    return computeFirst(mlpForms(c.eps), [x, W_in.value, b_in, W_out.value, b_out, onto]) as tf.Tensor3D
+    const [into, out] = [W_in.factor(x), W_out.factor(x)]
+    const form = mlpForms(c.eps, into.form, out.form)
+    return computeFirst(form, [x, into.tensor, b_in, out.tensor, b_out, onto]) as tf.Tensor3D
   }
   const normed = layerNorm(x, c.eps, block.at.under('ln2'), w.maybe(`${name}.ln2.w`), w.maybe(`${name}.ln2.b`))
   const pre = at('hook_pre', linear(normed, W_in, b_in)) // [B,P,M]
@@ -31,10 +33,10 @@ export function layerNormMlp(
   return plus(linear(post, W_out, b_out) as tf.Tensor3D, onto) // [B,P,D]
 }
 
-const mlpForms = (eps: number): Forms =>
-  composed(`mlp ${eps}`, (run, [x, W_in, b_in, W_out, b_out, onto]) => {
+const mlpForms = (eps: number, into: Forms, out: Forms): Forms =>
+  composed(`mlp ${eps} ${into.key} ${out.key}`, (run, [x, W_in, b_in, W_out, b_out, onto]) => {
     const [normed] = run(normForms(true, eps), x!)
-    const [pre] = run(productForms, normed!, W_in!, b_in!)
+    const [pre] = run(into, normed!, W_in!, b_in!)
     const [post] = run(geluForms, pre!)
-    return run(productForms, post!, W_out!, b_out!, onto!)
+    return run(out, post!, W_out!, b_out!, onto!)
   })

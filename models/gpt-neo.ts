@@ -18,6 +18,7 @@ import { unembed } from '../lib/unembed.js'
 import { collectTensors, transposed, type Wanted } from '../lib/weights/collect.js'
 import { packedValues, packedWeight, packQueries } from '../lib/weights/packed.js'
 import { layerNormDependsOn, type Anatomy, type NamedTensors } from '../lib/weights/process.js'
+import { intoMlp, wantedIntoMlp } from '../lib/weights/turned.js'
 import type { Weights } from '../lib/weights/weights.js'
 
 export interface GptNeoConfig extends ModelConfig {
@@ -165,7 +166,7 @@ function anatomy(c: GptNeoConfig): Anatomy {
     normalization: 'LN',
     norms: [
       ...layers.map((b) => norm(`${b}.ln1`, `${b}.attn.W_QKV`, `${b}.attn.b_QKV`)),
-      ...layers.map((b) => norm(`${b}.ln2`, `${b}.mlp.W_in`, `${b}.mlp.b_in`)),
+      ...layers.map((b) => norm(`${b}.ln2`, intoMlp(`${b}.mlp.W_in`), `${b}.mlp.b_in`)),
       norm('ln_final', unembed.W, unembed.b),
     ],
     writers: [
@@ -192,7 +193,7 @@ const blockTensors = ({ dModel, dMlp }: GptNeoConfig): Wanted[] => [
   ['attn.attention.out_proj.bias', 'attn.b_O', [dModel]],
   ['ln_2.weight', 'ln2.w', [dModel]],
   ['ln_2.bias', 'ln2.b', [dModel]],
-  ['mlp.c_fc.weight', 'mlp.W_in', [dMlp, dModel], transposed],
+  wantedIntoMlp('mlp.c_fc.weight', 'mlp.W_in', [dMlp, dModel], 'out,in'),
   ['mlp.c_fc.bias', 'mlp.b_in', [dMlp]],
   ['mlp.c_proj.weight', 'mlp.W_out', [dModel, dMlp], transposed],
   ['mlp.c_proj.bias', 'mlp.b_out', [dModel]],

@@ -18,6 +18,7 @@ import { unembed } from '../lib/unembed.js'
 import { collectTensors, transposed, type Wanted } from '../lib/weights/collect.js'
 import { packedValues, packedWeight } from '../lib/weights/packed.js'
 import { layerNormDependsOn, type Anatomy, type NamedTensors } from '../lib/weights/process.js'
+import { intoMlp, wantedIntoMlp } from '../lib/weights/turned.js'
 import type { Weights } from '../lib/weights/weights.js'
 
 export interface GptNeoxConfig extends ModelConfig {
@@ -157,7 +158,7 @@ function anatomy(c: GptNeoxConfig): Anatomy {
     normalization: 'LN',
     norms: [
       ...layers.map((b) => norm(`${b}.ln1`, `${b}.attn.W_QKV`, `${b}.attn.b_QKV`)),
-      ...layers.map((b) => norm(`${b}.ln2`, `${b}.mlp.W_in`, `${b}.mlp.b_in`)),
+      ...layers.map((b) => norm(`${b}.ln2`, intoMlp(`${b}.mlp.W_in`), `${b}.mlp.b_in`)),
       norm('ln_final', unembed.W, unembed.b),
     ],
     writers: [
@@ -186,7 +187,7 @@ const blockTensors = (c: GptNeoxConfig): Wanted[] => [
   ...(c.attentionBias ? attentionBiases(c) : []),
   ['post_attention_layernorm.weight', 'ln2.w', [c.dModel]],
   ['post_attention_layernorm.bias', 'ln2.b', [c.dModel]],
-  ['mlp.dense_h_to_4h.weight', 'mlp.W_in', [c.dMlp, c.dModel], transposed],
+  wantedIntoMlp('mlp.dense_h_to_4h.weight', 'mlp.W_in', [c.dMlp, c.dModel], 'out,in'),
   ['mlp.dense_h_to_4h.bias', 'mlp.b_in', [c.dMlp]],
   ['mlp.dense_4h_to_h.weight', 'mlp.W_out', [c.dModel, c.dMlp], transposed],
   ['mlp.dense_4h_to_h.bias', 'mlp.b_out', [c.dModel]],

@@ -16,6 +16,7 @@ import { unembed } from '../lib/unembed.js'
 import { collectTensors, type Wanted } from '../lib/weights/collect.js'
 import { packedValues, packedWeight } from '../lib/weights/packed.js'
 import { layerNormDependsOn, type Anatomy, type NamedTensors } from '../lib/weights/process.js'
+import { intoMlp, wantedIntoMlp } from '../lib/weights/turned.js'
 import type { Weights } from '../lib/weights/weights.js'
 
 export interface Gpt2Config extends ModelConfig {
@@ -135,7 +136,7 @@ function anatomy(c: Gpt2Config): Anatomy {
     normalization: 'LN',
     norms: [
       ...layers.map((b) => norm(`${b}.ln1`, `${b}.attn.W_QKV`, `${b}.attn.b_QKV`)),
-      ...layers.map((b) => norm(`${b}.ln2`, `${b}.mlp.W_in`, `${b}.mlp.b_in`)),
+      ...layers.map((b) => norm(`${b}.ln2`, intoMlp(`${b}.mlp.W_in`), `${b}.mlp.b_in`)),
       norm('ln_final', unembed.W, unembed.b),
     ],
     writers: [
@@ -161,7 +162,7 @@ const blockTensors = (c: Gpt2Config): Wanted[] => [
   ['attn.c_proj.bias', 'attn.b_O', [c.dModel]],
   ['ln_2.weight', 'ln2.w', [c.dModel]],
   ['ln_2.bias', 'ln2.b', [c.dModel]],
-  ['mlp.c_fc.weight', 'mlp.W_in', [c.dModel, c.dMlp]],
+  wantedIntoMlp('mlp.c_fc.weight', 'mlp.W_in', [c.dModel, c.dMlp], 'in,out'),
   ['mlp.c_fc.bias', 'mlp.b_in', [c.dMlp]],
   ['mlp.c_proj.weight', 'mlp.W_out', [c.dMlp, c.dModel]],
   ['mlp.c_proj.bias', 'mlp.b_out', [c.dModel]],
@@ -173,8 +174,8 @@ function* wantedTensors({ infos }: TensorReader, c: Gpt2Config): Generator<Wante
   yield [`${prefix}wte.weight`, 'embed.W_E', [c.dVocab, c.dModel]]
   yield [`${prefix}wpe.weight`, 'pos_embed.W_pos', [c.nCtx, c.dModel]]
   for (let l = 0; l < c.nLayers; l++) {
-    for (const [theirs, ours, shape] of blockTensors(c)) {
-      yield [`${prefix}h.${l}.${theirs}`, `blocks.${l}.${ours}`, shape]
+    for (const [theirs, ours, ...rest] of blockTensors(c)) {
+      yield [`${prefix}h.${l}.${theirs}`, `blocks.${l}.${ours}`, ...rest]
     }
   }
   yield [`${prefix}ln_f.weight`, 'ln_final.w', [c.dModel]]

@@ -18,6 +18,7 @@ import { unembed } from '../lib/unembed.js'
 import { collectTensors, type Wanted } from '../lib/weights/collect.js'
 import { packedValues, packedWeight, packQueries } from '../lib/weights/packed.js'
 import { layerNormDependsOn, type Anatomy, type NamedTensors, type ProcessingFlags } from '../lib/weights/process.js'
+import { intoMlp, wantedIntoMlp } from '../lib/weights/turned.js'
 import type { Weights } from '../lib/weights/weights.js'
 
 export interface NeelConfig extends ModelConfig {
@@ -167,7 +168,7 @@ function anatomy(c: NeelConfig): Anatomy {
     normalization: 'LN',
     norms: [
       ...layers.map((b) => norm(`${b}.ln1`, `${b}.attn.W_QKV`, `${b}.attn.b_QKV`)),
-      ...mlps.map((b) => norm(`${b}.ln2`, `${b}.mlp.W_in`, `${b}.mlp.b_in`)),
+      ...mlps.map((b) => norm(`${b}.ln2`, intoMlp(`${b}.mlp.W_in`), `${b}.mlp.b_in`)),
       ...(c.activation === 'solu_ln' ? mlps.map((b) => norm(`${b}.mlp.ln`, `${b}.mlp.W_out`, `${b}.mlp.b_out`)) : []),
       norm('ln_final', unembed.W, unembed.b),
     ],
@@ -191,34 +192,35 @@ function dependsOn(flag: keyof ProcessingFlags, hookName: string, c: NeelConfig)
 const headsLast = (W: tf.Tensor): tf.Tensor => W.transpose([1, 0, 2]).reshape([W.shape[1]!, -1]) // [H,D,K] → [D,H·K]
 const flat = (b: tf.Tensor): tf.Tensor => b.flatten()
 
-/** Names are the same on both sides. */
-type Own = readonly [name: string, shape: readonly number[], rearrange?: Wanted[3]]
+/** A tensor whose name is the same on both sides. */
+const own = (name: string, shape: readonly number[], rearrange?: Wanted[3]): Wanted => [name, name, shape, rearrange]
 
-const attentionTensors = ({ dModel, nHeads, dHead }: NeelConfig): Own[] => [
-  ...['ln1.w', 'ln1.b', 'attn.b_O'].map((name): Own => [name, [dModel]]),
-  ...['attn.W_Q', 'attn.W_K', 'attn.W_V'].map((name): Own => [name, [nHeads, dModel, dHead], headsLast]),
-  ...['attn.b_Q', 'attn.b_K', 'attn.b_V'].map((name): Own => [name, [nHeads, dHead], flat]),
-  ['attn.W_O', [nHeads, dHead, dModel], (W) => W.reshape([nHeads * dHead, dModel])],
+const attentionTensors = ({ dModel, nHeads, dHead }: NeelConfig): Wanted[] => [
+  ...['ln1.w', 'ln1.b', 'attn.b_O'].map((name) => own(name, [dModel])),
+  ...['attn.W_Q', 'attn.W_K', 'attn.W_V'].map((name) => own(name, [nHeads, dModel, dHead], headsLast)),
+  ...['attn.b_Q', 'attn.b_K', 'attn.b_V'].map((name) => own(name, [nHeads, dHead], flat)),
+  own('attn.W_O', [nHeads, dHead, dModel], (W) => W.reshape([nHeads * dHead, dModel])),
 ]
 
-const mlpTensors = ({ dModel, dMlp, activation }: NeelConfig): Own[] => [
-  ...['ln2.w', 'ln2.b', 'mlp.b_out'].map((name): Own => [name, [dModel]]),
-  ...['mlp.b_in', ...(activation === 'solu_ln' ? ['mlp.ln.w', 'mlp.ln.b'] : [])].map((name): Own => [name, [dMlp]]),
-  ['mlp.W_in', [dModel, dMlp]],
-  ['mlp.W_out', [dMlp, dModel]],
+const mlpTensors = ({ dModel, dMlp, activation }: NeelConfig): Wanted[] => [
+  ...['ln2.w', 'ln2.b', 'mlp.b_out'].map((name) => own(name, [dModel])),
+  ...['mlp.b_in', ...(activation === 'solu_ln' ? ['mlp.ln.w', 'mlp.ln.b'] : [])].map((name) => own(name, [dMlp])),
+  wantedIntoMlp('mlp.W_in', 'mlp.W_in', [dModel, dMlp], 'in,out'),
+  own('mlp.W_out', [dMlp, dModel]),
 ]
 
 /** One at a time: a config that claims a billion layers fails at the first tensor that is not there. */
 function* wantedTensors(c: NeelConfig): Generator<Wanted> {
-  const own = ([name, ...rest]: Own): Wanted => [name, name, ...rest]
-  yield own(['embed.W_E', [c.dVocab, c.dModel]])
-  yield own(['pos_embed.W_pos', [c.nCtx, c.dModel]])
+  yield own('embed.W_E', [c.dVocab, c.dModel])
+  yield own('pos_embed.W_pos', [c.nCtx, c.dModel])
   const block = [...attentionTensors(c), ...(c.attnOnly ? [] : mlpTensors(c))]
-  for (let l = 0; l < c.nLayers; l++) yield* block.map(([name, ...rest]) => own([`blocks.${l}.${name}`, ...rest]))
-  yield own(['ln_final.w', [c.dModel]])
-  yield own(['ln_final.b', [c.dModel]])
-  yield own(['unembed.W_U', [c.dModel, c.dVocab]])
-  yield own(['unembed.b_U', [c.dVocab]])
+  for (let l = 0; l < c.nLayers; l++) {
+    for (const [theirs, ours, ...rest] of block) yield [`blocks.${l}.${theirs}`, `blocks.${l}.${ours}`, ...rest]
+  }
+  yield own('ln_final.w', [c.dModel])
+  yield own('ln_final.b', [c.dModel])
+  yield own('unembed.W_U', [c.dModel, c.dVocab])
+  yield own('unembed.b_U', [c.dVocab])
 }
 
 async function fromHuggingFace(

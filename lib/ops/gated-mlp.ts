@@ -5,16 +5,16 @@
 import type * as tf from '@tensorflow/tfjs'
 import type { At } from '../hooks.js'
 import type { Activation } from './activations.js'
-import { linear, type Matrix } from './linear.js'
+import { linear, type LinearMap } from './linear.js'
 
 /** Matrices of one layer, without biases. */
 export interface GatedMlp {
   /** [D,M] */
-  readonly W_gate: Matrix
+  readonly W_gate: LinearMap
   /** [D,M] */
-  readonly W_in: Matrix
+  readonly W_in: LinearMap
   /** [M,D] */
-  readonly W_out: Matrix
+  readonly W_out: LinearMap
   readonly activation: Activation
 }
 

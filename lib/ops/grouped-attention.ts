@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { At } from '../hooks.js'
 import { softCap } from './activations.js'
 import { attentionScores, attentionSoftmax, joinHeads, mixValues, repeatHeads, splitHeads } from './attention.js'
-import { linear, linearPerHead, type Matrix } from './linear.js'
+import { linear, linearPerHead, type WeightMatrix } from './linear.js'
 import { rmsNorm } from './rms-norm.js'
 import { rotate, type RotaryTables } from './rotary.js'
 
@@ -17,11 +17,11 @@ export interface GroupedAttention {
   readonly ln: tf.Tensor | undefined
   readonly eps: number
   /** [D,(H+2G)·K] */
-  readonly W_QKV: Matrix
+  readonly W_QKV: WeightMatrix
   /** [(H+2G)·K] */
   readonly b_QKV?: tf.Tensor | undefined
   /** [H·K,D] */
-  readonly W_O: Matrix
+  readonly W_O: WeightMatrix
   /** [D] */
   readonly b_O?: tf.Tensor | undefined
   readonly nHeads: number

@@ -1,6 +1,7 @@
 /** Products with frozen weight matrices, whose backward pass uses a stored transpose. */
 import * as tf from '@tensorflow/tfjs'
 import { ShapeError } from '../errors.js'
+import type { GraphText, Node } from './native-graph.js'
 import { compute, isTaped, type Forms } from './own-gradient.js'
 
 /** A frozen linear map over the last axis. */
@@ -10,6 +11,35 @@ export interface LinearMap {
   times(x: tf.Tensor, b?: tf.Tensor): tf.Tensor
   /** The gradient by x, [...,in], of the gradient by what `times` gives, [...,out]. */
   back(dy: tf.Tensor): tf.Tensor
+}
+
+/** A product as a part of a graph: of x, this tensor (, a bias (, what it is added onto)). */
+export interface Factor {
+  readonly form: Forms
+  readonly tensor: tf.Tensor2D
+}
+
+/** A frozen weight matrix [in,out]. */
+export abstract class WeightMatrix implements LinearMap {
+  /** As it is stored. Its owner's. */
+  readonly value: tf.Tensor2D
+
+  constructor(value: tf.Tensor2D) {
+    this.value = value
+  }
+
+  abstract get shape(): [inputs: number, outputs: number]
+  /** How x is multiplied fastest. */
+  abstract factor(x: tf.Tensor): Factor
+  abstract back(dy: tf.Tensor): tf.Tensor
+
+  times(x: tf.Tensor, b?: tf.Tensor): tf.Tensor {
+    const { form, tensor } = this.factor(x)
+    return compute(form, b ? [x, tensor, b] : [x, tensor])[0]!
+  }
+
+  /** Frees what is kept beside the matrix. */
+  dispose(): void {}
 }
 
 /** Numbers of a matrix from which on no transpose is kept: it takes the more memory and saves the less time. */
@@ -22,32 +52,26 @@ const TOO_LARGE = 2 ** 21
 const WIDE = 2 ** 24
 
 /**
- * A frozen weight matrix [in,out] that keeps its transpose once a backward pass has asked for it: `dy · Wᵀ` by a
- * transposed right-hand side takes twice as long by TensorFlow's own kernel, a tenth more by oneDNN's, and transposes
- * each time on wasm.
+ * A matrix stored [in,out], that keeps its transpose once a backward pass has asked for it: `dy · Wᵀ` by a transposed
+ * right-hand side takes twice as long by TensorFlow's own kernel, a tenth more by oneDNN's, and transposes each time on
+ * wasm.
  */
-export class Matrix implements LinearMap {
-  readonly value: tf.Tensor2D
+export class Matrix extends WeightMatrix {
   #transpose: tf.Tensor2D | undefined
   #transposeOf: object | undefined
-
-  /** `value` stays its owner's. */
-  constructor(value: tf.Tensor2D) {
-    this.value = value
-  }
 
   get shape(): [number, number] {
     return this.value.shape
   }
 
-  times(x: tf.Tensor, b?: tf.Tensor): tf.Tensor {
-    if (this.value.size < WIDE || tf.getBackend() !== 'wasm') return product(x, this.value, b)
-    return tf.tidy(() => plus(compute(transposedProduct(false), [x, this.#kept()])[0]!, b))
+  factor(): Factor {
+    if (this.value.size < WIDE || tf.getBackend() !== 'wasm') return { form: productForms, tensor: this.value }
+    return { form: fromTheLeft, tensor: this.#kept() }
   }
 
   back(dy: tf.Tensor): tf.Tensor {
-    if (this.value.size <= TOO_LARGE) return product(dy, this.#kept())
-    return compute(transposedProduct(dy.size >= MANY * dy.shape.at(-1)!), [dy, this.value])[0]!
+    if (this.value.size <= TOO_LARGE) return compute(productForms, [dy, this.#kept()])[0]!
+    return compute(rowsOf(dy) < MANY ? fromTheLeft : fromTheRight, [dy, this.value])[0]!
   }
 
   /** The transpose [out,in], made at the first call; made anew when a variable was assigned to. */
@@ -60,13 +84,34 @@ export class Matrix implements LinearMap {
     return this.#transpose!
   }
 
-  /** Frees the transpose. */
-  dispose(): void {
+  override dispose(): void {
     this.#transpose?.dispose()
     this.#transpose = undefined
     this.#transposeOf = undefined
   }
 }
+
+/**
+ * A matrix stored [out,in], as torch's Linear has it. Where outputs are many its rows are shorter, and oneDNN, which
+ * reads a stored matrix of [in,out] across its rows while there are less than some 260 rows of x, finds them in its cache:
+ * rows of a multiple of 4096 bytes, as most models' neurons have, push each other out of it.
+ */
+export class TurnedMatrix extends WeightMatrix {
+  get shape(): [number, number] {
+    const [outputs, inputs] = this.value.shape
+    return [inputs, outputs]
+  }
+
+  factor(x: tf.Tensor): Factor {
+    return { form: rowsOf(x) < SOME ? fromTheLeft : fromTheRight, tensor: this.value }
+  }
+
+  back(dy: tf.Tensor): tf.Tensor {
+    return compute(productForms, [dy, this.value])[0]!
+  }
+}
+
+const rowsOf = (x: tf.Tensor): number => x.size / x.shape.at(-1)!
 
 /** y (+ b). */
 export function plus<T extends tf.Tensor>(y: T, b: tf.Tensor | undefined): T {
@@ -81,11 +126,6 @@ export function overRows(x: tf.Tensor, f: (rows: tf.Tensor2D) => tf.Tensor2D): t
   })
 }
 
-/** x · W (+ b). */
-function product(x: tf.Tensor, W: tf.Tensor2D, b?: tf.Tensor): tf.Tensor {
-  return compute(productForms, b ? [x, W, b] : [x, W])[0]!
-}
-
 /** x · W (+ b, + what it is added onto) over the last axis. */
 export const productForms: Forms = {
   key: 'product',
@@ -95,29 +135,52 @@ export const productForms: Forms = {
       onto,
     ),
   ],
-  graph(g, x, W, b, onto) {
-    const rows = g.reshape(x!, g.shape([-1], g.sizes(W!, 0, 1)))
-    const y = g.reshape(g.product(rows, W!, { bias: b }), g.shape(g.sizes(x!, 0, -1), g.sizes(W!, 1, 2)))
-    return onto === undefined ? y : g.node('AddV2', [onto, y])
-  },
+  graph: (g, x, W, b, onto) => onRows(g, [x!, W!, onto], 1, (rows) => g.product(rows, W!, { bias: b })),
 }
 
-/** Rows from which on oneDNN reads a transposed right-hand side faster than it turns the product round. */
+/** Rows from which on oneDNN reads a transposed right-hand side faster than it turns the product round: of few inputs, of many. */
+const SOME = 32
 const MANY = 256
 
-/** dy · Wᵀ: as it stands where oneDNN takes many rows, and as (W · dyᵀ)ᵀ elsewhere. */
-const transposedProduct = (many: boolean): Forms => ({
-  key: `product, back ${many}`,
-  plain: (dy, W) => [overRows(dy!, (rows) => tf.matMul(W as tf.Tensor2D, rows.transpose<tf.Tensor2D>()).transpose())],
-  graph(g, dy, W) {
-    const rows = g.reshape(dy!, g.shape([-1], g.sizes(W!, 1, 2)))
-    const product =
-      many && g.oneDnn
-        ? g.product(rows, W!, { transposeB: true })
-        : g.transpose(g.product(W!, rows, { transposeB: true }), [1, 0])
-    return g.reshape(product, g.shape(g.sizes(dy!, 0, -1), g.sizes(W!, 0, 1)))
-  },
-})
+/** x · Wᵀ (+ b, + what it is added onto) as (W · xᵀ)ᵀ. */
+const fromTheLeft: Forms = {
+  key: '(W · xᵀ)ᵀ',
+  plain: (x, W, b, onto) => [
+    plus(
+      overRows(x!, (rows) => plus(tf.matMul(W as tf.Tensor2D, rows.transpose<tf.Tensor2D>()).transpose(), b)),
+      onto,
+    ),
+  ],
+  graph: (g, x, W, b, onto) => onRows(g, [x!, W!, onto], 0, (rows) => productFromTheLeft(g, rows, W!, b)),
+}
+
+/** The same as it stands, where oneDNN's kernel is there to read a matrix the other way round. */
+const fromTheRight: Forms = {
+  key: 'x · Wᵀ',
+  plain: fromTheLeft.plain,
+  graph: (g, x, W, b, onto) =>
+    onRows(g, [x!, W!, onto], 0, (rows) =>
+      g.oneDnn ? g.product(rows, W!, { transposeB: true, bias: b }) : productFromTheLeft(g, rows, W!, b),
+    ),
+}
+
+function productFromTheLeft(g: GraphText, rows: Node, W: Node, bias: Node | undefined): Node {
+  const product = g.transpose(g.product(W, rows, { transposeB: true }), [1, 0])
+  return bias === undefined ? product : g.node('BiasAdd', [product, bias])
+}
+
+/** `overRows` in a graph (+ what it is added onto); outputs are as many as W has numbers along an axis. */
+function onRows(
+  g: GraphText,
+  [x, W, onto]: readonly [x: Node, W: Node, onto: Node | undefined],
+  axis: 0 | 1,
+  f: (rows: Node) => Node,
+): Node {
+  const size = (i: number): Node => g.sizes(W, i, i + 1)
+  const rows = g.reshape(x, g.shape([-1], size(1 - axis)))
+  const y = g.reshape(f(rows), g.shape(g.sizes(x, 0, -1), size(axis)))
+  return onto === undefined ? y : g.node('AddV2', [onto, y])
+}
 
 /** a · b of matrices, either transposed: tf.matMul by the faster product, where no gradient is taken. */
 export function matMul(a: tf.Tensor2D, b: tf.Tensor2D, transposeA = false, transposeB = false): tf.Tensor2D {

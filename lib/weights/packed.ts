@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import type { Anatomy, NamedTensors } from './process.js'
+import { turned } from './turned.js'
 import type { Weights } from './weights.js'
 
 /** Sizes of one attention layer; G = H unless key/value heads are shared. */
@@ -42,8 +43,13 @@ export function packedWeight(w: Weights, sizes: AttentionSizes, name: string): t
 
 /** A stored weight, or zeros for the bias [out] that a stored matrix [in,out] has not. */
 function stored(w: Weights, name: string): tf.Tensor {
-  const matrix = /^blocks\.\d+\.(attn\.b_O|mlp\.b_(in|out))$/.test(name) && w.maybe(name.replace('.b_', '.W_'))
-  return matrix && !w.has(name) ? tf.zeros([matrix.shape[1]!]) : w.get(name).clone()
+  const turnedRound = w.maybe(turned(name))
+  if (turnedRound) return turnedRound.transpose()
+  const matrix = name.replace('.b_', '.W_')
+  const lacksBias = /^blocks\.\d+\.(attn\.b_O|mlp\.b_(in|out))$/.test(name) && !w.has(name)
+  return lacksBias && (w.has(matrix) || w.has(turned(matrix)))
+    ? tf.zeros([w.matrix(matrix).shape[1]])
+    : w.get(name).clone()
 }
 
 /** Each entry of the first axis `times` times in a row. */

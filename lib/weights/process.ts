@@ -4,6 +4,7 @@
  * to named tensors. What they need to know of an architecture stands in an `Anatomy`.
  */
 import * as tf from '@tensorflow/tfjs'
+import { isTurned } from './turned.js'
 
 /** Which rewrites were done. They are part of what an SAE was trained on, so every model records them. */
 export interface ProcessingFlags {
@@ -35,7 +36,7 @@ export const noProcessing: ProcessingFlags = {
   foldValueBiases: false,
 }
 
-/** A linear map: names of its matrix [in,out] and bias [out]. */
+/** A linear map: names of its matrix [in,out] (or [out,in], turned.ts) and bias [out]. */
 export interface LinearNames {
   readonly W: string
   readonly b?: string
@@ -101,14 +102,15 @@ export function foldLn(weights: NamedTensors, anatomy: Anatomy): void {
     const scale = take(weights, weight)
     const shift = bias === undefined ? undefined : take(weights, bias)
     for (const { W, b } of readers) {
+      const [inputs, byInput] = isTurned(W) ? [1, [1, -1]] : [0, [-1, 1]]
       if (shift) {
         replace(weights, b!, (old) =>
-          old.add(tf.matMul(shift.reshape([1, -1]), need(weights, W) as tf.Tensor2D).reshape([-1])),
+          old.add(tf.matMul(shift.reshape([1, -1]), need(weights, W) as tf.Tensor2D, false, isTurned(W)).reshape([-1])),
         )
       }
       // one after the other, so that an unembedding is in memory twice, not three times
-      replace(weights, W, (matrix) => matrix.mul(scale.reshape([-1, 1])))
-      if (anatomy.normalization === 'LN') replace(weights, W, (matrix) => matrix.sub(matrix.mean(0, true)))
+      replace(weights, W, (matrix) => matrix.mul(scale.reshape(byInput)))
+      if (anatomy.normalization === 'LN') replace(weights, W, (matrix) => matrix.sub(matrix.mean(inputs, true)))
     }
     scale.dispose()
     shift?.dispose()

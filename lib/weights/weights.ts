@@ -1,18 +1,20 @@
-/** A model's weights: named tensors, matrices stored as they are multiplied, [in,out]. */
+/** A model's weights: named tensors, matrices stored as they are multiplied fastest. */
 import * as tf from '@tensorflow/tfjs'
 import { ConfigError } from '../errors.js'
 import { didYouMean } from '../nearest.js'
-import { Matrix, type LinearMap } from '../ops/linear.js'
+import { Matrix, TurnedMatrix, type LinearMap, type WeightMatrix } from '../ops/linear.js'
 import { TiedUnembedding } from '../ops/tied-unembedding.js'
+import { straight, turned } from './turned.js'
 
 /**
  * Named weights of one model. Names are TransformerLens's, except that what is multiplied together is stored together:
- * `attn.W_QKV` [D,3·H·K] and `attn.W_O` [H·K,D] stand for W_Q, W_K, W_V [H,D,K] and W_O [H,K,D]. A tied unembedding is
- * not stored: `unembed.scale` [D,1], and `unembed.mean` [D,1] where it is centred, say what is made of the embedding.
+ * `attn.W_QKV` [D,3·H·K] and `attn.W_O` [H·K,D] stand for W_Q, W_K, W_V [H,D,K] and W_O [H,K,D]; that `mlp.W_in.T` is
+ * W_in turned; and that a tied unembedding is not stored: `unembed.scale` [D,1], and `unembed.mean` [D,1] where it is
+ * centred, say what is made of the embedding.
  */
 export class Weights {
   readonly #tensors: Map<string, tf.Tensor>
-  readonly #matrices = new Map<string, Matrix>()
+  readonly #matrices = new Map<string, WeightMatrix>()
 
   /** Takes ownership of the tensors. */
   constructor(tensors: ReadonlyMap<string, tf.Tensor>) {
@@ -31,7 +33,8 @@ export class Weights {
   /** The stored tensor. Belongs to the weights: do not dispose. */
   get<T extends tf.Tensor = tf.Tensor>(name: string): T {
     const tensor = this.#tensors.get(name)
-    if (!tensor) throw new ConfigError(`weights: there is no weight '${name}'.${didYouMean(name, this.names)}`)
+    if (!tensor)
+      throw new ConfigError(`weights: there is no weight '${name}'.${didYouMean(name, this.names.map(straight))}`)
     return tensor as T
   }
 
@@ -40,11 +43,16 @@ export class Weights {
     return this.#tensors.get(name) as T | undefined
   }
 
-  /** The stored matrix [in,out] with its transpose kept for backward passes. */
-  matrix(name: string): Matrix {
+  /** The matrix [in,out], however it is stored. */
+  matrix(name: string): WeightMatrix {
     let matrix = this.#matrices.get(name)
-    if (!matrix) this.#matrices.set(name, (matrix = new Matrix(this.get<tf.Tensor2D>(name))))
+    if (!matrix) this.#matrices.set(name, (matrix = this.#made(name)))
     return matrix
+  }
+
+  #made(name: string): WeightMatrix {
+    const turnedRound = this.maybe<tf.Tensor2D>(turned(name))
+    return turnedRound ? new TurnedMatrix(turnedRound) : new Matrix(this.get<tf.Tensor2D>(name))
   }
 
   /** The unembedding, stored or tied. */

@@ -1,7 +1,7 @@
 /** Products with frozen matrices: numbers and gradients of plain matMul, one transpose. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { linear, linearPerHead, matMul, Matrix } from '../../../lib/ops/linear.js'
+import { linear, linearPerHead, matMul, Matrix, TurnedMatrix } from '../../../lib/ops/linear.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { refusalOf } from '../../support/refusal.js'
 import { normalTensor } from '../../support/slope.js'
@@ -73,6 +73,26 @@ describe('lib/ops/linear', () => {
         const gradientOf = (multiply: typeof matMul) =>
           tf.grad((v) => multiply(v as tf.Tensor2D, b, transposeA, transposeB).square())(a)
         expectClose(gradientOf(matMul), gradientOf(tf.matMul as typeof matMul), tolerances.op)
+      })
+    })
+  }
+
+  for (const lead of [[5], [2, 3], [40], []]) {
+    it(`is the same product of [${[...lead, 4]}] by a matrix that is stored turned, and keeps nothing`, () => {
+      withMatrix([4, 6], (W, value) => {
+        const turned = new TurnedMatrix(value.transpose())
+        expect(turned.shape).to.deep.equal([4, 6])
+        const [x, b, dy] = [normalTensor([...lead, 4], 1), normalTensor([6], 2), normalTensor([...lead, 6], 3)]
+        const before = tf.memory().numTensors
+        tf.tidy(() => {
+          expect(turned.times(x).shape).to.deep.equal([...lead, 6])
+          expectClose(turned.times(x), W.times(x), tolerances.op)
+          expectClose(turned.times(x, b), W.times(x, b), tolerances.op)
+          const gradientOf = (by: Matrix | TurnedMatrix) => tf.grad((v) => linear(v, by, b))(x, dy)
+          expectClose(gradientOf(turned), gradientOf(W), tolerances.op)
+          W.dispose()
+        })
+        expect(tf.memory().numTensors).to.equal(before)
       })
     })
   }

@@ -82,7 +82,7 @@ describe('lib/weights/process', () => {
         'embed.W_E',
         'blocks.1.attn.b_O',
       ]) {
-        expect(maxDifference(raw.weights.get(name), processed.weights.get(name)), name).to.be.greaterThan(0.05)
+        expect(maxDifference(raw.weight(name), processed.weight(name)), name).to.be.greaterThan(0.05)
       }
     })
   })
@@ -107,12 +107,12 @@ describe('lib/weights/process', () => {
     using folded = await tinyModel({ process: only('foldLn') })
     tf.tidy(() => {
       const [w, b] = [raw.weights.get('blocks.1.ln2.w'), raw.weights.get('blocks.1.ln2.b')]
-      const [W, bias] = [raw.weights.get('blocks.1.mlp.W_in'), raw.weights.get('blocks.1.mlp.b_in')]
+      const [W, bias] = [raw.weight('blocks.1.mlp.W_in'), raw.weight('blocks.1.mlp.b_in')]
       const scaled = W.mul(w.expandDims(1))
-      expectClose(folded.weights.get('blocks.1.mlp.W_in'), scaled.sub(scaled.mean(0)), tolerances.op)
+      expectClose(folded.weight('blocks.1.mlp.W_in'), scaled.sub(scaled.mean(0)), tolerances.op)
       expectClose(folded.weights.get('blocks.1.mlp.b_in'), bias.add(W.mul(b.expandDims(1)).sum(0)), tolerances.op)
       for (const name of ['blocks.0.attn.W_QKV', 'blocks.0.mlp.W_in', 'unembed.W_U']) {
-        expect(largestMean(folded.weights.get(name).transpose()), name).to.be.lessThan(1e-6)
+        expect(largestMean(folded.weight(name).transpose()), name).to.be.lessThan(1e-6)
       }
     })
   })

@@ -63,6 +63,15 @@ describe('lib/weights/weights', () => {
     weights.dispose()
   })
 
+  it('gives a matrix that is stored turned by its own name', async () => {
+    const weights = new Weights(new Map([['blocks.0.mlp.W_in.T', tf.tensor2d([[1, 2, 3]])]]))
+    const matrix = weights.matrix('blocks.0.mlp.W_in')
+    expect(matrix.shape).to.deep.equal([3, 1])
+    tf.tidy(() => expectClose(matrix.times(tf.tensor2d([[1, 1, 2]])), [9], 0))
+    expect(await refusalOf(() => weights.matrix('blocks.0.mlp.W_im'))).to.match(/Did you mean 'blocks\.0\.mlp\.W_in'\?/)
+    weights.dispose()
+  })
+
   it('names the nearest weight for one that is not there', async () => {
     const weights = make()
     expect(await refusalOf(() => weights.get('blocks.0.w'))).to.equal(
