@@ -162,7 +162,19 @@ export class HookedModel {
     const names = views.reachedNames('runWithGradients', options.names, this.#model, this.#view)
     if (typeof options.metric !== 'function') this.#checkHasLogits('metric')
     using read = readout(this.#model, this.#view, options.metric, this.metricContext(tokens), names)
-    return gradientRun(this, names, this.hookPoints, tokens, (o) => this.#forward(tokens, o, read), read.metric)
+    const from = this.#untilFirst(names, tokens)
+    try {
+      const forward = (observers: readonly Observer[]) => this.#forward(tokens, observers, { stopAt: read.stopAt, from })
+      return gradientRun(this, names, this.hookPoints, tokens, forward, read.metric)
+    } finally {
+      from?.resid.dispose()
+    }
+  }
+
+  /** The blocks before all of these points, of which no gradient is taken: run by themselves they leave nothing behind. */
+  #untilFirst(names: readonly string[], tokens: Tokens): ForwardInput['from'] {
+    const layer = names.length > 0 ? views.blocksBefore(names, this.#view, this.config.nLayers) : 0
+    return layer > 0 ? { layer, resid: this.#forward(tokens, [], { stopAt: layer }) } : undefined
   }
 
   /**

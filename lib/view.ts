@@ -145,6 +145,12 @@ export function blocksNeeded(names: readonly string[]): number | undefined {
   return last === Infinity ? undefined : last + 1
 }
 
+/** How many blocks no point of these is in or behind, nor a transcoder's way: a run may be cut in two behind them. */
+export function blocksBefore(names: readonly string[], { attached }: View, nLayers: number): number {
+  const ways = attached.filter(({ site, outputSite }) => blockOf(site) !== blockOf(outputSite)).map(({ site }) => site)
+  return Math.min(nLayers, Math.max(0, Math.min(...[...names, ...ways].map(blockOf))))
+}
+
 /** The block a point is in: −1 before the blocks, Infinity behind them. */
 function blockOf(name: string): number {
   return layerOf(name) ?? (/^(ln_final|unembed)\./.test(name) ? Infinity : -1)

@@ -1,7 +1,7 @@
 /** The weights of an SAE: tf variables found by name, and the transposes kept beside them. S latents. */
 import type * as tf from '@tensorflow/tfjs'
 import { ArgumentError, ShapeError } from '../lib/errors.js'
-import { Matrix } from '../lib/ops/linear.js'
+import { Matrix, WideMatrix } from '../lib/ops/linear.js'
 import { SparseRowsMatrix } from '../lib/ops/sparse-matrix.js'
 
 export class SaeWeights {
@@ -47,11 +47,11 @@ export class SaeWeights {
     return variable.read() as T
   }
 
-  /** A matrix that keeps its transpose. What the decoder multiplies is mostly zeros. */
+  /** A frozen matrix. What the decoder multiplies is mostly zeros. */
   matrix(name: string): Matrix {
     let matrix = this.#matrices.get(name)
     if (!matrix) {
-      const Kind = name === 'W_dec' ? SparseRowsMatrix : Matrix
+      const Kind = { W_enc: WideMatrix, W_dec: SparseRowsMatrix }[name] ?? Matrix
       this.#matrices.set(name, (matrix = new Kind(this.get(name))))
     }
     return matrix

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { ShapeError } from '../errors.js'
 import type { GraphText, Node } from './native-graph.js'
+import { isNativeCpu } from './native.js'
 import { compute, isTaped, type Forms } from './own-gradient.js'
 
 /** A frozen linear map over the last axis. */
@@ -64,18 +65,18 @@ export class Matrix extends WeightMatrix {
     return this.value.shape
   }
 
-  factor(): Factor {
+  factor(_x: tf.Tensor): Factor {
     if (this.value.size < WIDE || tf.getBackend() !== 'wasm') return { form: productForms, tensor: this.value }
-    return { form: fromTheLeft, tensor: this.#kept() }
+    return { form: fromTheLeft, tensor: this.kept() }
   }
 
   back(dy: tf.Tensor): tf.Tensor {
-    if (this.value.size <= TOO_LARGE) return compute(productForms, [dy, this.#kept()])[0]!
+    if (this.value.size <= TOO_LARGE) return compute(productForms, [dy, this.kept()])[0]!
     return compute(rowsOf(dy) < MANY ? fromTheLeft : fromTheRight, [dy, this.value])[0]!
   }
 
   /** The transpose [out,in], made at the first call; made anew when a variable was assigned to. */
-  #kept(): tf.Tensor2D {
+  protected kept(): tf.Tensor2D {
     if (this.#transposeOf !== this.value.dataId) {
       this.dispose()
       this.#transpose = tf.keep(tf.tidy(() => tf.transpose(this.value)))
@@ -103,11 +104,27 @@ export class TurnedMatrix extends WeightMatrix {
   }
 
   factor(x: tf.Tensor): Factor {
-    return { form: rowsOf(x) < SOME ? fromTheLeft : fromTheRight, tensor: this.value }
+    return { form: bySome(rowsOf(x)), tensor: this.value }
   }
 
   back(dy: tf.Tensor): tf.Tensor {
     return compute(productForms, [dy, this.value])[0]!
+  }
+}
+
+/** Numbers of a matrix from which on its transpose would take more memory than it is worth. */
+const TOO_WIDE = 2 ** 25
+
+/**
+ * A matrix stored [in,out] of very many outputs, such as an encoder's, which keeps its transpose once it has multiplied
+ * some rows: on the native backend these take half the time by it (see `TurnedMatrix`), one row and many no less.
+ */
+export class WideMatrix extends Matrix {
+  override factor(x: tf.Tensor): Factor {
+    const rows = rowsOf(x)
+    const { size } = this.value
+    if (!isNativeCpu() || rows < 2 || rows > MANY || size <= TOO_LARGE || size > TOO_WIDE) return super.factor(x)
+    return { form: bySome(rows), tensor: this.kept() }
   }
 }
 
@@ -141,6 +158,7 @@ export const productForms: Forms = {
 /** Rows from which on oneDNN reads a transposed right-hand side faster than it turns the product round: of few inputs, of many. */
 const SOME = 32
 const MANY = 256
+const bySome = (rows: number): Forms => (rows < SOME ? fromTheLeft : fromTheRight)
 
 /** x · Wᵀ (+ b, + what it is added onto) as (W · xᵀ)ᵀ. */
 const fromTheLeft: Forms = {
