@@ -15,7 +15,9 @@ export interface PatchingOptions extends Omit<InterventionOptions, 'position'> {
 /**
  * Change of the metric when an activation is replaced by its value on the source prompts: axes
  * [target…, (position), prompt]. Run the corrupted prompts with clean sources to find what is enough to restore the
- * answer, the other way round to find what is needed. `extra.baseline` is the metric on the prompts as they are.
+ * answer, the other way round to find what is needed. `extra.baseline` is the metric on the prompts as they are,
+ * `extra.source` that on the source prompts (of metrics that are no functions): value / (source − baseline) is the share
+ * of the difference that a place restores.
  * Meng et al. 2022, arXiv:2202.05262; Wang et al. 2022, arXiv:2211.00593.
  * @throws ArgumentError when prompts and sources do not have one shape
  */

@@ -164,7 +164,8 @@ export class HookedModel {
     using read = readout(this.#model, this.#view, options.metric, this.metricContext(tokens), names)
     const from = this.#untilFirst(names, tokens)
     try {
-      const forward = (observers: readonly Observer[]) => this.#forward(tokens, observers, { stopAt: read.stopAt, from })
+      const forward = (observers: readonly Observer[]) =>
+        this.#forward(tokens, observers, { stopAt: read.stopAt, from })
       return gradientRun(this, names, this.hookPoints, tokens, forward, read.metric)
     } finally {
       from?.resid.dispose()
@@ -178,7 +179,8 @@ export class HookedModel {
   }
 
   /**
-   * The change of a metric under each intervention, axes [intervention, prompt]; `extra.baseline` is the metric without:
+   * The change of a metric under each intervention, axes [intervention, prompt]; `extra.baseline` is the metric without,
+   * `extra.source` that of the source prompts where something is taken from them and the metric is one of the library's:
    * `await model.sweep(prompts, [{ hook: 'blocks.9.attn.hook_z', unit: 6, to: 'zero' }], logitDiff(' Mary', ' John'))`.
    * @throws ArgumentError, HookError, ShapeError, TokenError before any run
    */

@@ -91,7 +91,7 @@ export async function sweep(
   const file = options.save === undefined ? undefined : new PartialFile(options.save, [provenance, tokens.rows, tokens.mask, source.rows, name, interventions]) // prettier-ignore
   const report = options.progress ?? progressOf(kind, resolved.length)
   const run = new SweepRun({ model, view, tokens, points, judge, sources, budget, report, signal, file }, resolved)
-  const { values, baseline } = await run.result()
+  const { values, baseline, source: atSource } = await run.result()
   return new Result({
     kind,
     title: `change of ${name}`,
@@ -99,6 +99,6 @@ export async function sweep(
     values,
     axes: [{ name: 'intervention', labels: interventions.map(describe) }, promptAxis(host, tokens, baseline.length)],
     provenance,
-    extra: { baseline: [...baseline] },
+    extra: { baseline: [...baseline], ...(atSource && { source: [...atSource] }) },
   })
 }

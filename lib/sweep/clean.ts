@@ -86,7 +86,10 @@ class Keeper implements Observer, Disposable {
   }
 }
 
-/** Whole activations of prompts at some points, by name, as a clean run has them. The caller owns them. */
+/** Stands among names of points for the residual stream behind all blocks, [B,P,D]. */
+export const FINAL = 'final'
+
+/** Whole activations of prompts at some points (or FINAL), by name, as a clean run has them. The caller owns them. */
 export function activationsOf(
   model: LoadedModel,
   view: View,
@@ -98,8 +101,16 @@ export function activationsOf(
   const { architecture, weights, config } = model
   try {
     using taps = viewTaps(view, [keeper])
-    const rest = { mask: tokens.mask, stopAt: blocksNeeded(names) }
-    tf.tidy(() => void architecture.forward(weights, config, { tokens: tokens.tensor(), ...rest }, makeAt(taps)))
+    const at = makeAt(taps)
+    const stopAt = blocksNeeded(names)
+    tf.tidy(() => {
+      const input = { tokens: tokens.tensor(), mask: tokens.mask }
+      if (!names.includes(FINAL)) return void architecture.forward(weights, config, { ...input, stopAt }, at)
+      const final = architecture.forward(weights, config, { ...input, stopAt: config.nLayers }, at)
+      keeper.kept.set(FINAL, tf.keep(final.clone()))
+      const from = { layer: config.nLayers, resid: final }
+      if (stopAt === undefined) architecture.forward(weights, config, { ...input, from }, at)
+    })
     return keeper.kept
   } catch (error) {
     keeper[Symbol.dispose]()
@@ -143,13 +154,13 @@ class RowsPast implements Past {
 
 /**
  * Whether an SAE that changes nothing, having its error term, is looked at for some of its latents alone, so that these
- * can be computed beside the run.
+ * can be computed beside the run. Not where they are compared: the last digits of few columns of a product may be others.
  */
-function isBeside(own: View['attached'][number], kept: Kept): boolean {
-  const { site, outputSite, options } = own
+function isBeside({ site, outputSite, options }: View['attached'][number], { kept, compared }: Needed): boolean {
   const latents = `${site}.hook_sae_acts_post`
   const inside = [...kept.keys()].filter((name) => name.startsWith(`${site}.`) || name.startsWith(`${outputSite}.`))
-  return options.errorTerm === true && kept.get(latents) !== undefined && inside.every((name) => name === latents)
+  const alone = kept.get(latents) !== undefined && inside.every((name) => name === latents)
+  return options.errorTerm === true && alone && !compared.has(latents)
 }
 
 /** What of a clean run is needed. */
@@ -157,6 +168,8 @@ export interface Needed {
   readonly kept: Kept
   /** The one position that is read of all prompts, where nothing else of the last block is looked at. */
   readonly last: number | undefined
+  /** Points that are compared with those of other runs: digit by digit, so that what is the same is known to be. */
+  readonly compared: ReadonlySet<string>
 }
 
 /** The clean run of some prompts. Owns its tensors. */
@@ -176,15 +189,16 @@ export class CleanRun implements Disposable {
     model: LoadedModel,
     view: View,
     points: ReadonlyMap<string, HookPoint>,
-    { kept, last }: Needed,
+    needed: Needed,
     tokens: Tokens,
     first: number,
   ) {
+    const { kept, last } = needed
     this.#model = model
     this.tokens = tokens
     this.first = first
     this.finalBegin = last ?? 0
-    const encoded = view.attached.filter((a) => isBeside(a, kept))
+    const encoded = view.attached.filter((a) => isBeside(a, needed))
     this.#keeper = new Keeper(kept, points, encoded)
     try {
       const run = { ...view, attached: view.attached.filter((a) => !encoded.includes(a)) }

@@ -5,6 +5,8 @@ import type { PartialFile, Progress } from './partial.js'
 export interface SweepValues {
   readonly values: Float32Array
   readonly baseline: Float32Array
+  /** The metric on the source prompts, where edits take anything from them and the metric is data: one number a prompt. */
+  readonly source: Float32Array | undefined
 }
 
 /** Row i · B + b is intervention i on prompt b. */
@@ -17,6 +19,7 @@ export class Ledger {
   readonly #left: Int32Array
   #finished = 0
   #before: Float32Array | undefined
+  #source: Float32Array | undefined
 
   constructor(
     interventions: number,
@@ -50,6 +53,12 @@ export class Ledger {
     if (known) this.#file!.check(known, numbers)
   }
 
+  /** The metric on the source prompts of some prompts. */
+  setSource(numbers: Float32Array, prompts: readonly number[]): void {
+    this.#source ??= new Float32Array(this.#batch)
+    this.#source.set(numbers, prompts[0])
+  }
+
   /** Rows' metrics, or one number for all of them. */
   record(rows: readonly number[], numbers: Float32Array): void {
     const { values, baseline } = this.#progress
@@ -78,7 +87,8 @@ export class Ledger {
 
   get result(): SweepValues {
     const { values, baseline } = this.#progress
-    if (baseline.length === this.#batch) return { values, baseline }
-    return { values: values.filter((_, i) => i % this.#batch === 0), baseline } // one number for all prompts
+    const source = this.#source
+    if (baseline.length === this.#batch) return { values, baseline, source }
+    return { values: values.filter((_, i) => i % this.#batch === 0), baseline, source } // one number for all prompts
   }
 }

@@ -30,13 +30,21 @@ export interface RowsContext {
 export function readClean(context: RowsContext, clean: CleanRun): tf.Tensor3D {
   const { tokens, first } = clean
   const prompts = tokens.rows.map((_, b) => first + b)
+  const hook = context.reading?.hook
+  if (hook !== undefined) return readUnedited(context, clean.get(hook), { prompts, begin: 0, count: tokens.positions })
+  return readUnedited(context, clean.final, { prompts, begin: clean.finalBegin, count: clean.final.shape[1] })
+}
+
+/**
+ * What the metric reads of the activation that it reads, or of the residual stream behind all blocks, [B,Q,…], as a run
+ * without edits has them. The caller owns it.
+ */
+export function readUnedited(context: RowsContext, x: tf.Tensor, rows: RowsAt): tf.Tensor3D {
   const { reading } = context
-  const whole = { prompts, begin: 0, count: tokens.positions }
-  if (reading?.hook !== undefined) return tf.tidy(() => pickedOf(clean.get(reading.hook!), reading, whole))
+  if (reading?.hook !== undefined) return tf.tidy(() => pickedOf(x, reading, rows))
   using taps = viewTaps(context.view, [])
   const at = makeAt(taps)
-  const known = { prompts, begin: clean.finalBegin, count: clean.final.shape[1] }
-  return tf.tidy(() => readLogits(context, known, clean.final, at))
+  return tf.tidy(() => readLogits(context, rows, x as tf.Tensor3D, at))
 }
 
 /** Logits that are read of the residual stream behind all blocks [R,Q,D]: [R,n,C], or without a reading all [R,Q,V]. */

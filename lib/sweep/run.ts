@@ -8,17 +8,17 @@ import { blocksNeeded, type LoadedModel, type View } from '../view.js'
 import { range } from '../range.js'
 import { promptsAtOnce, rowsAtOnce, type Sizes } from './budget.js'
 import { Changes } from './changes.js'
-import { activationsOf, CleanRun, keptPoints } from './clean.js'
+import { activationsOf, CleanRun, FINAL, keptPoints } from './clean.js'
 import type { ResolvedEdit, ResolvedIntervention } from './edits.js'
 import type { Judge } from './judge.js'
 import { Landing, neededSaes, spans, startsBehindHooks } from './landing.js'
 import { Ledger, type SweepValues } from './ledger.js'
 import type { PartialFile } from './partial.js'
 import { plan, type Group } from './plan.js'
-import { readClean, type RowsContext } from './reads.js'
+import { readClean, readUnedited, type RowsContext } from './reads.js'
 import { runWave, type Joining } from './rows.js'
 import { wavesOf, type Wave } from './waves.js'
-import { meansOf, sourcedOf, ValueSource, type Activations, type Sources } from './values.js'
+import { meansOf, sourcedOf, takesSource, ValueSource, type Activations, type Sources } from './values.js'
 import { WholeRuns } from './whole.js'
 
 export interface SweepSetup {
@@ -80,13 +80,13 @@ export class SweepRun {
     try {
       for (let first = 0; first < tokens.batch; first += chunk) {
         const prompts = range(first, Math.min(tokens.batch, first + chunk))
-        const sourced = sourcedOf(activations, sources, prompts, this.#edits)
+        const sourced = sourcedOf(activations, sources, prompts, this.#edits, this.#readOfSource())
         using values = new ValueSource({ config: model.config, means, sourced }, prompts, tokens.positions)
         const slow = fast ? this.#interventions.filter(({ by }) => by.length > 0) : this.#interventions
         if (slow.length > 0) await this.#runWhole(slow, values)
         if (!fast) return
         const context: RowsContext = { model, points: this.#byName, view: lean, kept, reading: judge.reading, columns, readsOne: this.#readsOne(lean) } // prettier-ignore
-        await this.#runRows(context, sizes, prompts, values)
+        await this.#runRows(context, sizes, prompts, values, sourced)
       }
     } finally {
       tf.dispose([...means.values()])
@@ -99,6 +99,12 @@ export class SweepRun {
     return reading !== undefined && reading.hook === undefined && reading.positions[0]!.length === 1 && !attached.some(spans) // prettier-ignore
   }
 
+  /** What the metric reads of the source prompts, by name. */
+  #readOfSource(): [string] | [] {
+    const { reading } = this.#setup.judge
+    return reading ? [reading.hook ?? FINAL] : []
+  }
+
   /** The columns of the unembedding that the metric reads, unless an edit looks at all logits. */
   #columns(): (Columns & Disposable) | undefined {
     const { judge, model } = this.#setup
@@ -108,14 +114,23 @@ export class SweepRun {
 
   // ---- the fast case: interventions as rows
 
-  async #runRows(context: RowsContext, sizes: Sizes, prompts: readonly number[], values: ValueSource): Promise<void> {
+  async #runRows(
+    context: RowsContext,
+    sizes: Sizes,
+    prompts: readonly number[],
+    values: ValueSource,
+    sourced: ReadonlyMap<string, tf.Tensor>,
+  ): Promise<void> {
     const { model, tokens, judge, points } = this.#setup
     const some = tokens.pick(prompts)
-    const needed = { kept: context.kept, last: this.#lastRead(context, prompts) }
+    const compared = new Set([...sourced.keys()].map((key) => key.slice(key.indexOf(' ') + 1)))
+    const needed = { kept: context.kept, last: this.#lastRead(context, prompts), compared }
     using clean = new CleanRun(model, context.view, this.#byName, needed, some, prompts[0]!)
     const before = readClean(context, clean)
     try {
       await this.#setBaseline(before, prompts)
+      const source = this.#readOfSource().map((name) => sourced.get(`source ${name}`))[0]
+      if (source) await this.#setSource(readUnedited(context, source, { prompts, begin: 0, count: tokens.positions }), before, prompts) // prettier-ignore
       const changes = new Changes(clean, context.kept)
       await changes.compare(this.#edits, values)
       const landing = new Landing({
@@ -223,6 +238,10 @@ export class SweepRun {
     const before = runs.clean(interventions)
     try {
       await this.#setBaseline(before, prompts)
+      if (judge.reading && takesSource(this.#edits)) {
+        using ofSource = new WholeRuns({ model, view, points: this.#byName, tokens: this.#setup.sources.source, reading: judge.reading }) // prettier-ignore
+        await this.#setSource(ofSource.clean([]), before, prompts)
+      }
       for (const [i, intervention] of this.#interventions.entries()) {
         const rows = prompts.map((b) => i * tokens.batch + b)
         if (!interventions.includes(intervention) || this.#ledger.isDone(rows[0]!)) continue
@@ -263,6 +282,16 @@ export class SweepRun {
       ? await dataOf(tf.tidy(() => reading.of(before, prompts, before)))
       : await this.#whole(before.clone())
     this.#ledger.setBaseline(numbers, prompts)
+  }
+
+  /** The metric on the source prompts, of what it reads of them, which is disposed. */
+  async #setSource(read: tf.Tensor3D, before: tf.Tensor3D, prompts: readonly number[]): Promise<void> {
+    const { reading } = this.#setup.judge
+    try {
+      this.#ledger.setSource(await dataOf(tf.tidy(() => reading!.of(read, prompts, before))), prompts)
+    } finally {
+      read.dispose()
+    }
   }
 
   /** Between two batches: lets timers and signals in, writes what there is, stops where that is asked for. */

@@ -144,23 +144,30 @@ function realSum(x: tf.Tensor, { mask, batch, positions }: Tokens): tf.Tensor {
   return x.mul(tf.tensor(mask.flat(), [batch, positions, ...x.shape.slice(2).map(() => 1)])).sum([0, 1], true)
 }
 
+/** Whether an edit puts in what the source prompts have. */
+export const takesSource = (edits: readonly ResolvedEdit[]): boolean =>
+  edits.some(({ value }) => value.kind === 'source')
+
 /**
  * Activations of the prompts' sources at every point that an edit takes from them or resamples, by `source` or
  * `resample` and the name. The caller owns them.
+ * @param read what else is read of the sources, where an edit takes anything from them
  */
 export function sourcedOf(
   activations: Activations,
   { source, order }: Sources,
   prompts: readonly number[],
   edits: Iterable<ResolvedEdit>,
+  read: readonly string[],
 ): Map<string, tf.Tensor> {
   const tensors = new Map<string, tf.Tensor>()
-  const add = (kind: string, rows: readonly number[]) => {
+  const add = (kind: string, rows: readonly number[], more: readonly string[] = []) => {
     const names = named(edits, kind)
     if (names.length === 0) return
-    for (const [name, x] of activations(names, source.pick(rows))) tensors.set(`${kind} ${name}`, x)
+    const all = [...new Set([...names, ...more])]
+    for (const [name, x] of activations(all, source.pick(rows))) tensors.set(`${kind} ${name}`, x)
   }
-  add('source', prompts)
+  add('source', prompts, read)
   if (order) add('resample', prompts.map((b) => order[b]!)) // prettier-ignore
   return tensors
 }

@@ -1,29 +1,18 @@
 /** Jobs of activation patching: the clean prompt's activations in the run of the corrupted one, one place at a time. */
 import { activationPatching } from '../../../analyses/index.js'
 import type { Result } from '../../report/result.js'
-import { job, largest, logitTie, numberOf, type Prepared } from './job.js'
-
-interface Patched {
-  /** Logit difference of the clean prompt. */
-  readonly value: number
-  readonly result: Result
-}
+import { job, largest, logitTie, type Prepared } from './job.js'
 
 export const patch = (target: 'resid_pre' | 'heads') =>
-  job(async (material): Promise<Prepared<Patched>> => {
+  job(async (material): Promise<Prepared<Result>> => {
     const model = await material.model()
     const [clean, corrupted] = [material.ids('clean_1x16'), material.ids('corrupted_1x16')].map((r) =>
       model.toTokens(r),
     )
     const metric = material.logitDiff('answer_1x16')
-    const difference = model.bindMetric(metric, clean!)
     return {
-      async run() {
-        const value = numberOf(() => difference(model.run(clean!)))
-        const options = { metric, target, source: clean!, onProgress: () => undefined }
-        return { value, result: await activationPatching(model, corrupted!, options) }
-      },
-      report({ value, result }) {
+      run: () => activationPatching(model, corrupted!, { metric, target, source: clean!, onProgress: () => undefined }),
+      report(result) {
         const [rows, columns] = result.axes.map(({ labels }) => labels.length) as [number, number]
         const base = (result.extra['baseline'] as number[])[0]!
         const effects = Array.from(result.values, (change) => change + base)
@@ -31,7 +20,7 @@ export const patch = (target: 'resid_pre' | 'heads') =>
         return {
           work: { effects: [rows, columns], runs: rows * columns + 1 },
           check: {
-            clean: value,
+            clean: (result.extra['source'] as number[])[0]!,
             corrupted: base,
             sum: effects.reduce((sum, effect) => sum + effect, 0),
             row_3: effects.slice(3 * columns, 4 * columns),

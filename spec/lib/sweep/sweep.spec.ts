@@ -109,6 +109,41 @@ describe('sweep', () => {
     }
   })
 
+  it('says the metric on the sources, which a run that takes everything from them has', async () => {
+    const source = few.corrupt
+    const all: Intervention = { hook: 'blocks.0.hook_resid_pre', to: 'source' }
+    const behind: Intervention = { hook: 'ln_final.hook_normalized', to: 'source' }
+    using sae = await embeddedSae('pocket-res/blocks.2.hook_resid_pre')
+    const answers = logProb(few.answer)
+    const to = Array.from({ length: 128 }, (_, i) => Math.sin(i))
+    const cases = {
+      rows: { view: model, edits: [...heads, all], metric: answers },
+      'rows within a small budget': { view: model, edits: [all], metric: answers, budget: 1 },
+      'an edit behind the blocks': { view: model, edits: [behind, all], metric: answers },
+      'an SAE': { view: model.withSaes(sae), edits: [all], metric: answers },
+      'hooks behind the edits': { view: model.withHooks({ 'blocks.3.hook_mlp_out': (x: tf.Tensor) => x.mul(0.5) }), edits: [all], metric: answers }, // prettier-ignore
+      'an activation': { view: model, edits: [all], metric: cosine('blocks.2.hook_resid_post', { to }) },
+    }
+    for (const [what, { view, edits, metric, ...options }] of Object.entries(cases)) {
+      const result = await view.sweep(few.clean, edits, metric, { ...quiet, source, ...options })
+      const [baseline, ofSource] = [result.extra['baseline'], result.extra['source']] as [number[], number[]]
+      const taken = Array.from(result.values.slice(-3), (change, b) => change + baseline[b]!)
+      expect(Math.max(...baseline.map((x, b) => Math.abs(x - ofSource[b]!))), what).to.be.above(0.01)
+      expectClose(taken, ofSource, tolerances.noise, what)
+      if (metric !== answers) continue
+      const bound = view.bindMetric(metric, view.toTokens(source))
+      tf.tidy(() => expectClose(bound(view.run(source)), ofSource, tolerances.noise, what))
+    }
+  })
+
+  it('says no metric on sources where none is taken from them, or for a function', async () => {
+    const options = { ...quiet, source: few.corrupt }
+    const metric = model.bindMetric(few.metric, model.toTokens(few.clean))
+    const without = await model.sweep(few.clean, heads, few.metric, options)
+    const byFunction = await model.sweep(few.clean, [{ hook: z(3), to: 'source' }], metric, options)
+    for (const { extra } of [without, byFunction]) expect(Object.keys(extra)).to.deep.equal(['baseline'])
+  })
+
   it('counts ranks, and says how far from the clean run', async () => {
     const edits: Intervention[] = [
       { hook: 'blocks.3.hook_resid_post', position: -1, to: 'zero' },
