@@ -167,6 +167,26 @@ describe('lib/gradients', () => {
     }
   })
 
+  it('run each block once, and keep nothing of those before the first point', () => {
+    const seen: string[] = []
+    const taped: number[] = []
+    const view = tiny.withHooks([
+      [/hook_(embed|resid_(pre|post)|normalized)$/, (_, { name }) => void seen.push(name)],
+      ['blocks.0.hook_mlp_out', () => void taped.push(tf.engine().state.gradientDepth)],
+    ])
+    using run = view.runWithGradients(prompts, { metric, names: 'blocks.1.hook_resid_mid' })
+    const norms = ['blocks.0.ln1', 'blocks.0.ln2', 'blocks.1.ln1', 'blocks.1.ln2', 'ln_final']
+    expect(seen.filter((name) => name.endsWith('hook_normalized'))).to.deep.equal(
+      norms.map((n) => `${n}.hook_normalized`),
+    )
+    expect(seen.filter((name) => !name.endsWith('hook_normalized'))).to.deep.equal([
+      'hook_embed',
+      ...[0, 1].flatMap((l) => [`blocks.${l}.hook_resid_pre`, `blocks.${l}.hook_resid_post`]),
+    ])
+    expect(taped).to.deep.equal([0])
+    expect(run.gradients.names).to.deep.equal(['blocks.1.hook_resid_mid'])
+  })
+
   it('come with the activations and the metric of the plain run', () => {
     using run = tiny.runWithGradients(prompts, { metric })
     using cache = tiny.runWithCache(prompts)

@@ -146,6 +146,16 @@ describe('a transcoder in a model', () => {
     behind.dispose()
   })
 
+  it('sends gradients at points between what it reads and what it writes, whatever else is asked for', () => {
+    const far = transcoder({ hookNameOut: 'blocks.3.hook_mlp_out' })
+    const view = model.withSaes(far)
+    const late = ['blocks.2.hook_resid_mid', 'blocks.3.hook_mlp_out.hook_sae_output']
+    using all = view.runWithGradients(prompts.clean, { metric: prompts.metric, names: ['hook_embed', reads, ...late] })
+    using some = view.runWithGradients(prompts.clean, { metric: prompts.metric, names: late })
+    for (const name of late) expectClose(some.gradients.get(name), all.gradients.get(name), tolerances.noise, name)
+    far.dispose()
+  })
+
   it('refuses a run that starts behind what it reads', () => {
     const far = transcoder({ hookNameOut: 'blocks.2.hook_mlp_out' })
     const resid = tf.zeros<tf.Rank.R3>([1, 3, 128])

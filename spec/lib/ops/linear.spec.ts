@@ -1,7 +1,8 @@
 /** Products with frozen matrices: numbers and gradients of plain matMul, one transpose. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { linear, linearPerHead, matMul, Matrix, TurnedMatrix } from '../../../lib/ops/linear.js'
+import { linear, linearPerHead, matMul, Matrix, TurnedMatrix, WideMatrix } from '../../../lib/ops/linear.js'
+import { isNativeCpu } from '../../../lib/ops/native.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { refusalOf } from '../../support/refusal.js'
 import { normalTensor } from '../../support/slope.js'
@@ -96,6 +97,21 @@ describe('lib/ops/linear', () => {
       })
     })
   }
+
+  it('of very many outputs multiplies some rows by a kept transpose, where that is faster', () => {
+    tf.tidy(() => {
+      const value = normalTensor([600, 4096], 7) as tf.Tensor2D
+      const [wide, plain] = [new WideMatrix(value), new Matrix(value)]
+      const keptFor = (rows: number): number => {
+        const x = normalTensor([rows, 600], rows)
+        const before = tf.memory().numTensors
+        tf.tidy(() => expectClose(wide.times(x), plain.times(x), 1e-4)) // sums of 600 products, some 25 large
+        return tf.memory().numTensors - before
+      }
+      expect([1, 300, 3, 40, 256].map(keptFor)).to.deep.equal([0, 0, isNativeCpu() ? 1 : 0, 0, 0])
+      wide.dispose()
+    })
+  })
 
   it('says both shapes when the last axis does not fit', async () => {
     const matrix = new Matrix(tf.zeros([4, 6]))
