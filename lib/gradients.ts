@@ -3,6 +3,7 @@
  * gradient passing through it; the backward pass goes no further than the earliest tap.
  */
 import * as tf from '@tensorflow/tfjs'
+import type { ForwardInput } from './architecture.js'
 import { ActivationCache, Recorder } from './cache.js'
 import type { DecomposedModel } from './decompose.js'
 import { HookError } from './errors.js'
@@ -57,30 +58,38 @@ class Tap extends Recorder {
   }
 }
 
+/** A forward pass under observers, of the whole or a part, to its output: [B,P,V], or [B,P,D] where it stops. */
+export type Pass = (
+  observers: readonly Observer[],
+  part: { readonly stopAt?: number; readonly from?: ForwardInput['from'] },
+) => tf.Tensor3D
+
 /**
- * Runs `forward` once forward and once backward.
- * @param forward from the observers of the run to its output [B,P,V]
+ * One forward pass and one backward.
+ * @param before blocks in front of all points: they are run by themselves, and leave nothing behind for the backward pass
  * @param metric from the output to a scalar or one number for each prompt [B]; gradients are of the sum, so that each
  *   prompt's are those of its own number
  */
 export function gradientRun(
-  model: DecomposedModel,
+  model: DecomposedModel & { readonly hookPoints: readonly HookPoint[] },
   names: readonly string[],
-  points: readonly HookPoint[],
+  before: number,
   tokens: Tokens,
-  forward: (observers: readonly Observer[]) => tf.Tensor3D,
+  pass: Pass,
   metric: (output: tf.Tensor3D) => tf.Tensor,
 ): GradientRun {
   let value: tf.Tensor | undefined
   const anchor = tf.scalar(0)
-  const tap = new Tap(names, points, anchor)
+  const tap = new Tap(names, model.hookPoints, anchor)
+  let from: ForwardInput['from']
   const objective = () => {
-    const numbers = metric(forward([tap]))
+    const numbers = metric(pass([tap], from ? { from } : {}))
     checkMetric('runWithGradients', numbers, tokens)
     value = tf.keep(numbers.clone())
     return numbers.sum().add<tf.Scalar>(anchor.mul(0)) // joined to the anchor even when it depends on no tap
   }
   try {
+    if (before > 0) from = { layer: before, resid: pass([], { stopAt: before }) }
     tf.tidy(() => void tf.grad(objective)(anchor))
     for (const [name, x] of tap.kept) if (!tap.gradients.has(name)) tap.gradients.set(name, tf.keep(tf.zerosLike(x)))
   } catch (error) {
@@ -90,6 +99,7 @@ export function gradientRun(
     throw error
   } finally {
     anchor.dispose()
+    from?.resid.dispose()
   }
   const gradients = new Map([...tap.kept.keys()].map((name) => [name, tap.gradients.get(name)!])) // in firing order
   return ownedRun(value!, new ActivationCache(model, tap.kept, tokens), new ActivationCache(model, gradients, tokens))

@@ -5,7 +5,7 @@ import { ActivationCache, Recorder } from './cache.js'
 import { hooksTable, modelFacts, viewProvenance, viewSummary } from './describe.js'
 import { ArgumentError } from './errors.js'
 import * as generation from './generate.js'
-import { gradientRun, type GradientRun } from './gradients.js'
+import { gradientRun, type GradientRun, type Pass } from './gradients.js'
 import { makeAt, type HookPoint, type Observer } from './hooks.js'
 import * as metrics from './metrics.js'
 import { meanLoss, tokenLosses } from './ops/loss.js'
@@ -162,25 +162,12 @@ export class HookedModel {
     const names = views.reachedNames('runWithGradients', options.names, this.#model, this.#view)
     if (typeof options.metric !== 'function') this.#checkHasLogits('metric')
     using read = readout(this.#model, this.#view, options.metric, this.metricContext(tokens), names)
-    const from = this.#untilFirst(names, tokens)
-    try {
-      const forward = (observers: readonly Observer[]) =>
-        this.#forward(tokens, observers, { stopAt: read.stopAt, from })
-      return gradientRun(this, names, this.hookPoints, tokens, forward, read.metric)
-    } finally {
-      from?.resid.dispose()
-    }
-  }
-
-  /** The blocks before all of these points, of which no gradient is taken: run by themselves they leave nothing behind. */
-  #untilFirst(names: readonly string[], tokens: Tokens): ForwardInput['from'] {
-    const layer = names.length > 0 ? views.blocksBefore(names, this.#view, this.config.nLayers) : 0
-    return layer > 0 ? { layer, resid: this.#forward(tokens, [], { stopAt: layer }) } : undefined
+    const pass: Pass = (observers, part) => this.#forward(tokens, observers, { stopAt: read.stopAt, ...part })
+    return gradientRun(this, names, views.blocksBefore(names, this.#model, this.#view), tokens, pass, read.metric)
   }
 
   /**
-   * The change of a metric under each intervention, axes [intervention, prompt]; `extra.baseline` is the metric without,
-   * `extra.source` that of the source prompts where something is taken from them and the metric is one of the library's:
+   * The change of a metric under each intervention, axes [intervention, prompt]; `extra.baseline` is the metric without:
    * `await model.sweep(prompts, [{ hook: 'blocks.9.attn.hook_z', unit: 6, to: 'zero' }], logitDiff(' Mary', ' John'))`.
    * @throws ArgumentError, HookError, ShapeError, TokenError before any run
    */

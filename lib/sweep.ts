@@ -31,7 +31,10 @@ export interface SweepOptions extends TokenOptions {
   readonly signal?: AbortSignal
   /** A file for results so far, written every few seconds and when the sweep stops; it goes on from what is there. */
   readonly save?: string
-  /** Prompts for `to: 'source'`, 'mean' and 'resample'; 'source' needs them. @default the prompts themselves */
+  /**
+   * Prompts for `to: 'source'`, 'mean' and 'resample'; 'source' needs them, and `extra.source` then holds the metric on
+   * them, unless it is a function of logits. @default the prompts themselves
+   */
   readonly source?: Input
   /** For `to: 'resample'`. @default 0 */
   readonly seed?: number

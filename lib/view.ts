@@ -146,9 +146,10 @@ export function blocksNeeded(names: readonly string[]): number | undefined {
 }
 
 /** How many blocks no point of these is in or behind, nor a transcoder's way: a run may be cut in two behind them. */
-export function blocksBefore(names: readonly string[], { attached }: View, nLayers: number): number {
+export function blocksBefore(names: readonly string[], { config }: LoadedModel, { attached }: View): number {
   const ways = attached.filter(({ site, outputSite }) => blockOf(site) !== blockOf(outputSite)).map(({ site }) => site)
-  return Math.min(nLayers, Math.max(0, Math.min(...[...names, ...ways].map(blockOf))))
+  const first = names.length > 0 ? Math.min(...[...names, ...ways].map(blockOf)) : 0
+  return Math.min(config.nLayers, Math.max(0, first))
 }
 
 /** The block a point is in: −1 before the blocks, Infinity behind them. */

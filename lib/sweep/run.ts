@@ -18,7 +18,7 @@ import { plan, type Group } from './plan.js'
 import { readClean, readUnedited, type RowsContext } from './reads.js'
 import { runWave, type Joining } from './rows.js'
 import { wavesOf, type Wave } from './waves.js'
-import { meansOf, sourcedOf, takesSource, ValueSource, type Activations, type Sources } from './values.js'
+import { meansOf, sourcedOf, ValueSource, type Activations, type Sources } from './values.js'
 import { WholeRuns } from './whole.js'
 
 export interface SweepSetup {
@@ -80,13 +80,13 @@ export class SweepRun {
     try {
       for (let first = 0; first < tokens.batch; first += chunk) {
         const prompts = range(first, Math.min(tokens.batch, first + chunk))
-        const sourced = sourcedOf(activations, sources, prompts, this.#edits, this.#readOfSource())
+        const sourced = sourcedOf(activations, sources, prompts, this.#edits, this.#readOfSource)
         using values = new ValueSource({ config: model.config, means, sourced }, prompts, tokens.positions)
         const slow = fast ? this.#interventions.filter(({ by }) => by.length > 0) : this.#interventions
         if (slow.length > 0) await this.#runWhole(slow, values)
         if (!fast) return
         const context: RowsContext = { model, points: this.#byName, view: lean, kept, reading: judge.reading, columns, readsOne: this.#readsOne(lean) } // prettier-ignore
-        await this.#runRows(context, sizes, prompts, values, sourced)
+        await this.#runRows(context, sizes, prompts, values)
       }
     } finally {
       tf.dispose([...means.values()])
@@ -99,10 +99,10 @@ export class SweepRun {
     return reading !== undefined && reading.hook === undefined && reading.positions[0]!.length === 1 && !attached.some(spans) // prettier-ignore
   }
 
-  /** What the metric reads of the source prompts, by name. */
-  #readOfSource(): [string] | [] {
+  /** The name of what the metric reads of the source prompts; undefined for a function of whole logits. */
+  get #readOfSource(): string | undefined {
     const { reading } = this.#setup.judge
-    return reading ? [reading.hook ?? FINAL] : []
+    return reading && (reading.hook ?? FINAL)
   }
 
   /** The columns of the unembedding that the metric reads, unless an edit looks at all logits. */
@@ -114,23 +114,16 @@ export class SweepRun {
 
   // ---- the fast case: interventions as rows
 
-  async #runRows(
-    context: RowsContext,
-    sizes: Sizes,
-    prompts: readonly number[],
-    values: ValueSource,
-    sourced: ReadonlyMap<string, tf.Tensor>,
-  ): Promise<void> {
+  async #runRows(context: RowsContext, sizes: Sizes, prompts: readonly number[], values: ValueSource): Promise<void> {
     const { model, tokens, judge, points } = this.#setup
     const some = tokens.pick(prompts)
-    const compared = new Set([...sourced.keys()].map((key) => key.slice(key.indexOf(' ') + 1)))
-    const needed = { kept: context.kept, last: this.#lastRead(context, prompts), compared }
+    const needed = { kept: context.kept, last: this.#lastRead(context, prompts), compared: values.sourcedPoints }
     using clean = new CleanRun(model, context.view, this.#byName, needed, some, prompts[0]!)
     const before = readClean(context, clean)
     try {
-      await this.#setBaseline(before, prompts)
-      const source = this.#readOfSource().map((name) => sourced.get(`source ${name}`))[0]
-      if (source) await this.#setSource(readUnedited(context, source, { prompts, begin: 0, count: tokens.positions }), before, prompts) // prettier-ignore
+      const source = values.ofSource(this.#readOfSource)
+      const whole = { prompts, begin: 0, count: tokens.positions }
+      await this.#setBaseline(before, prompts, source && readUnedited(context, source, whole))
       const changes = new Changes(clean, context.kept)
       await changes.compare(this.#edits, values)
       const landing = new Landing({
@@ -232,16 +225,13 @@ export class SweepRun {
   // ---- the general case: a run of all prompts for each
 
   async #runWhole(interventions: readonly ResolvedIntervention[], values: ValueSource): Promise<void> {
-    const { model, view, tokens, judge } = this.#setup
+    const { model, view, tokens, judge, sources } = this.#setup
     const prompts = range(tokens.batch)
     using runs = new WholeRuns({ model, view, points: this.#byName, tokens, reading: judge.reading })
     const before = runs.clean(interventions)
     try {
-      await this.#setBaseline(before, prompts)
-      if (judge.reading && takesSource(this.#edits)) {
-        using ofSource = new WholeRuns({ model, view, points: this.#byName, tokens: this.#setup.sources.source, reading: judge.reading }) // prettier-ignore
-        await this.#setSource(ofSource.clean([]), before, prompts)
-      }
+      const ofSource = values.ofSource(this.#readOfSource) && runs.on(sources.source)
+      await this.#setBaseline(before, prompts, ofSource)
       for (const [i, intervention] of this.#interventions.entries()) {
         const rows = prompts.map((b) => i * tokens.batch + b)
         if (!interventions.includes(intervention) || this.#ledger.isDone(rows[0]!)) continue
@@ -276,21 +266,15 @@ export class SweepRun {
     }
   }
 
-  async #setBaseline(before: tf.Tensor3D, prompts: readonly number[]): Promise<void> {
+  /** The metric without interventions, and of what is read of the source prompts, which is disposed. */
+  async #setBaseline(before: tf.Tensor3D, prompts: readonly number[], source?: tf.Tensor3D): Promise<void> {
     const { reading } = this.#setup.judge
-    const numbers = reading
-      ? await dataOf(tf.tidy(() => reading.of(before, prompts, before)))
-      : await this.#whole(before.clone())
-    this.#ledger.setBaseline(numbers, prompts)
-  }
-
-  /** The metric on the source prompts, of what it reads of them, which is disposed. */
-  async #setSource(read: tf.Tensor3D, before: tf.Tensor3D, prompts: readonly number[]): Promise<void> {
-    const { reading } = this.#setup.judge
+    const numbersOf = (read: tf.Tensor3D) => dataOf(tf.tidy(() => reading!.of(read, prompts, before)))
     try {
-      this.#ledger.setSource(await dataOf(tf.tidy(() => reading!.of(read, prompts, before))), prompts)
+      this.#ledger.setBaseline(reading ? await numbersOf(before) : await this.#whole(before.clone()), prompts)
+      if (source) this.#ledger.setSource(await numbersOf(source), prompts)
     } finally {
-      read.dispose()
+      source?.dispose()
     }
   }
 

@@ -47,6 +47,16 @@ export class ValueSource implements Disposable {
     this.#made.hold(edits)
   }
 
+  /** Points that something is taken from other prompts at. */
+  get sourcedPoints(): ReadonlySet<string> {
+    return new Set([...this.#known.sourced.keys()].map((key) => key.slice(key.indexOf(' ') + 1)))
+  }
+
+  /** What the source prompts have, if anything is taken from them. */
+  ofSource(name: string | undefined): tf.Tensor | undefined {
+    return this.#known.sourced.get(`source ${name}`)
+  }
+
   /** The tensor of a replacement that is one. */
   placed(name: string, value: Value): Placed {
     if (value.kind === 'mean') return { tensor: this.#known.means.get(name)!, first: 0 }
@@ -144,10 +154,6 @@ function realSum(x: tf.Tensor, { mask, batch, positions }: Tokens): tf.Tensor {
   return x.mul(tf.tensor(mask.flat(), [batch, positions, ...x.shape.slice(2).map(() => 1)])).sum([0, 1], true)
 }
 
-/** Whether an edit puts in what the source prompts have. */
-export const takesSource = (edits: readonly ResolvedEdit[]): boolean =>
-  edits.some(({ value }) => value.kind === 'source')
-
 /**
  * Activations of the prompts' sources at every point that an edit takes from them or resamples, by `source` or
  * `resample` and the name. The caller owns them.
@@ -158,14 +164,14 @@ export function sourcedOf(
   { source, order }: Sources,
   prompts: readonly number[],
   edits: Iterable<ResolvedEdit>,
-  read: readonly string[],
+  read: string | undefined,
 ): Map<string, tf.Tensor> {
   const tensors = new Map<string, tf.Tensor>()
-  const add = (kind: string, rows: readonly number[], more: readonly string[] = []) => {
-    const names = named(edits, kind)
-    if (names.length === 0) return
-    const all = [...new Set([...names, ...more])]
-    for (const [name, x] of activations(all, source.pick(rows))) tensors.set(`${kind} ${name}`, x)
+  const add = (kind: string, rows: readonly number[], more?: string) => {
+    const names = new Set(named(edits, kind))
+    if (names.size === 0) return
+    if (more !== undefined) names.add(more)
+    for (const [name, x] of activations([...names], source.pick(rows))) tensors.set(`${kind} ${name}`, x)
   }
   add('source', prompts, read)
   if (order) add('resample', prompts.map((b) => order[b]!)) // prettier-ignore

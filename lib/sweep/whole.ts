@@ -39,6 +39,12 @@ export class WholeRuns implements Disposable {
     return this.#read(new Map(hooks), new Map())
   }
 
+  /** The same of other prompts. */
+  on(tokens: Tokens): tf.Tensor3D {
+    using runs = new WholeRuns({ ...this.#context, tokens })
+    return runs.clean([])
+  }
+
   /** The same under an intervention. */
   under(intervention: ResolvedIntervention, values: ValueSource): tf.Tensor3D {
     values.hold(intervention.edits)

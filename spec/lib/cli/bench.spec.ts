@@ -4,12 +4,13 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { firstDisagreement, type Check, type Ties } from '../../../lib/cli/bench/agree.js'
 import { forwardFlops, gradientFlops } from '../../../lib/cli/bench/flops.js'
 import { largest, logitTie } from '../../../lib/cli/bench/job.js'
 import { JOB_NAMES } from '../../../lib/cli/bench/job-names.js'
+import { jobs } from '../../../lib/cli/bench/jobs.js'
+import { Material } from '../../../lib/cli/bench/material.js'
 import { median } from '../../../lib/cli/bench/measure.js'
 import { makeOurModels } from '../../../lib/cli/bench/sides.js'
 
@@ -45,11 +46,10 @@ describe('bench', function () {
 
   it('runs its jobs on models of its own, prints a line for each and removes the models', async () => {
     const withFlops = ['forward_8x64', 'cache_all_8x64', 'cache_resid_8x64', 'grad_8x64']
-    // all of them natively; on wasm a few, as each is a process that compiles it anew
-    const jobs = tf.getBackend() === 'tensorflow' ? JOB_NAMES : [...withFlops, 'latent_ablation_50']
-    const { code, lines, left, stderr } = await bench('--size', 'tiny', '--repeat', '1', '--jobs', jobs.join(','))
+    const names = [...withFlops, 'latent_ablation_50'] // a few, as each is a process of its own; all are run below
+    const { code, lines, left, stderr } = await bench('--size', 'tiny', '--repeat', '1', '--jobs', names.join(','))
     expect(code, stderr).to.equal(0)
-    expect(lines.map(({ job }) => job)).to.deep.equal(['matmul_limit', ...jobs])
+    expect(lines.map(({ job }) => job)).to.deep.equal(['matmul_limit', ...names])
     const limit = lines[0]!['gflops'] as Record<string, number>
     expect(limit['512x768x3072']).to.be.greaterThan(0)
     expect(limit['2048']).to.be.greaterThan(0)
@@ -133,6 +133,20 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (j
       chmodSync(peer, 0o755)
     })
     after(() => rmSync(folder, { recursive: true }))
+
+    it('does each job, and reads finite numbers out of what it gives', async () => {
+      const material = await Material.open(join(folder, 'models'))
+      for (const name of JOB_NAMES) {
+        const ready = await jobs[name](material)
+        const result = await ready.run()
+        const { work, check } = ready.report(result)
+        ready.dispose(result)
+        expect(Object.keys(work), name).to.have.length.greaterThan(0)
+        expect(JSON.stringify(check), name).to.match(/[0-9]/).and.not.include('null')
+      }
+      const loaded = [material.model(), material.sae('gpt2-small-sae'), material.sae('gpt2-small-sae-z')]
+      for (const one of await Promise.all(loaded)) one.dispose()
+    })
 
     it('takes turns with a peer, drops the first runs and those before short ones, and reports both', async () => {
       const models = join(folder, 'models')
