@@ -17,7 +17,7 @@ import {
   type AttendOptions,
 } from './ops/attention.js'
 import { isWatched, layerNorm, normForms } from './ops/layer-norm.js'
-import { linear, linearPerHead, plus, productForms } from './ops/linear.js'
+import { linear, linearPerHead, plus, rowsOf } from './ops/linear.js'
 import { composed, compute, computeFirst, isTaped, type Forms } from './ops/own-gradient.js'
 import { rotate, type RotaryTables } from './ops/rotary.js'
 import { packedWeight } from './weights/packed.js'
@@ -69,7 +69,8 @@ function queriesKeysValues(block: Block, x: tf.Tensor3D): tf.Tensor4D[] {
   if (isTaped() || normIsSeen(block, 'ln1')) {
     return splitHeads(linear(norm(x), W, b), [c.nHeads, c.nHeads, c.nHeads])
   }
-  const [q, k, v, ...others] = compute(headsForms(c), [x, W.value, b])
+  const { form, tensor } = W.factor(rowsOf(x))
+  const [q, k, v, ...others] = compute(headsForms(c, form), [x, tensor, b])
   tf.dispose(others)
   return [q, k, v] as tf.Tensor4D[]
 }
@@ -79,10 +80,10 @@ export function normIsSeen({ w, l, at }: Block, name: string): boolean {
   return w.maybe(`blocks.${l}.${name}.w`) !== undefined || isWatched(at.under(name))
 }
 
-const headsForms = ({ eps, nHeads, dHead }: ModelConfig): Forms =>
-  composed(`normed heads ${eps} ${nHeads} ${dHead}`, (run, [x, W, b]) => {
+const headsForms = ({ eps, nHeads, dHead }: ModelConfig, product: Forms): Forms =>
+  composed(`normed heads ${eps} ${nHeads} ${dHead} ${product.key}`, (run, [x, W, b]) => {
     const [normed] = run(normForms(true, eps), x!)
-    const [qkv] = run(productForms, normed!, W!, b!)
+    const [qkv] = run(product, normed!, W!, b!)
     return run(splitForms([nHeads, nHeads, nHeads], dHead), qkv!)
   })
 
@@ -119,7 +120,9 @@ function attentionOut(
 ): tf.Tensor3D {
   const [W, b] = [w.matrix(`blocks.${l}.attn.W_O`), w.get(`blocks.${l}.attn.b_O`)]
   if (onto && isUnseen(at) && !at.wants('hook_z') && !at.wants('hook_result')) {
-    return computeFirst(outForms(attendForms(q, k, options)), [q, k, v, options.bias, W.value, b, onto]) as tf.Tensor3D
+    const { form, tensor } = W.factor(rowsOf(onto))
+    const out = outForms(attendForms(q, k, options), form)
+    return computeFirst(out, [q, k, v, options.bias, tensor, b, onto]) as tf.Tensor3D
   }
   const z = at('hook_z', attend(q, k, v, options, at)) // [B,P,H,K]
   if (!at.wants('hook_result')) return plus(linear(joinHeads(z), W, b) as tf.Tensor3D, onto)
@@ -127,11 +130,11 @@ function attentionOut(
   return plus(at('hook_result', linearPerHead(z, W_O)).sum<tf.Tensor3D>(2).add(b), onto) // [B,P,H,D] summed over heads
 }
 
-const outForms = (attended: Forms): Forms =>
-  composed(`${attended.key}, out`, (run, [q, k, v, bias, W, b, onto]) => {
+const outForms = (attended: Forms, product: Forms): Forms =>
+  composed(`${attended.key}, out by ${product.key}`, (run, [q, k, v, bias, W, b, onto]) => {
     const [z] = run(attended, q!, k!, v!, bias!)
     const [joined] = run(joinForms, z!)
-    return run(productForms, joined!, W!, b!, onto!)
+    return run(product, joined!, W!, b!, onto!)
   })
 
 /**

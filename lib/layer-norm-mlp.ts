@@ -7,7 +7,7 @@ import type { At } from './hooks.js'
 import { normIsSeen, type Block } from './layer-norm-attention.js'
 import { geluForms, geluNew } from './ops/gelu.js'
 import { layerNorm, normForms } from './ops/layer-norm.js'
-import { linear, plus } from './ops/linear.js'
+import { linear, plus, rowsOf, type Factor } from './ops/linear.js'
 import { composed, computeFirst, isTaped, type Forms } from './ops/own-gradient.js'
 
 /** x [B,P,D], the residual stream, through `ln2` and the MLP (+ onto) → [B,P,D]. `activate` is told `at` under `mlp`. */
@@ -23,7 +23,7 @@ export function layerNormMlp(
   const [W_out, b_out] = [w.matrix(`${name}.mlp.W_out`), w.get(`${name}.mlp.b_out`)]
   const watched = normIsSeen(block, 'ln2') || at.wants('hook_pre') || at.wants('hook_post')
   if (activate === geluNew && onto && !watched && !isTaped()) {
-    const [into, out] = [W_in.factor(x), W_out.factor(x)]
+    const [into, out] = [W_in, W_out].map((W) => W.factor(rowsOf(x))) as [Factor, Factor]
     const form = mlpForms(c.eps, into.form, out.form)
     return computeFirst(form, [x, into.tensor, b_in, out.tensor, b_out, onto]) as tf.Tensor3D
   }

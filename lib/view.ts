@@ -147,13 +147,16 @@ export function blocksNeeded(names: readonly string[]): number | undefined {
 
 /** How many blocks no point of these is in or behind, nor a transcoder's way: a run may be cut in two behind them. */
 export function blocksBefore(names: readonly string[], { config }: LoadedModel, { attached }: View): number {
-  const ways = attached.filter(({ site, outputSite }) => blockOf(site) !== blockOf(outputSite)).map(({ site }) => site)
+  const ways = attached.filter(spans).map(({ site }) => site)
   const first = names.length > 0 ? Math.min(...[...names, ...ways].map(blockOf)) : 0
   return Math.min(config.nLayers, Math.max(0, first))
 }
 
+/** Whether an SAE reads in one block and writes in another. */
+export const spans = ({ site, outputSite }: View['attached'][number]): boolean => blockOf(site) !== blockOf(outputSite)
+
 /** The block a point is in: −1 before the blocks, Infinity behind them. */
-function blockOf(name: string): number {
+export function blockOf(name: string): number {
   return layerOf(name) ?? (/^(ln_final|unembed)\./.test(name) ? Infinity : -1)
 }
 

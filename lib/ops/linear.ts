@@ -30,12 +30,12 @@ export abstract class WeightMatrix implements LinearMap {
   }
 
   abstract get shape(): [inputs: number, outputs: number]
-  /** How x is multiplied fastest. */
-  abstract factor(x: tf.Tensor): Factor
+  /** How so many rows are multiplied fastest. */
+  abstract factor(rows: number): Factor
   abstract back(dy: tf.Tensor): tf.Tensor
 
   times(x: tf.Tensor, b?: tf.Tensor): tf.Tensor {
-    const { form, tensor } = this.factor(x)
+    const { form, tensor } = this.factor(rowsOf(x))
     return compute(form, b ? [x, tensor, b] : [x, tensor])[0]!
   }
 
@@ -65,7 +65,7 @@ export class Matrix extends WeightMatrix {
     return this.value.shape
   }
 
-  factor(_x: tf.Tensor): Factor {
+  factor(_rows: number): Factor {
     if (this.value.size < WIDE || tf.getBackend() !== 'wasm') return { form: productForms, tensor: this.value }
     return { form: fromTheLeft, tensor: this.kept() }
   }
@@ -103,8 +103,8 @@ export class TurnedMatrix extends WeightMatrix {
     return [inputs, outputs]
   }
 
-  factor(x: tf.Tensor): Factor {
-    return { form: bySome(rowsOf(x)), tensor: this.value }
+  factor(rows: number): Factor {
+    return { form: bySome(rows), tensor: this.value }
   }
 
   back(dy: tf.Tensor): tf.Tensor {
@@ -112,23 +112,27 @@ export class TurnedMatrix extends WeightMatrix {
   }
 }
 
-/** Numbers of a matrix from which on its transpose would take more memory than it is worth. */
+/** Numbers of a matrix up to which it stays in a cache however it lies, and from which on a transpose takes too much. */
+const CACHED = 2 ** 21
 const TOO_WIDE = 2 ** 25
+
+/** Rows up to which oneDNN reads a stored matrix where it lies. */
+const UNPACKED = 256
 
 /**
  * A matrix stored [in,out] of very many outputs, such as an encoder's, which keeps its transpose once it has multiplied
  * some rows: on the native backend these take half the time by it (see `TurnedMatrix`), one row and many no less.
  */
 export class WideMatrix extends Matrix {
-  override factor(x: tf.Tensor): Factor {
-    const rows = rowsOf(x)
+  override factor(rows: number): Factor {
     const { size } = this.value
-    if (!isNativeCpu() || rows < 2 || rows > MANY || size <= TOO_LARGE || size > TOO_WIDE) return super.factor(x)
-    return { form: bySome(rows), tensor: this.kept() }
+    const isWorthIt = size > CACHED && size <= TOO_WIDE && rows > 1 && rows <= UNPACKED
+    return isWorthIt && isNativeCpu() ? { form: bySome(rows), tensor: this.kept() } : super.factor(rows)
   }
 }
 
-const rowsOf = (x: tf.Tensor): number => x.size / x.shape.at(-1)!
+/** How many rows x [...,in] has. */
+export const rowsOf = (x: tf.Tensor): number => x.size / x.shape.at(-1)!
 
 /** y (+ b). */
 export function plus<T extends tf.Tensor>(y: T, b: tf.Tensor | undefined): T {

@@ -160,7 +160,7 @@ function isBeside({ site, outputSite, options }: View['attached'][number], { kep
   const latents = `${site}.hook_sae_acts_post`
   const inside = [...kept.keys()].filter((name) => name.startsWith(`${site}.`) || name.startsWith(`${outputSite}.`))
   const alone = kept.get(latents) !== undefined && inside.every((name) => name === latents)
-  return options.errorTerm === true && alone && !compared.has(latents)
+  return options.errorTerm === true && alone && !compared(latents)
 }
 
 /** What of a clean run is needed. */
@@ -168,8 +168,8 @@ export interface Needed {
   readonly kept: Kept
   /** The one position that is read of all prompts, where nothing else of the last block is looked at. */
   readonly last: number | undefined
-  /** Points that are compared with those of other runs: digit by digit, so that what is the same is known to be. */
-  readonly compared: ReadonlySet<string>
+  /** Whether a point is compared with that of other runs: digit by digit, so that what is the same is known to be. */
+  readonly compared: (name: string) => boolean
 }
 
 /** The clean run of some prompts. Owns its tensors. */

@@ -3,11 +3,11 @@ import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from '../architecture.js'
 import { ActivationCache } from '../cache.js'
 import { ArgumentError, ShapeError } from '../errors.js'
-import { axesOf, checkHookName, layerOf, type HookFunction, type HookName, type HookPoint } from '../hooks.js'
+import { axesOf, checkHookName, type HookFunction, type HookName, type HookPoint } from '../hooks.js'
 import { metricPositions } from '../metrics.js'
 import { resolvePosition } from '../positions.js'
 import type { Tokens } from '../tokens/tokens.js'
-import { featureShape, type View } from '../view.js'
+import { blockOf, featureShape, type View } from '../view.js'
 import { isMade, type Made } from './made.js'
 import { checkSource } from './sources.js'
 
@@ -129,7 +129,7 @@ class EditLookUp {
     return {
       point,
       order,
-      layer: layerOf(point.name) ?? (/^(ln_final|unembed)\./.test(point.name) ? config.nLayers : -1),
+      layer: Math.min(blockOf(point.name), config.nLayers),
       units,
       positions: this.#positionsOf(edit),
       mode,

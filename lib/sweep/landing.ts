@@ -6,7 +6,7 @@
 import type * as tf from '@tensorflow/tfjs'
 import { layerOf, type HookPoint } from '../hooks.js'
 import { outputPoint, type Attachable } from '../splice.js'
-import type { View } from '../view.js'
+import { blockOf, spans, type View } from '../view.js'
 import type { ResolvedEdit } from './edits.js'
 
 export type Attached = View['attached'][number]
@@ -195,15 +195,11 @@ export function neededSaes(attached: readonly Attached[], inside: readonly strin
   return attached.filter((a) => needed.some((n) => n === a || n.site.startsWith(`${a.outputSite}.`)))
 }
 
-/** Whether an SAE reads in one block and writes in another. */
-export const spans = ({ site, outputSite }: Attached): boolean => layerOf(site) !== layerOf(outputSite)
-
 /**
  * Whether a view's hook functions all lie in blocks before the first that runs of these edits start in: they act on the
  * clean run then, and on nothing else.
  */
 export function startsBehindHooks({ hooks, attached }: View, edits: readonly ResolvedEdit[]): boolean {
-  const blockOf = (name: string) => layerOf(name) ?? (/^(ln_final|unembed)\./.test(name) ? Infinity : -1)
   const readers = attached.filter(spans).map(({ site }) => blockOf(site))
   const first = edits.reduce((least, { layer }) => Math.min(least, layer), Math.min(...readers))
   return hooks.every(({ name }) => blockOf(name) < first && !name.includes('.hook_sae_'))

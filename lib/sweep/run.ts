@@ -4,14 +4,14 @@ import type { HookPoint } from '../hooks.js'
 import { checkMetric } from '../metrics.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { columnsOf, type Columns } from '../unembed.js'
-import { blocksNeeded, type LoadedModel, type View } from '../view.js'
+import { blocksNeeded, spans, type LoadedModel, type View } from '../view.js'
 import { range } from '../range.js'
 import { promptsAtOnce, rowsAtOnce, type Sizes } from './budget.js'
 import { Changes } from './changes.js'
 import { activationsOf, CleanRun, FINAL, keptPoints } from './clean.js'
 import type { ResolvedEdit, ResolvedIntervention } from './edits.js'
 import type { Judge } from './judge.js'
-import { Landing, neededSaes, spans, startsBehindHooks } from './landing.js'
+import { Landing, neededSaes, startsBehindHooks } from './landing.js'
 import { Ledger, type SweepValues } from './ledger.js'
 import type { PartialFile } from './partial.js'
 import { plan, type Group } from './plan.js'
@@ -117,7 +117,7 @@ export class SweepRun {
   async #runRows(context: RowsContext, sizes: Sizes, prompts: readonly number[], values: ValueSource): Promise<void> {
     const { model, tokens, judge, points } = this.#setup
     const some = tokens.pick(prompts)
-    const needed = { kept: context.kept, last: this.#lastRead(context, prompts), compared: values.sourcedPoints }
+    const needed = { kept: context.kept, last: this.#lastRead(context, prompts), compared: values.isSourced }
     using clean = new CleanRun(model, context.view, this.#byName, needed, some, prompts[0]!)
     const before = readClean(context, clean)
     try {

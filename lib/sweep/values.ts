@@ -47,10 +47,9 @@ export class ValueSource implements Disposable {
     this.#made.hold(edits)
   }
 
-  /** Points that something is taken from other prompts at. */
-  get sourcedPoints(): ReadonlySet<string> {
-    return new Set([...this.#known.sourced.keys()].map((key) => key.slice(key.indexOf(' ') + 1)))
-  }
+  /** Whether something is taken from other prompts at a point. */
+  readonly isSourced = (name: string): boolean =>
+    ['source', 'resample'].some((kind) => this.#known.sourced.has(`${kind} ${name}`))
 
   /** What the source prompts have, if anything is taken from them. */
   ofSource(name: string | undefined): tf.Tensor | undefined {

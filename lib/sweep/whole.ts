@@ -1,9 +1,9 @@
 /** The general case of a sweep: a run of the whole batch of prompts for each intervention, from its layer on. */
 import * as tf from '@tensorflow/tfjs'
-import { layerOf, makeAt, type HookFunction, type HookPoint, type Observer, type Taps } from '../hooks.js'
+import { makeAt, type HookFunction, type HookPoint, type Observer, type Taps } from '../hooks.js'
 import { readLogits, type Reading } from '../metrics.js'
 import type { Tokens } from '../tokens/tokens.js'
-import { viewTaps, type LoadedModel, type View } from '../view.js'
+import { blockOf, viewTaps, type LoadedModel, type View } from '../view.js'
 import { range } from '../range.js'
 import { editRows } from './apply.js'
 import type { ResolvedIntervention } from './edits.js'
@@ -71,7 +71,7 @@ export class WholeRuns implements Disposable {
   }
 
   #layerOf(name: string): number {
-    return layerOf(name) ?? (/^(ln_final|unembed)\./.test(name) ? this.#context.model.config.nLayers : -1)
+    return Math.min(blockOf(name), this.#context.model.config.nLayers)
   }
 
   #read(
