@@ -27,15 +27,22 @@ export interface ModelConfig {
   readonly finalSoftCap?: number
 }
 
-/**
- * Keys (rotated, where positions are rotary) and values of earlier positions, G of them where heads share. A forward
- * pass hands each layer's new ones over, [B,p,G,K], and gets all of
- * them, earlier first.
- */
+/** Keys (rotated, where positions are rotary) and values of some positions, G of them where heads share: [B,N,G,K]. */
+export interface KeysValues {
+  readonly k: tf.Tensor4D
+  readonly v: tf.Tensor4D
+}
+
+/** Keys and values of earlier positions. A forward pass puts each layer's in front of its own, and hands all of them back. */
 export interface Past {
   /** Number of earlier positions. */
   readonly length: number
-  join(layer: number, k: tf.Tensor4D, v: tf.Tensor4D): { k: tf.Tensor4D; v: tf.Tensor4D }
+  /** A layer's of the earlier positions; undefined where there are none. They are the past's, or the pass's tidy's. */
+  earlier(layer: number): KeysValues | undefined
+  /** Is given a layer's of all positions, earlier first: tensors of the pass, to be cloned where they are kept. */
+  keep(layer: number, all: KeysValues): void
+  /** Whether `keep` ends the pass: what follows of the block is not to be computed before. @default false */
+  readonly endsPass?: boolean
 }
 
 /** One forward pass's input. */

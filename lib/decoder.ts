@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { ForwardInput } from './architecture.js'
 import type { DecoderConfig } from './decoder-config.js'
 import type { At, HookPoint } from './hooks.js'
+import { joinPast } from './kv-cache.js'
 import { activations } from './ops/activations.js'
 import { causalMask } from './ops/attention.js'
 import { gatedMlp, type GatedMlp } from './ops/gated-mlp.js'
@@ -74,7 +75,7 @@ export function decoderForward(w: Weights, c: DecoderConfig, input: ForwardInput
   let resid = from?.resid ?? at('hook_embed', embedded(w, tokens)) // [B,P,D]
   for (let l = from?.layer ?? 0; l < Math.min(c.nLayers, stopAt); l++) {
     const before = resid
-    const join: AttentionFrame['join'] = past && ((k, v) => past.join(l, k, v))
+    const join: AttentionFrame['join'] = past && ((fresh) => joinPast(past, l, fresh))
     const frame = { bias, rotary, padded: mask !== undefined, join }
     resid = tf.tidy(() => block(w, c, l, before, frame, at.under(`blocks.${l}`)))
   }

@@ -68,6 +68,8 @@ export interface At {
   isSeen(name: string): boolean
   /** True when a hook function may replace the value at this point. */
   replaces(name: string): boolean
+  /** True when nobody reads, replaces or gives the value of any point under this prefix. */
+  isQuiet(): boolean
   /** The same function with `prefix.` put before each name. */
   under(prefix: string): At
 }
@@ -99,6 +101,7 @@ export function makeAt(taps: Taps, prefix = ''): At {
     wants: (name: string) => isWanted(taps, prefix + name),
     isSeen: (name: string) => isWanted(taps, prefix + name) || taps.given?.has(prefix + name) === true,
     replaces: (name: string) => taps.hooks.has(prefix + name),
+    isQuiet: () => !hasPrefix(taps, prefix),
     under: (more: string) => makeAt(taps, `${prefix}${more}.`),
   })
 }
@@ -108,6 +111,12 @@ export const silent: At = makeAt(noTaps)
 
 function isWanted(taps: Taps, name: string): boolean {
   return taps.hooks.has(name) || taps.splices.has(name) || taps.observers.some((o) => o.names.has(name))
+}
+
+function hasPrefix({ given, hooks, splices, observers }: Taps, prefix: string): boolean {
+  const lists = [given?.keys() ?? [], hooks.keys(), splices.keys(), ...observers.map(({ names }) => names)]
+  for (const names of lists) for (const name of names) if (name.startsWith(prefix)) return true
+  return false
 }
 
 function pass<T extends tf.Tensor>(taps: Taps, name: string, x: T | (() => T)): T {

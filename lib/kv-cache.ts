@@ -1,18 +1,27 @@
 /** Keys and values of the positions already seen, so that generation computes one new position a step. */
 import * as tf from '@tensorflow/tfjs'
-import type { Past } from './architecture.js'
+import type { KeysValues, Past } from './architecture.js'
 import { compute, type Forms } from './ops/own-gradient.js'
 
-/** Keys and values along positions, without a gradient: generation takes none. As a graph it takes a fifth of what two calls do. */
-const joined: Forms = {
+/** Keys and values along positions: k, the new ones, v, the new ones. Without a gradient: none is taken through a past. */
+export const joinForms: Forms = {
   key: 'joined along positions',
   plain: (k, newK, v, newV) => [tf.concat([k!, newK!], 1), tf.concat([v!, newV!], 1)],
   graph: (g, k, newK, v, newV) => [g.join([k!, newK!], 1), g.join([v!, newV!], 1)],
 }
 
+/** A layer's keys and values with those of the past in front, which is given all of them. */
+export function joinPast(past: Past | undefined, layer: number, fresh: KeysValues): KeysValues {
+  const earlier = past?.earlier(layer)
+  const [k, v] = earlier ? compute(joinForms, [earlier.k, fresh.k, earlier.v, fresh.v]) : [fresh.k, fresh.v]
+  const all = { k, v } as KeysValues
+  past?.keep(layer, all)
+  return all
+}
+
 /** Grows with every forward pass that is given it. Owns its tensors. */
 export class KeyValueCache implements Past {
-  readonly #layers = new Map<number, { k: tf.Tensor4D; v: tf.Tensor4D }>()
+  readonly #layers = new Map<number, KeysValues>()
   #length = 0
 
   /** Positions of the passes that are over. */
@@ -20,15 +29,14 @@ export class KeyValueCache implements Past {
     return this.#length
   }
 
-  /** All keys and values [B,past+p,G,K] of a layer, the new ones [B,p,G,K] last. They belong to the cache. */
-  join(layer: number, k: tf.Tensor4D, v: tf.Tensor4D): { k: tf.Tensor4D; v: tf.Tensor4D } {
+  earlier(layer: number): KeysValues | undefined {
+    return this.#layers.get(layer)
+  }
+
+  keep(layer: number, { k, v }: KeysValues): void {
     const before = this.#layers.get(layer)
-    const [allK, allV] = before ? compute(joined, [before.k, k, before.v, v]) : [k.clone(), v.clone()]
-    const all = { k: tf.keep(allK as tf.Tensor4D), v: tf.keep(allV as tf.Tensor4D) }
-    before?.k.dispose()
-    before?.v.dispose()
-    this.#layers.set(layer, all)
-    return all
+    this.#layers.set(layer, { k: tf.keep(k.clone()), v: tf.keep(v.clone()) })
+    if (before) tf.dispose([before.k, before.v])
   }
 
   /** Called when a forward pass is over: its positions are now part of the past. */

@@ -6,19 +6,20 @@
 import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig, Past } from './architecture.js'
 import type { At } from './hooks.js'
+import { joinPast } from './kv-cache.js'
 import {
   attend,
   attendForms,
+  isLarge,
   isUnseen,
-  joinForms,
   joinHeads,
   splitForms,
   splitHeads,
   type AttendOptions,
 } from './ops/attention.js'
 import { isWatched, layerNorm, normForms } from './ops/layer-norm.js'
-import { linear, linearPerHead, plus, rowsOf } from './ops/linear.js'
-import { composed, compute, computeFirst, isTaped, type Forms } from './ops/own-gradient.js'
+import { likeForms, linear, linearPerHead, plus, rowForms, rowsOf } from './ops/linear.js'
+import { composed, compute, computeFirst, isTaped, type Forms, type Run } from './ops/own-gradient.js'
 import { rotate, type RotaryTables } from './ops/rotary.js'
 import { packedWeight } from './weights/packed.js'
 import type { Weights } from './weights/weights.js'
@@ -55,7 +56,7 @@ export function layerNormAttention(
   const newV = at('hook_v', fresh[2]!)
   const q = rotary ? at('hook_rot_q', rotate(plainQ, rotary)) : plainQ
   const newK = rotary ? at('hook_rot_k', rotate(plainK, rotary)) : plainK
-  const { k, v } = past?.join(block.l, newK, newV) ?? { k: newK, v: newV }
+  const { k, v } = joinPast(past, block.l, { k: newK, v: newV })
   return attentionOut(block, { q, k, v }, options, at, onto)
 }
 
@@ -80,12 +81,19 @@ export function normIsSeen({ w, l, at }: Block, name: string): boolean {
   return w.maybe(`blocks.${l}.${name}.w`) !== undefined || isWatched(at.under(name))
 }
 
-const headsForms = ({ eps, nHeads, dHead }: ModelConfig, product: Forms): Forms =>
-  composed(`normed heads ${eps} ${nHeads} ${dHead} ${product.key}`, (run, [x, W, b]) => {
-    const [normed] = run(normForms(true, eps), x!)
-    const [qkv] = run(product, normed!, W!, b!)
-    return run(splitForms([nHeads, nHeads, nHeads], dHead), qkv!)
+/** Of x, W_QKV and b_QKV: q, k and v. */
+const headsForms = (c: ModelConfig, product: Forms): Forms =>
+  composed(`normed heads ${c.eps} ${c.nHeads} ${c.dHead} ${product.key}`, (run, [x, W, b]) => {
+    const [rows] = run(rowForms(c.dModel), x!)
+    return normedHeads(run, c, product, rows!, [W!, b!], x!)
   })
+
+/** q, k and v [B,P,H,K] of rows of the residual stream, which lies as x. */
+export function normedHeads<V>(run: Run<V>, c: ModelConfig, product: Forms, rows: V, weights: V[], x: V): V[] {
+  const [normed] = run(normForms(true, c.eps), rows)
+  const [qkv] = run(product, normed!, ...weights)
+  return run(splitForms([c.nHeads, c.nHeads, c.nHeads], c.dHead), qkv!, x)
+}
 
 /** The same where each head may be given an input of its own: three norms and a product for each head. */
 function fromSplitInputs(
@@ -121,8 +129,8 @@ function attentionOut(
   const [W, b] = [w.matrix(`blocks.${l}.attn.W_O`), w.get(`blocks.${l}.attn.b_O`)]
   if (onto && isUnseen(at) && !at.wants('hook_z') && !at.wants('hook_result')) {
     const { form, tensor } = W.factor(rowsOf(onto))
-    const out = outForms(attendForms(q, k, options), form)
-    return computeFirst(out, [q, k, v, options.bias, tensor, b, onto]) as tf.Tensor3D
+    const attended = attendForms(options.scale, options.padded, isLarge(k.size, q.shape[1]))
+    return computeFirst(outForms(c, attended, form), [q, k, v, options.bias, tensor, b, onto]) as tf.Tensor3D
   }
   const z = at('hook_z', attend(q, k, v, options, at)) // [B,P,H,K]
   if (!at.wants('hook_result')) return plus(linear(joinHeads(z), W, b) as tf.Tensor3D, onto)
@@ -130,12 +138,28 @@ function attentionOut(
   return plus(at('hook_result', linearPerHead(z, W_O)).sum<tf.Tensor3D>(2).add(b), onto) // [B,P,H,D] summed over heads
 }
 
-const outForms = (attended: Forms, product: Forms): Forms =>
-  composed(`${attended.key}, out by ${product.key}`, (run, [q, k, v, bias, W, b, onto]) => {
-    const [z] = run(attended, q!, k!, v!, bias!)
-    const [joined] = run(joinForms, z!)
-    return run(product, joined!, W!, b!, onto!)
+/** Of q, k, v, the bias of the scores, W_O, b_O and what is added to: [B,P,D]. */
+const outForms = (c: ModelConfig, attended: Forms, product: Forms): Forms =>
+  composed(`${attended.key}, out by ${product.key} ${c.nHeads} ${c.dHead} ${c.dModel}`, (run, inputs) => {
+    const [q, k, v, bias, W, b, onto] = inputs
+    const [rows] = run(rowForms(c.dModel), onto!)
+    const [out] = attendedRows(run, c, attended, product, [q!, k!, v!, bias!], [W!, b!, rows!])
+    return run(likeForms, out!, onto!)
   })
+
+/** Rows of the residual stream with what attention writes added; `onto` is W_O, b_O and the rows. */
+export function attendedRows<V>(
+  run: Run<V>,
+  c: ModelConfig,
+  attended: Forms,
+  product: Forms,
+  heads: V[],
+  onto: V[],
+): V[] {
+  const [z] = run(attended, ...heads)
+  const [rows] = run(rowForms(c.nHeads * c.dHead), z!)
+  return run(product, rows!, ...onto)
+}
 
 /**
  * x with what `write` makes of it at a point added: onto x at once, which is faster, where nobody sees the point.

@@ -22,6 +22,7 @@ import {
 } from '../lib/decoder.js'
 import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
+import { joinPast } from '../lib/kv-cache.js'
 import { activationNames, softCap } from '../lib/ops/activations.js'
 import { causalMask } from '../lib/ops/attention.js'
 import { gatedMlp } from '../lib/ops/gated-mlp.js'
@@ -123,7 +124,7 @@ function forward(w: Weights, c: Gemma2Config, input: ForwardInput, at: At): tf.T
   for (let l = from?.layer ?? 0; l < Math.min(c.nLayers, stopAt); l++) {
     const before = resid
     const bias = c.local[l] ? local : global
-    const join: AttentionFrame['join'] = past && ((k, v) => past.join(l, k, v))
+    const join: AttentionFrame['join'] = past && ((fresh) => joinPast(past, l, fresh))
     const frame = { bias, rotary, padded: mask !== undefined, join }
     resid = tf.tidy(() => block(w, c, l, before, frame, at.under(`blocks.${l}`)))
   }

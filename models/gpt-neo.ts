@@ -9,6 +9,7 @@ import { ConfigReader } from '../lib/config-reader.js'
 import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
 import { layerNormAttention, written } from '../lib/layer-norm-attention.js'
+import { quietBlock } from '../lib/layer-norm-block.js'
 import { layerNormMlp } from '../lib/layer-norm-mlp.js'
 import { causalMask } from '../lib/ops/attention.js'
 import { geluNew } from '../lib/ops/gelu.js'
@@ -147,10 +148,12 @@ function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf
 
 function block(w: Weights, c: GptNeoConfig, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
   const own = { w, c, l, at }
-  const residPre = at('hook_resid_pre', x) // [B,P,D]
   const bias = c.local[l] ? frame.bias.local : frame.bias.global
-  const attention = (onto?: tf.Tensor3D) =>
-    layerNormAttention(own, residPre, { bias, scale: 1, padded: frame.padded, past: frame.past }, onto)
+  const options = { ...frame, bias, scale: 1 }
+  const unwatched = quietBlock(own, x, options, { activate: geluNew })
+  if (unwatched) return unwatched
+  const residPre = at('hook_resid_pre', x) // [B,P,D]
+  const attention = (onto?: tf.Tensor3D) => layerNormAttention(own, residPre, options, onto)
   const attended = written('hook_attn_out', residPre, attention, at)
   const residMid = at('hook_resid_mid', attended)
   const mlpIn = at('hook_mlp_in', residMid)

@@ -9,6 +9,7 @@ import { ConfigReader } from '../lib/config-reader.js'
 import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
 import { layerNormAttention, written } from '../lib/layer-norm-attention.js'
+import { quietBlock } from '../lib/layer-norm-block.js'
 import { layerNormMlp } from '../lib/layer-norm-mlp.js'
 import { causalMask } from '../lib/ops/attention.js'
 import { activationNames, activations, type ActivationName } from '../lib/ops/activations.js'
@@ -140,13 +141,16 @@ function forward(w: Weights, c: GptNeoxConfig, input: ForwardInput, at: At): tf.
 
 function block(w: Weights, c: GptNeoxConfig, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
   const own = { w, c, l, at }
+  const options = { ...frame, scale: 1 / Math.sqrt(c.dHead) }
+  const activate = activations[c.activation]
+  const unwatched = quietBlock(own, x, options, { activate, parallel: c.parallel })
+  if (unwatched) return unwatched
   const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attention = (onto?: tf.Tensor3D) =>
-    layerNormAttention(own, residPre, { ...frame, scale: 1 / Math.sqrt(c.dHead) }, onto)
+  const attention = (onto?: tf.Tensor3D) => layerNormAttention(own, residPre, options, onto)
   const attended = written('hook_attn_out', residPre, attention, at)
   const residMid = c.parallel ? undefined : at('hook_resid_mid', attended)
   const mlpIn = at('hook_mlp_in', residMid ?? residPre)
-  const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, activations[c.activation], onto)
+  const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, activate, onto)
   return at('hook_resid_post', written('hook_mlp_out', residMid ?? attended, mlp, at))
 }
 

@@ -7,6 +7,7 @@ import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from
 import { ConfigReader } from '../lib/config-reader.js'
 import type { At, HookPoint } from '../lib/hooks.js'
 import { layerNormAttention, written } from '../lib/layer-norm-attention.js'
+import { quietBlock } from '../lib/layer-norm-block.js'
 import { layerNormMlp } from '../lib/layer-norm-mlp.js'
 import { causalMask } from '../lib/ops/attention.js'
 import { geluNew } from '../lib/ops/gelu.js'
@@ -118,9 +119,12 @@ function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf
 
 function block(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
   const own = { w, c, l, at }
-  const residPre = at('hook_resid_pre', x) // [B,P,D]
   const scale = (c.scaleScores ? 1 / Math.sqrt(c.dHead) : 1) / (c.scaleByInverseLayer ? l + 1 : 1)
-  const attention = (onto?: tf.Tensor3D) => layerNormAttention(own, residPre, { ...frame, scale }, onto)
+  const options = { ...frame, scale }
+  const unwatched = quietBlock(own, x, options, { activate: geluNew })
+  if (unwatched) return unwatched
+  const residPre = at('hook_resid_pre', x) // [B,P,D]
+  const attention = (onto?: tf.Tensor3D) => layerNormAttention(own, residPre, options, onto)
   const attended = written('hook_attn_out', residPre, attention, at)
   const residMid = at('hook_resid_mid', attended)
   const mlpIn = at('hook_mlp_in', residMid)

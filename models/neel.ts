@@ -9,6 +9,7 @@ import { ConfigReader } from '../lib/config-reader.js'
 import { ConfigError } from '../lib/errors.js'
 import type { At, HookPoint } from '../lib/hooks.js'
 import { layerNormAttention, written } from '../lib/layer-norm-attention.js'
+import { quietBlock } from '../lib/layer-norm-block.js'
 import { layerNormMlp } from '../lib/layer-norm-mlp.js'
 import { causalMask } from '../lib/ops/attention.js'
 import { activations, solu } from '../lib/ops/activations.js'
@@ -140,15 +141,17 @@ function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf
 
 function block(w: Weights, c: NeelConfig, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
   const own = { w, c, l, at }
+  const options = { ...frame, scale: 1 / Math.sqrt(c.dHead) }
+  const throughNorm = (pre: tf.Tensor, atMlp: At) => normedSolu(w, c, `blocks.${l}`, pre, atMlp)
+  const activate = c.activation === 'solu_ln' ? throughNorm : activations[c.activation]
+  const unwatched = c.attnOnly ? undefined : quietBlock(own, x, options, { activate })
+  if (unwatched) return unwatched
   const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attention = (onto?: tf.Tensor3D) =>
-    layerNormAttention(own, residPre, { ...frame, scale: 1 / Math.sqrt(c.dHead) }, onto)
+  const attention = (onto?: tf.Tensor3D) => layerNormAttention(own, residPre, options, onto)
   const attended = written('hook_attn_out', residPre, attention, at)
   if (c.attnOnly) return at('hook_resid_post', attended)
   const residMid = at('hook_resid_mid', attended)
   const mlpIn = at('hook_mlp_in', residMid)
-  const throughNorm = (pre: tf.Tensor, atMlp: At) => normedSolu(w, c, `blocks.${l}`, pre, atMlp)
-  const activate = c.activation === 'solu_ln' ? throughNorm : activations[c.activation]
   const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, activate, onto)
   return at('hook_resid_post', written('hook_mlp_out', residMid, mlp, at))
 }

@@ -76,34 +76,34 @@ export function splitHeads(x: tf.Tensor, counts: readonly number[]): tf.Tensor4D
   return (isTaped() ? form.plain(x) : compute(form, [x])) as tf.Tensor4D[]
 }
 
+/** Of x [B,P,(H+…)·K], or of its rows and anything [B,P,…]. */
 export const splitForms = (counts: readonly number[], size: number): Forms => {
   const widths = counts.map((count) => count * size)
   return {
     key: `heads ${counts} ${size}`,
-    plain: (x) => tf.split(x!, widths, -1).map((part, i) => part.reshape([...x!.shape.slice(0, -1), counts[i]!, size])),
-    graph: (g, x) =>
-      g.split(x!, widths).map((part, i) => g.reshape(part, g.shape(g.sizes(x!, 0, -1), [counts[i]!, size]))),
+    plain(x, like = x) {
+      const places = like!.shape.slice(0, -1)
+      return tf.split(x!, widths, -1).map((part, i) => part.reshape([...places, counts[i]!, size]))
+    },
+    graph(g, x, like = x) {
+      const places = g.sizes(like!, 0, -1)
+      return g.split(x!, widths).map((part, i) => g.reshape(part, g.shape(places, [counts[i]!, size])))
+    },
   }
 }
 
 /** Heads side by side: z [B,P,H,K] → [B,P,H·K]. */
 export function joinHeads(z: tf.Tensor4D): tf.Tensor3D {
-  return joinForms.plain(z)[0] as tf.Tensor3D
-}
-
-export const joinForms: Forms = {
-  key: 'heads side by side',
-  plain: (z) => [z!.reshape([...z!.shape.slice(0, 2), -1])],
-  graph: (g, z) => g.reshape(z!, g.shape(g.sizes(z!, 0, 2), [-1])),
+  return z.reshape([...z.shape.slice(0, 2), -1])
 }
 
 /** Between [B,P,H,K] and [B,H,P,K]. */
 const SWAP = [0, 2, 1, 3]
 const swap = (x: tf.Tensor): tf.Tensor => x.transpose(SWAP)
 
-/** Whether products with keys or values [B,N,H,K] for so many queries are worth oneDNN's setting up. */
-function isLarge({ size }: tf.Tensor4D, queries: number): boolean {
-  return size * queries >= 2 ** 20
+/** Whether products of so many queries with keys or values, so many numbers [B,N,H,K], are worth oneDNN's setting up. */
+export function isLarge(numbers: number, queries: number): boolean {
+  return numbers * queries >= 2 ** 20
 }
 
 /**
@@ -111,7 +111,7 @@ function isLarge({ size }: tf.Tensor4D, queries: number): boolean {
  * no gradient.
  */
 export function attentionScores(q: tf.Tensor4D, k: tf.Tensor4D, scale: number, bias?: tf.Tensor4D): tf.Tensor4D {
-  const large = isLarge(k, q.shape[1])
+  const large = isLarge(k.size, q.shape[1])
   const op = { forward: scores(scale, large), back: scoresBack(scale, large), saves: 'inputs' } as const
   return differentiable(op, [q, k], bias ? [bias] : []) as tf.Tensor4D
 }
@@ -145,7 +145,7 @@ const scoresBack = (scale: number, large: boolean): Forms => ({
 
 /** Values mixed by the pattern: pattern [B,H,Q,N], v [B,N,H,K] → z [B,Q,H,K]. */
 export function mixValues(pattern: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
-  const large = isLarge(v, pattern.shape[2])
+  const large = isLarge(v.size, pattern.shape[2])
   return differentiable({ forward: mix(large), back: mixBack(large), saves: 'inputs' }, [pattern, v]) as tf.Tensor4D
 }
 
@@ -184,7 +184,9 @@ export interface AttendOptions {
  */
 export function attend(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, options: AttendOptions, at: At): tf.Tensor4D {
   const { scale, bias, padded } = options
-  if (isUnseen(at)) return computeFirst(attendForms(q, k, options), [q, k, v, bias]) as tf.Tensor4D
+  if (isUnseen(at)) {
+    return computeFirst(attendForms(scale, padded, isLarge(k.size, q.shape[1])), [q, k, v, bias]) as tf.Tensor4D
+  }
   const pattern = attentionSoftmax(at('hook_attn_scores', attentionScores(q, k, scale, bias)), padded)
   return mixValues(at('hook_pattern', pattern), v)
 }
@@ -195,14 +197,12 @@ export function isUnseen(at: At): boolean {
 }
 
 /** Of q, k, v and the bias: z. */
-export function attendForms(q: tf.Tensor4D, k: tf.Tensor4D, { scale, padded }: Omit<AttendOptions, 'bias'>): Forms {
-  const large = isLarge(k, q.shape[1])
-  return composed(`attend ${scale} ${padded} ${large}`, (run, [q, k, v, bias]) => {
+export const attendForms = (scale: number, padded: boolean, large: boolean): Forms =>
+  composed(`attend ${scale} ${padded} ${large}`, (run, [q, k, v, bias]) => {
     const [products] = run(scores(scale, large), q!, k!, bias!)
     const [pattern] = run(softmax(padded), products!)
     return run(mix(large), pattern!, v!)
   })
-}
 
 /** Each key or value head once for every query head that shares it: [B,P,H/times,K] → [B,P,H,K]. */
 export function repeatHeads(x: tf.Tensor4D, times: number): tf.Tensor4D {

@@ -4,6 +4,7 @@
  * Axes: B batch · P position · D d_model · H query heads · G key/value heads · K d_head
  */
 import * as tf from '@tensorflow/tfjs'
+import type { KeysValues } from '../architecture.js'
 import type { At } from '../hooks.js'
 import { softCap } from './activations.js'
 import { attentionScores, attentionSoftmax, joinHeads, mixValues, repeatHeads, splitHeads } from './attention.js'
@@ -39,7 +40,7 @@ export interface AttentionFrame {
   readonly padded: boolean
   readonly rotary: RotaryTables
   /** Puts keys (rotated) and values of earlier positions in front. */
-  readonly join?: ((k: tf.Tensor4D, v: tf.Tensor4D) => { k: tf.Tensor4D; v: tf.Tensor4D }) | undefined
+  readonly join?: ((fresh: KeysValues) => KeysValues) | undefined
 }
 
 /** x [B,P,D], the residual stream, through `ln1` and attention → [B,P,D]. `atBlock` is under the block's name. */
@@ -57,7 +58,7 @@ export function groupedAttention(
   const newV = at('hook_v', heads[2]!)
   const rotQ = at('hook_rot_q', rotate(q, frame.rotary))
   const rotK = at('hook_rot_k', rotate(newK, frame.rotary))
-  const { k, v } = frame.join?.(rotK, newV) ?? { k: rotK, v: newV }
+  const { k, v } = frame.join?.({ k: rotK, v: newV }) ?? { k: rotK, v: newV }
   const times = layer.nHeads / layer.nKeyValueHeads
   const products = attentionScores(rotQ, repeatHeads(k, times), layer.scale)
   const capped = layer.softCap === undefined ? products : softCap(products, layer.softCap)

@@ -14,7 +14,7 @@ export interface LinearMap {
   back(dy: tf.Tensor): tf.Tensor
 }
 
-/** A product as a part of a graph: of x, this tensor (, a bias (, what it is added onto)). */
+/** A product as a part of a graph: of rows [N,in], this tensor (, a bias (, rows [N,out] that it is added onto)). */
 export interface Factor {
   readonly form: Forms
   readonly tensor: tf.Tensor2D
@@ -36,7 +36,7 @@ export abstract class WeightMatrix implements LinearMap {
 
   times(x: tf.Tensor, b?: tf.Tensor): tf.Tensor {
     const { form, tensor } = this.factor(rowsOf(x))
-    return compute(form, b ? [x, tensor, b] : [x, tensor])[0]!
+    return compute(overLastAxis(form, this.shape), b ? [x, tensor, b] : [x, tensor])[0]!
   }
 
   /** Frees what is kept beside the matrix. */
@@ -71,8 +71,8 @@ export class Matrix extends WeightMatrix {
   }
 
   back(dy: tf.Tensor): tf.Tensor {
-    if (this.value.size <= TOO_LARGE) return compute(productForms, [dy, this.kept()])[0]!
-    return compute(rowsOf(dy) < MANY ? fromTheLeft : fromTheRight, [dy, this.value])[0]!
+    if (this.value.size <= TOO_LARGE) return compute(backwards(productForms, this), [dy, this.kept()])[0]!
+    return compute(backwards(rowsOf(dy) < MANY ? fromTheLeft : fromTheRight, this), [dy, this.value])[0]!
   }
 
   /** The transpose [out,in], made at the first call; made anew when a variable was assigned to. */
@@ -108,7 +108,7 @@ export class TurnedMatrix extends WeightMatrix {
   }
 
   back(dy: tf.Tensor): tf.Tensor {
-    return compute(productForms, [dy, this.value])[0]!
+    return compute(backwards(productForms, this), [dy, this.value])[0]!
   }
 }
 
@@ -147,16 +147,11 @@ export function overRows(x: tf.Tensor, f: (rows: tf.Tensor2D) => tf.Tensor2D): t
   })
 }
 
-/** x · W (+ b, + what it is added onto) over the last axis. */
+/** x · W (+ b, + what it is added onto), of rows. */
 export const productForms: Forms = {
   key: 'product',
-  plain: (x, W, b, onto) => [
-    plus(
-      overRows(x!, (rows) => plus(tf.matMul(rows, W as tf.Tensor2D), b)),
-      onto,
-    ),
-  ],
-  graph: (g, x, W, b, onto) => onRows(g, [x!, W!, onto], 1, (rows) => g.product(rows, W!, { bias: b })),
+  plain: (x, W, b, onto) => [plus(plus(tf.matMul(x as tf.Tensor2D, W as tf.Tensor2D), b), onto)],
+  graph: (g, x, W, b, onto) => plusNode(g, g.product(x!, W!, { bias: b }), onto),
 }
 
 /** Rows from which on oneDNN reads a transposed right-hand side faster than it turns the product round: of few inputs, of many. */
@@ -164,45 +159,61 @@ const SOME = 32
 const MANY = 256
 const bySome = (rows: number): Forms => (rows < SOME ? fromTheLeft : fromTheRight)
 
-/** x · Wᵀ (+ b, + what it is added onto) as (W · xᵀ)ᵀ. */
+/** x · Wᵀ (+ b, + what it is added onto), of rows, as (W · xᵀ)ᵀ. */
 const fromTheLeft: Forms = {
   key: '(W · xᵀ)ᵀ',
   plain: (x, W, b, onto) => [
-    plus(
-      overRows(x!, (rows) => plus(tf.matMul(W as tf.Tensor2D, rows.transpose<tf.Tensor2D>()).transpose(), b)),
-      onto,
-    ),
+    plus(plus(tf.matMul(W as tf.Tensor2D, x!.transpose<tf.Tensor2D>()).transpose<tf.Tensor2D>(), b), onto),
   ],
-  graph: (g, x, W, b, onto) => onRows(g, [x!, W!, onto], 0, (rows) => productFromTheLeft(g, rows, W!, b)),
+  graph: (g, x, W, b, onto) => plusNode(g, productFromTheLeft(g, x!, W!, b), onto),
 }
 
 /** The same as it stands, where oneDNN's kernel is there to read a matrix the other way round. */
 const fromTheRight: Forms = {
   key: 'x · Wᵀ',
   plain: fromTheLeft.plain,
-  graph: (g, x, W, b, onto) =>
-    onRows(g, [x!, W!, onto], 0, (rows) =>
-      g.oneDnn ? g.product(rows, W!, { transposeB: true, bias: b }) : productFromTheLeft(g, rows, W!, b),
-    ),
+  graph(g, x, W, b, onto) {
+    const fromIt = () => g.product(x!, W!, { transposeB: true, bias: b })
+    return plusNode(g, g.oneDnn ? fromIt() : productFromTheLeft(g, x!, W!, b), onto)
+  },
 }
 
-function productFromTheLeft(g: GraphText, rows: Node, W: Node, bias: Node | undefined): Node {
-  const product = g.transpose(g.product(W, rows, { transposeB: true }), [1, 0])
+function productFromTheLeft(g: GraphText, x: Node, W: Node, bias: Node | undefined): Node {
+  const product = g.transpose(g.product(W, x, { transposeB: true }), [1, 0])
   return bias === undefined ? product : g.node('BiasAdd', [product, bias])
 }
 
-/** `overRows` in a graph (+ what it is added onto); outputs are as many as W has numbers along an axis. */
-function onRows(
-  g: GraphText,
-  [x, W, onto]: readonly [x: Node, W: Node, onto: Node | undefined],
-  axis: 0 | 1,
-  f: (rows: Node) => Node,
-): Node {
-  const size = (i: number): Node => g.sizes(W, i, i + 1)
-  const rows = g.reshape(x, g.shape([-1], size(1 - axis)))
-  const y = g.reshape(f(rows), g.shape(g.sizes(x, 0, -1), size(axis)))
-  return onto === undefined ? y : g.node('AddV2', [onto, y])
+const plusNode = (g: GraphText, y: Node, onto: Node | undefined): Node =>
+  onto === undefined ? y : g.node('AddV2', [onto, y])
+
+/** x [...,width] as rows [N,width]. */
+export const rowForms = (width: number): Forms => ({
+  key: `rows of ${width}`,
+  plain: (x) => [x!.reshape([-1, width])],
+  graph: (g, x) => g.reshape(x!, g.integers([-1, width])),
+})
+
+/** Rows as x lies, which has as many numbers. */
+export const likeForms: Forms = {
+  key: 'rows as x',
+  plain: (rows, x) => [rows!.reshape(x!.shape)],
+  graph: (g, rows, x) => g.reshape(rows!, g.node('Shape', [x!], { T: 'float32', out_type: 'int32' })),
 }
+
+/** A product of rows over the last axis of x: [...,in] → [...,out]. */
+const overLastAxis = (rows: Forms, [inputs, outputs]: LinearMap['shape']): Forms => ({
+  key: `${rows.key} over ${inputs}, ${outputs}`,
+  plain(x, W, b) {
+    const [y] = rows.plain(x!.reshape([-1, inputs]), W!, ...(b ? [b] : []))
+    return [y!.reshape([...x!.shape.slice(0, -1), outputs])]
+  },
+  graph(g, x, W, b) {
+    const y = rows.graph(g, g.reshape(x!, g.integers([-1, inputs])), W!, ...(b === undefined ? [] : [b])) as Node
+    return g.reshape(y, g.shape(g.sizes(x!, 0, -1), [outputs]))
+  },
+})
+
+const backwards = (rows: Forms, { shape: [inputs, outputs] }: LinearMap): Forms => overLastAxis(rows, [outputs, inputs])
 
 /** a · b of matrices, either transposed: tf.matMul by the faster product, where no gradient is taken. */
 export function matMul(a: tf.Tensor2D, b: tf.Tensor2D, transposeA = false, transposeB = false): tf.Tensor2D {

@@ -70,11 +70,19 @@ function stretched(
  * not neighbours): x [B,P,H,K].
  */
 export function rotate(x: tf.Tensor4D, { cos, sin }: RotaryTables): tf.Tensor4D {
-  const half = cos.shape[3]
-  const rest = x.shape[3] - 2 * half
-  const widths = rest > 0 ? [half, half, rest] : [half, half]
+  const widths = widthsOf(x.shape[3], cos)
   return differentiable({ forward: forward(widths), back: back(widths), saves: 'constants' }, [x], [cos, sin]) as tf.Tensor4D // prettier-ignore
 }
+
+/** Both halves of what is rotated of a head, and what is not. */
+function widthsOf(size: number, cos: RotaryTables['cos']): number[] {
+  const half = cos.shape[3]
+  const rest = size - 2 * half
+  return rest > 0 ? [half, half, rest] : [half, half]
+}
+
+/** Of heads of this size and the tables. */
+export const rotateForms = (size: number, { cos }: RotaryTables): Forms => forward(widthsOf(size, cos))
 
 const forward = (widths: number[]): Forms => ({
   key: `rotate ${widths}`,

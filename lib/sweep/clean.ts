@@ -1,6 +1,6 @@
 /** The run without interventions that all others start from: residual streams, keys and values, what edits look at. */
 import * as tf from '@tensorflow/tfjs'
-import type { ForwardInput, Past } from '../architecture.js'
+import type { ForwardInput, KeysValues, Past } from '../architecture.js'
 import { layerOf, makeAt, type At, type HookPoint, type Observer } from '../hooks.js'
 import type { Attachable } from '../splice.js'
 import type { Tokens } from '../tokens/tokens.js'
@@ -121,11 +121,12 @@ export function activationsOf(
 /** Keeps each layer's keys and values. */
 class KeyValueKeeper implements Past, Disposable {
   readonly length = 0
-  readonly kept = new Map<number, { k: tf.Tensor4D; v: tf.Tensor4D }>()
+  readonly kept = new Map<number, KeysValues>()
 
-  join(layer: number, k: tf.Tensor4D, v: tf.Tensor4D): { k: tf.Tensor4D; v: tf.Tensor4D } {
+  earlier(): undefined {}
+
+  keep(layer: number, { k, v }: KeysValues): void {
     this.kept.set(layer, { k: tf.keep(k.clone()), v: tf.keep(v.clone()) })
-    return { k, v }
   }
 
   [Symbol.dispose](): void {
@@ -145,11 +146,13 @@ class RowsPast implements Past {
     this.length = length
   }
 
-  join(layer: number, k: tf.Tensor4D, v: tf.Tensor4D): { k: tf.Tensor4D; v: tf.Tensor4D } {
-    const clean = this.#kept.get(layer)!
-    const before = (x: tf.Tensor4D) => tf.gather(x.slice([0, 0], [-1, this.length]), this.#indices)
-    return { k: tf.concat([before(clean.k), k], 1), v: tf.concat([before(clean.v), v], 1) }
+  earlier(layer: number): KeysValues {
+    const { k, v } = this.#kept.get(layer)!
+    const before = (x: tf.Tensor4D) => tf.gather(x.slice<tf.Tensor4D>([0, 0], [-1, this.length]), this.#indices)
+    return { k: before(k), v: before(v) }
   }
+
+  keep(): void {} // nobody asks for them again
 }
 
 /**

@@ -3,7 +3,7 @@
  * for queries, MLP and residual stream.
  */
 import * as tf from '@tensorflow/tfjs'
-import type { Past } from '../architecture.js'
+import type { KeysValues, Past } from '../architecture.js'
 
 /** A part of the positions of a pass. */
 export interface Part {
@@ -36,7 +36,7 @@ class Enough extends Error {}
 class EarlierKeys implements Past, Disposable {
   readonly length: number
   readonly #past: Past | undefined
-  #kept: { k: tf.Tensor4D; v: tf.Tensor4D } | undefined
+  #kept: KeysValues | undefined
 
   constructor(past: Past | undefined, count: number) {
     this.length = (past?.length ?? 0) + count
@@ -46,22 +46,24 @@ class EarlierKeys implements Past, Disposable {
   /** Runs a pass up to its keys and values. */
   take(pass: (past: Past) => void): void {
     const enough = new Enough()
-    const join = (layer: number, k: tf.Tensor4D, v: tf.Tensor4D): never => {
-      const all = this.#past?.join(layer, k, v) ?? { k, v }
+    const keep = (layer: number, all: KeysValues): never => {
+      this.#past?.keep(layer, all)
       this.#kept = { k: tf.keep(all.k.clone()), v: tf.keep(all.v.clone()) }
       throw enough
     }
+    const earlier = (layer: number) => this.#past?.earlier(layer)
     try {
-      pass({ length: this.#past?.length ?? 0, join })
+      pass({ length: this.#past?.length ?? 0, earlier, keep, endsPass: true })
     } catch (error) {
       if (error !== enough) throw error
     }
   }
 
-  join(_: number, k: tf.Tensor4D, v: tf.Tensor4D): { k: tf.Tensor4D; v: tf.Tensor4D } {
-    const { k: keys, v: values } = this.#kept!
-    return { k: tf.concat([keys, k], 1), v: tf.concat([values, v], 1) }
+  earlier(): KeysValues {
+    return this.#kept!
   }
+
+  keep(): void {} // nobody asks for them again
 
   [Symbol.dispose](): void {
     tf.dispose([this.#kept?.k, this.#kept?.v].filter((x) => x !== undefined))
