@@ -10,6 +10,7 @@ import { readRecorded } from '../lib/self-check.js'
 import { downloadBars } from '../lib/report/download-bars.js'
 import { checkTokenizer } from '../lib/tokens/tokenizer.js'
 import { openCheckpoint } from '../lib/weights/checkpoint.js'
+import { collectBeside } from '../lib/weights/collect.js'
 import { firstLayers } from '../lib/weights/first-layers.js'
 import type { DownloadEvent } from '../lib/weights/hub-progress.js'
 import type { HubSourceOptions } from '../lib/weights/hub.js'
@@ -105,8 +106,14 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
   const whole = architecture.readConfig(json)
   const stored = { ...whole, nLayers: layersToLoad(whole, options.firstNLayers) }
   const config = { ...stored, ...changesOf(stored, options, located.nCtx) }
-  const tokenizer = await located.tokenizer(json)
-  if (tokenizer) checkTokenizer(tokenizer, config.dVocab, name)
+  const buildTokenizer = await located.tokenizer(json)
+  const tokenizerOf = () => {
+    const tokenizer = buildTokenizer?.()
+    if (tokenizer) checkTokenizer(tokenizer, config.dVocab, name)
+    return tokenizer
+  }
+  // weights of the hub are not fetched for one that is refused; those of a folder are read while it is made
+  const early = source.commit === undefined ? undefined : tokenizerOf()
   if (flags.refactorFactoredAttnMatrices) checkRefactoring(architecture.hookPoints(config), name)
   const checkpoint = await openCheckpoint(source)
   try {
@@ -117,9 +124,10 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
     checkCapacity(4 * numbersIn(reader), `loadModel: ${name}`)
     const anatomy = architecture.anatomy(config)
     const processing = possibleProcessing(flags, anatomy)
-    const weights = await architecture.fromHuggingFace(reader, stored, (loaded, total) =>
-      options.progress?.({ status: 'load', name: located.name, loaded, total, progress: (100 * loaded) / total }),
-    )
+    const told = (loaded: number, total: number) =>
+      options.progress?.({ status: 'load', name: located.name, loaded, total, progress: (100 * loaded) / total })
+    const collect = (from: TensorReader) => architecture.fromHuggingFace(from, stored, told)
+    const [weights, tokenizer] = await collectBeside(reader, collect, () => early ?? tokenizerOf())
     if (options.ungroupGroupedQueryAttention) ungroupHeads(weights, stored.nLayers, stored)
     processWeights(weights, anatomy, processing)
     if (processing.refactorFactoredAttnMatrices) refactorAttention(weights, stored.nLayers, config)

@@ -3,8 +3,7 @@ import { stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { ArgumentError } from '../lib/errors.js'
 import { didYouMean } from '../lib/nearest.js'
-import { loadTokenizer } from '../lib/tokens/load.js'
-import type { Tokenizer } from '../lib/tokens/tokenizer.js'
+import { readTokenizer, type BuildTokenizer } from '../lib/tokens/load.js'
 import { hubSource, type HubSourceOptions } from '../lib/weights/hub.js'
 import { folderSource, type Source } from '../lib/weights/source.js'
 
@@ -17,8 +16,8 @@ export interface Located {
   readonly source: Source
   /** A context, in tokens, that stands in for the one of config.json. */
   readonly nCtx?: number
-  /** The tokenizer beside the weights, or the one on the hub that config.json names; undefined when there is none. */
-  tokenizer(json: Record<string, unknown>): Promise<Tokenizer | undefined>
+  /** What makes the tokenizer beside the weights, or that on the hub which config.json names; undefined when there is none. */
+  tokenizer(json: Record<string, unknown>): Promise<BuildTokenizer | undefined>
 }
 
 /**
@@ -45,16 +44,16 @@ export async function locate(
 }
 
 function inFolder(name: string, source: Source): Located {
-  return { name, source, tokenizer: (json) => loadTokenizer(source, json) }
+  return { name, source, tokenizer: (json) => readTokenizer(source, json) }
 }
 
 async function onHub(repository: string, options: HubSourceOptions): Promise<Located> {
   const source = await hubSource(repository, options)
   const elsewhere = async ({ tokenizer_name: named, ...json }: Record<string, unknown>) => {
     if (typeof named !== 'string') return undefined
-    return loadTokenizer(await hubSource(named, { ...options, revision: 'main' }), json)
+    return readTokenizer(await hubSource(named, { ...options, revision: 'main' }), json)
   }
-  const tokenizer = async (json: Record<string, unknown>) => (await loadTokenizer(source, json)) ?? elsewhere(json)
+  const tokenizer = async (json: Record<string, unknown>) => (await readTokenizer(source, json)) ?? elsewhere(json)
   return { name: lastPart(repository), source, tokenizer }
 }
 

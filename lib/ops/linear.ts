@@ -72,7 +72,9 @@ export class Matrix extends WeightMatrix {
 
   back(dy: tf.Tensor): tf.Tensor {
     if (this.value.size <= TOO_LARGE) return compute(backwards(productForms, this), [dy, this.kept()])[0]!
-    return compute(backwards(rowsOf(dy) < MANY ? fromTheLeft : fromTheRight, this), [dy, this.value])[0]!
+    const [inputs, outputs] = this.shape
+    const turned = outputs <= inputs ? bySome(rowsOf(dy)) : byMany(rowsOf(dy))
+    return compute(backwards(turned, this), [dy, this.value])[0]!
   }
 
   /** The transpose [out,in], made at the first call; made anew when a variable was assigned to. */
@@ -158,6 +160,7 @@ export const productForms: Forms = {
 const SOME = 32
 const MANY = 256
 const bySome = (rows: number): Forms => (rows < SOME ? fromTheLeft : fromTheRight)
+const byMany = (rows: number): Forms => (rows < MANY ? fromTheLeft : fromTheRight)
 
 /** x · Wᵀ (+ b, + what it is added onto), of rows, as (W · xᵀ)ᵀ. */
 const fromTheLeft: Forms = {

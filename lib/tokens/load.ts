@@ -13,32 +13,43 @@ export interface TokenizerFiles {
 
 const gpt2VocabSize = 50257
 
+/** Makes the tokenizer out of files that are read. @throws FileError when one of them is not JSON or malformed */
+export type BuildTokenizer = () => Tokenizer
+
 /**
- * The tokenizer of a folder: tokenizer.json, else vocab.json with merges.txt, else GPT-2's own where config.json says
- * that the model is a GPT-2 or GPT-Neo with its 50,257 tokens; undefined if there is none.
+ * What makes the tokenizer of a folder: tokenizer.json, else vocab.json with merges.txt, else GPT-2's own where
+ * config.json says that the model is a GPT-2 or GPT-Neo with its 50,257 tokens; undefined if there is none.
  * @param config the folder's config.json
- * @throws FileError when one of the files is not JSON or malformed.
+ * @throws FileError when one of the files cannot be read.
  */
-export async function loadTokenizer(
+export async function readTokenizer(
   files: TokenizerFiles,
   config: { model_type?: string; vocab_size?: number },
-): Promise<Tokenizer | undefined> {
-  const [tokenizerConfig, special] = [
-    await readJson(files, 'tokenizer_config.json'),
-    await readJson(files, 'special_tokens_map.json'),
-  ]
-  const json = await readJson(files, 'tokenizer.json')
-  if (json !== undefined) return tokenizerFromJson(json, tokenizerConfig, special, config)
-  const vocab = await readJson(files, 'vocab.json')
-  if (vocab !== undefined && (await files.has('merges.txt'))) {
-    const merged = tokenizerJsonFromMerges(vocab, await files.readText('merges.txt'), tokenizerConfig, special)
-    return tokenizerFromJson(merged, tokenizerConfig, special, config)
+): Promise<BuildTokenizer | undefined> {
+  const text = async (file: string) => ((await files.has(file)) ? files.readText(file) : undefined)
+  const [ofTokenizer, ofSpecial] = [await text('tokenizer_config.json'), await text('special_tokens_map.json')]
+  const build = (json: (tokenizerConfig: unknown, special: unknown) => unknown) => (): Tokenizer => {
+    const named = [parsed('tokenizer_config.json', ofTokenizer), parsed('special_tokens_map.json', ofSpecial)] as const
+    return tokenizerFromJson(json(...named), ...named, config)
+  }
+  const whole = await text('tokenizer.json')
+  if (whole !== undefined) return build(() => parsed('tokenizer.json', whole))
+  const vocab = await text('vocab.json')
+  const merges = vocab === undefined ? undefined : await text('merges.txt')
+  if (merges !== undefined) {
+    return build((...named) => tokenizerJsonFromMerges(parsed('vocab.json', vocab), merges, ...named))
   }
   const isGpt2 = config.model_type === 'gpt2' || config.model_type === 'gpt_neo'
-  return isGpt2 && config.vocab_size === gpt2VocabSize ? gpt2Tokenizer() : undefined
+  if (!isGpt2 || config.vocab_size !== gpt2VocabSize) return undefined
+  const own = await gpt2Tokenizer()
+  return () => own
 }
 
-async function readJson(files: TokenizerFiles, file: string): Promise<unknown> {
-  if (!(await files.has(file))) return undefined
-  return parseJson(await files.readText(file), `loadTokenizer: ${file}`)
+/** The tokenizer of a folder; undefined if there is none. @throws FileError as `readTokenizer` and what it gives. */
+export async function loadTokenizer(...of: Parameters<typeof readTokenizer>): Promise<Tokenizer | undefined> {
+  return (await readTokenizer(...of))?.()
+}
+
+function parsed(file: string, text: string | undefined): unknown {
+  return text === undefined ? undefined : parseJson(text, `loadTokenizer: ${file}`)
 }

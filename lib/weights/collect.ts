@@ -50,21 +50,59 @@ export async function collectTensors(
   }
 }
 
-/** Each tensor's values, while the next one is being read. */
+/** Numbers that are read ahead of those at hand: 268 MB as float32. */
+const AHEAD = 2 ** 26
+
+/** Each tensor's values, while the next ones are being read. */
 async function* readAhead(
   reader: TensorReader,
   wanted: readonly Wanted[],
 ): AsyncGenerator<[Wanted, Awaited<ReturnType<TensorReader['read']>>]> {
-  const read = (i: number) => {
-    const reading = i < wanted.length ? reader.read(wanted[i]![0]) : undefined
-    reading?.catch(() => undefined) // it is awaited later, or not at all where an earlier tensor is refused
-    return reading
+  const sizes = wanted.map(([, , shape]) => tf.util.sizeFromShape([...shape]))
+  const readings: ReturnType<TensorReader['read']>[] = []
+  let [begun, ahead] = [0, 0]
+  const readOn = () => {
+    for (; begun < wanted.length && (readings.length === 0 || ahead + sizes[begun]! <= AHEAD); begun++) {
+      const reading = reader.read(wanted[begun]![0])
+      reading.catch(() => undefined) // it is awaited later, or not at all where an earlier tensor is refused
+      readings.push(reading)
+      ahead += sizes[begun]!
+    }
   }
-  let next = read(0)
-  for (let i = 0; next !== undefined; i++) {
-    const host = await next
-    next = read(i + 1)
-    yield [wanted[i]!, host]
+  for (const [i, one] of wanted.entries()) {
+    readOn()
+    const host = await readings.shift()!
+    ahead -= sizes[i]!
+    readOn()
+    yield [one, host]
+  }
+}
+
+/**
+ * The tensors that `collect` makes of a checkpoint, and what `build` makes while the first of them are being read. Where
+ * it throws, no more are read and none are kept.
+ */
+export async function collectBeside<T>(
+  reader: TensorReader,
+  collect: (reader: TensorReader) => Promise<NamedTensors>,
+  build: () => T,
+): Promise<[NamedTensors, T]> {
+  let refused: { readonly error: unknown } | undefined
+  const collecting = collect({
+    infos: reader.infos,
+    async read(name) {
+      if (refused) throw refused.error
+      return reader.read(name)
+    },
+  })
+  try {
+    const built = build()
+    return [await collecting, built]
+  } catch (error) {
+    refused = { error }
+    const collected = await collecting.catch(() => undefined)
+    tf.dispose([...(collected?.values() ?? [])])
+    throw error
   }
 }
 

@@ -1,7 +1,9 @@
 /** Taking a checkpoint's tensors: all checked before any is read, none left over, nothing kept on failure. */
+import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import type { TensorReader } from '../../../lib/architecture.js'
-import { checkFinite, collectTensors, type Wanted } from '../../../lib/weights/collect.js'
+import { FileError } from '../../../lib/errors.js'
+import { checkFinite, collectBeside, collectTensors, type Wanted } from '../../../lib/weights/collect.js'
 import type { HostTensor } from '../../../lib/weights/safetensors.js'
 import { refusalOf } from '../../support/refusal.js'
 
@@ -111,6 +113,59 @@ describe('lib/weights/collect', () => {
       )
     })
   }
+
+  it('reads on ahead of the tensor at hand, up to 268 MB', () => {
+    const shapes = { a: [2 ** 25], b: [2 ** 24, 2], c: [1], d: [1] }
+    const values = new Float32Array()
+    const reader = checkpoint(
+      Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, { shape, values }])),
+    )
+    const begun: string[] = []
+    const read = (name: string) => (begun.push(name), new Promise<HostTensor>(() => undefined)) // that takes for ever
+    const wanted = Object.entries(shapes).map(([name, shape]): Wanted => [name, name, shape])
+    void collectTensors({ infos: reader.infos, read }, wanted, none)
+    expect(begun).to.deep.equal(['a', 'b'])
+  })
+
+  describe('beside something else', () => {
+    const names = ['a', 'b', 'c']
+    const wanted = names.map((name): Wanted => [name, name, [2 ** 25]]) // two at a time are read
+    const collect = (from: TensorReader) => collectTensors(from, wanted, none)
+
+    it('gives both, and has begun to read when the other begins', async () => {
+      const small = checkpoint({ a: floats([1], 5) })
+      const [tensors, built] = await collectBeside(
+        small,
+        (from) => collectTensors(from, [['a', 'A', [1]]], none),
+        () => [...small.reads],
+      )
+      expect(built).to.deep.equal(['a'])
+      expect([...tensors].map(([name, t]) => [name, t.arraySync()])).to.deep.equal([['A', [5]]])
+      tf.dispose([...tensors.values()])
+    })
+
+    it('reads no more and keeps nothing where the other fails', async () => {
+      const one = { shape: [2 ** 25], values: new Float32Array(2 ** 25) }
+      const large = checkpoint(Object.fromEntries(names.map((name) => [name, one])))
+      const before = tf.memory().numTensors
+      const fail = () => {
+        throw new FileError('no such thing')
+      }
+      expect(await refusalOf(() => collectBeside(large, collect, fail))).to.equal('FileError: no such thing')
+      expect(large.reads).to.deep.equal(['a', 'b'])
+      expect(tf.memory().numTensors).to.equal(before)
+    })
+
+    it('keeps nothing where a tensor is refused', async () => {
+      const before = tf.memory().numTensors
+      const broken = checkpoint({ a: floats([1], 1), b: floats([1], NaN) })
+      const both = (from: TensorReader) => collectTensors(from, [['a', 'a', [1]], ['b', 'b', [1]]], none) // prettier-ignore
+      expect(await refusalOf(() => collectBeside(broken, both, () => 0))).to.match(
+        /^FileError: load: tensor 'b' .* NaN/,
+      )
+      expect(tf.memory().numTensors).to.equal(before)
+    })
+  })
 
   it('takes the largest and smallest numbers that float32 has', () => {
     expect(() => checkFinite(Float32Array.of(3.4e38, -3.4e38, 1e-45, 0), 'w', 'toy')).not.to.throw()
