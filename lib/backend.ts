@@ -26,7 +26,7 @@ const ORDER: readonly BackendName[] = node
   : ['webgpu', 'webgl', 'wasm', 'cpu']
 
 /** Makes a backend the running one and describes it in a few words, or throws saying why it cannot be. */
-const LOADERS: Record<BackendName, () => Promise<string>> = {
+const LOADERS: Record<BackendName, (numbers: number) => Promise<string>> = {
   'tfjs-node-gpu': () => loadNative('tfjs-node-gpu'),
   'tfjs-node': () => loadNative('tfjs-node'),
   wasm: loadWasm,
@@ -50,12 +50,13 @@ let turn: Promise<unknown> = Promise.resolve()
  *
  * The order of choice: `name`, the environment's TFJS_LENS_BACKEND, tfjs-node-gpu, tfjs-node, wasm, cpu (in a browser
  * webgpu, webgl, wasm, cpu). A backend nobody named is passed over silently when it cannot be loaded.
+ * @param numbers how many the weights have that are about to be loaded: for large ones wasm runs several threads
  * @throws BackendError for an unknown name, and for a named backend that cannot be loaded.
  */
-export function useBackend(name?: BackendName): Promise<BackendInfo> {
+export function useBackend(name?: BackendName, numbers = 0): Promise<BackendInfo> {
   const info = turn.then(() => {
     const goesOn = running && (name === undefined || name === running.name)
-    return goesOn ? running! : choose(name ?? fromEnvironment())
+    return goesOn ? running! : choose(name ?? fromEnvironment(), numbers)
   })
   turn = info.catch(() => undefined)
   return info
@@ -103,12 +104,12 @@ function fromEnvironment(): BackendName | undefined {
   return (node?.env['TFJS_LENS_BACKEND'] || undefined) as BackendName | undefined
 }
 
-async function choose(name: BackendName | undefined): Promise<BackendInfo> {
-  if (name !== undefined) return chooseNamed(name)
+async function choose(name: BackendName | undefined, numbers: number): Promise<BackendInfo> {
+  if (name !== undefined) return chooseNamed(name, numbers)
   const reasons: string[] = []
   for (const candidate of ORDER) {
     try {
-      return await start(candidate)
+      return await start(candidate, numbers)
     } catch (error) {
       if (error instanceof BackendError) throw error // a wrong setting: the next backend is no answer to it
       reasons.push(`${candidate}: ${reasonOf(error)}`)
@@ -117,7 +118,7 @@ async function choose(name: BackendName | undefined): Promise<BackendInfo> {
   throw new BackendError(`useBackend: no backend can be loaded (${reasons.join('; ')}). Reinstall: npm install.`)
 }
 
-async function chooseNamed(name: BackendName): Promise<BackendInfo> {
+async function chooseNamed(name: BackendName, numbers: number): Promise<BackendInfo> {
   const known = Object.keys(LOADERS)
   if (!known.includes(name)) {
     throw new BackendError(
@@ -125,7 +126,7 @@ async function chooseNamed(name: BackendName): Promise<BackendInfo> {
     )
   }
   try {
-    return await start(name)
+    return await start(name, numbers)
   } catch (error) {
     if (error instanceof BackendError) throw error
     const fix = name.startsWith('web') ? 'Use wasm or cpu' : `Install it: ${remedy(name)}`
@@ -134,8 +135,8 @@ async function chooseNamed(name: BackendName): Promise<BackendInfo> {
   }
 }
 
-async function start(name: BackendName): Promise<BackendInfo> {
-  const detail = await LOADERS[name]()
+async function start(name: BackendName, numbers: number): Promise<BackendInfo> {
+  const detail = await LOADERS[name](numbers)
   return (running = { name, tf: tf.version_core, detail })
 }
 
@@ -156,9 +157,9 @@ async function loadCpu(): Promise<string> {
   return 'plain JavaScript'
 }
 
-async function loadWasm(): Promise<string> {
+async function loadWasm(numbers: number): Promise<string> {
   const wasm = await import('@tensorflow/tfjs-backend-wasm')
-  if (node) await startWasmInNode(node, wasm)
+  if (node) await startWasmInNode(node, wasm, numbers)
   else await activate('wasm')
   registerProducts()
   registerCopies()
@@ -170,10 +171,11 @@ async function loadWasm(): Promise<string> {
 async function startWasmInNode(
   node: NodeJS.Process,
   wasm: { setWasmPaths(folder: string): void; setThreadsCount(n: number): void },
+  numbers: number,
 ): Promise<void> {
   const { dirname, sep } = node.getBuiltinModule('node:path')
   const files = dirname(findPackage('@tensorflow/tfjs-backend-wasm'))
-  const threads = wantedThreads(node.env)
+  const threads = wantedThreads(node, numbers)
   const start = (): Promise<void> => withoutCrashListeners(() => activate('wasm'))
   wasm.setWasmPaths(files + sep)
   wasm.setThreadsCount(threads)

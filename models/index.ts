@@ -120,8 +120,9 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
     checkLayers(whole.nLayers, checkpoint.infos.size)
     const infos = firstLayers(checkpoint.infos, stored.nLayers, whole.nLayers)
     const reader: TensorReader = { infos, read: (tensor) => checkpoint.read(tensor) }
-    await useBackend()
-    checkCapacity(4 * numbersIn(reader), `loadModel: ${name}`)
+    const numbers = numbersIn(reader)
+    await useBackend(undefined, numbers)
+    checkCapacity(4 * numbers, `loadModel: ${name}`)
     const anatomy = architecture.anatomy(config)
     const processing = possibleProcessing(flags, anatomy)
     const told = (loaded: number, total: number) =>

@@ -77,7 +77,7 @@ export async function loadSae(
   const [id, given] = typeof idOrOptions === 'string' ? [idOrOptions, options] : [undefined, { ...idOrOptions, ...options }] // prettier-ignore
   const { facts: known, ...located } = await locateSae(name, id, { ...given, progress: given.progress ?? downloadBars() }) // prettier-ignore
   const files = await readSae(located.source, located.path, joinFacts(known, given))
-  await useBackend()
+  await useBackend(undefined, 2 * files.cfg.dIn * files.cfg.dSae)
   const sae = makeSae(files, located.label)
   if (located.normScale === undefined || sae.cfg.normalization !== 'expected_average_only_in') return sae
   try {

@@ -10,13 +10,18 @@ const POOL = 8
 
 const NAME = 'tfjs-backend-wasm-threaded-simd'
 
+/** Numbers of weights from which on products are worth several threads: GPT-2 small has 163 million, the embedded model 2. */
+const WORTH_IT = 2e7
+
 /**
- * How many threads TFJS_LENS_WASM_THREADS asks for. One if it is silent: what starting each product on several costs is
- * more than they save where models are small.
+ * How many threads TFJS_LENS_WASM_THREADS asks for. If it is silent, as many as there are processors where the weights at
+ * hand have very many numbers, and one for others: starting each product on several costs more than it saves there.
  * @throws BackendError when that is no number of threads
  */
-export function wantedThreads({ TFJS_LENS_WASM_THREADS: asked }: NodeJS.ProcessEnv): number {
-  const threads = Number(asked || 1)
+export function wantedThreads({ env, getBuiltinModule }: NodeJS.Process, numbers: number): number {
+  const asked = env['TFJS_LENS_WASM_THREADS']
+  if (!asked) return numbers < WORTH_IT ? 1 : Math.min(POOL, getBuiltinModule('node:os').availableParallelism())
+  const threads = Number(asked)
   if (Number.isInteger(threads) && threads >= 1 && threads <= POOL) return threads
   throw new BackendError(`TFJS_LENS_WASM_THREADS is '${asked}'. It must be a whole number from 1 to ${POOL}.`)
 }

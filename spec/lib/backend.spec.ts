@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { expect } from 'chai'
@@ -208,6 +208,15 @@ describe('lib/backend', () => {
     const [one, numbers, tidy] = run(script, { TFJS_LENS_WASM_THREADS: '1' })
     expect([one, tidy]).to.deep.equal(['SIMD, 1 thread', [true, true]])
     expect(run(script, { TFJS_LENS_WASM_THREADS: '3' })).to.deep.equal(['SIMD, 3 threads', numbers, [true, true]])
+  })
+
+  it('runs wasm on all processors for large weights, unless told otherwise', () => {
+    const detail = (numbers: number, threads = '') =>
+      run(`await show(async () => (await useBackend('wasm', ${numbers})).detail)`, { TFJS_LENS_WASM_THREADS: threads })
+    const all = Math.min(8, availableParallelism())
+    expect(detail(163e6)).to.deep.equal([`SIMD, ${all} ${all === 1 ? 'thread' : 'threads'}`])
+    expect(detail(163e6, '1')).to.deep.equal(['SIMD, 1 thread'])
+    expect(detail(2e6)).to.deep.equal(['SIMD, 1 thread'])
   })
 
   it('refuses a number of threads that it cannot give, rather than run another backend', () => {
