@@ -7,8 +7,8 @@ import type { HookName } from '../lib/hooks.js'
 import type { HookedModel } from '../lib/model.js'
 import type { JsonObject } from '../lib/report/json.js'
 import { Result } from '../lib/report/result.js'
-import { DescendingRanks } from '../lib/stats/descending-ranks.js'
-import { permutationP, randomScores, RunningSums } from '../lib/stats/running-sum.js'
+import { permutationP, randomScores } from '../lib/stats/running-sum.js'
+import { SetScoresBeside, type TakeScores } from '../lib/stats/set-scores-beside.js'
 import { chosenLatents, encoderAt } from './encoders.js'
 import { describe, latentAxis, reporter } from './latent-statistics.js'
 import { eachProjection } from './latent-statistics-rows.js'
@@ -39,7 +39,7 @@ export interface EnrichmentOptions {
  *   Not corrected for the number of sets and latents.
  *
  * Exact: the sum is taken in whole numbers. One sort a latent serves all sets, in memory of some V numbers beside the
- * chunk of logits at hand. A set of all tokens scores 1.
+ * chunk of logits at hand; in Node many latents are sorted on two threads. A set of all tokens scores 1.
  * @throws ArgumentError for an empty set or NaN in a projection; TokenError, HookError; MismatchError for an SAE whose
  *   latents have no direct way to the logits
  */
@@ -52,10 +52,13 @@ export async function enrichment(view: HookedModel, sets: TokenSets, options: En
   checkPermutations(permutations, seed)
   const report = reporter('enrichment', latents.length, options.onProgress)
   const signed = named.map(() => new Float64Array(latents.length))
-  const score = scorer(named.map(([, ids]) => ids), dVocab) // prettier-ignore
-  await eachProjection(view, encoder, latents, { cosine, onProgress: report }, (projection, place) => {
-    score(projection, latents[place]!).forEach((value, set) => (signed[set]![place] = value))
-  })
+  const take: TakeScores = (scores, place) => {
+    if (!scores) throw notRanked(latents[place]!)
+    scores.forEach((value, set) => (signed[set]![place] = value))
+  }
+  using scores = new SetScoresBeside(dVocab, named.map(([, ids]) => ids), latents.length, take) // prettier-ignore
+  await eachProjection(view, encoder, latents, { cosine, onProgress: report }, (row, place) => scores.add(row, place))
+  scores.finish()
   const random = permutations > 0 ? nulls(named.map(([, ids]) => ids.length), dVocab, permutations, seed) : undefined // prettier-ignore
   const measures = random ? ['score', 'signed', 'p'] : ['score', 'signed']
   const saes = [describe(encoder, 0, latents)]
@@ -86,15 +89,8 @@ export async function enrichment(view: HookedModel, sets: TokenSets, options: En
   })
 }
 
-/** Signed scores of all sets from a projection [V]. @throws ArgumentError for a NaN in it */
-export function scorer(sets: readonly (readonly number[])[], dVocab: number) {
-  const sums = new RunningSums(dVocab, sets)
-  const ranking = new DescendingRanks(dVocab)
-  return (projection: Float32Array, latent: number): Float64Array => {
-    const ranks = ranking.of(projection)
-    if (ranks) return sums.farthest(ranks)
-    throw new ArgumentError(`enrichment: what latent ${latent} does to the logits holds NaN. Check its W_dec.`)
-  }
+function notRanked(latent: number): ArgumentError {
+  return new ArgumentError(`enrichment: what latent ${latent} does to the logits holds NaN. Check its W_dec.`)
 }
 
 /** Scores of random sets, one list for each size. */

@@ -1,9 +1,9 @@
 /** Jobs on what latents do to the logits: their statistics, and token sets enriched in them. */
 import { encoderAt } from '../../../analyses/encoders.js'
-import { scorer } from '../../../analyses/enrichment.js'
 import { latentStatistics } from '../../../analyses/index.js'
 import { eachProjection } from '../../../analyses/latent-statistics-rows.js'
 import type { Result } from '../../report/result.js'
+import { SetScoresBeside } from '../../stats/set-scores-beside.js'
 import { job, type Prepared } from './job.js'
 
 const firstLatents = (count: number) => Array.from({ length: count }, (_, latent) => latent)
@@ -41,8 +41,12 @@ export const tsea = job(async (material): Promise<Prepared<Float64Array[]>> => {
   const { dVocab } = model.config
   return {
     run() {
-      const score = scorer(sets.map(([, ids]) => ids), dVocab) // prettier-ignore
-      return projections.map((projection, latent) => score(projection, latent).map(Math.abs))
+      const scores: Float64Array[] = []
+      const take = (signed: Float64Array | undefined, latent: number) => (scores[latent] = signed!.map(Math.abs))
+      using all = new SetScoresBeside(dVocab, sets.map(([, ids]) => ids), latents.length, take) // prettier-ignore
+      projections.forEach((projection, latent) => all.add(projection, latent))
+      all.finish()
+      return scores
     },
     report(scores) {
       const columns = shown([0, 1, 1000], latents.length)

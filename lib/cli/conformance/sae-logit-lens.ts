@@ -12,11 +12,11 @@ import {
   summarizeStatistic,
 } from '../../../analyses/index.js'
 import { encoderAt } from '../../../analyses/encoders.js'
-import { scorer } from '../../../analyses/enrichment.js'
 import { eachProjection } from '../../../analyses/latent-statistics-rows.js'
 import { saesOf } from '../../../analyses/latent-statistics.js'
 import type { HookedModel } from '../../model.js'
 import type { Result } from '../../report/result.js'
+import { SetScores } from '../../stats/set-scores.js'
 import type { CheckList, Routes } from './check.js'
 import type { SaeRuns } from './sae-runs.js'
 
@@ -180,10 +180,10 @@ async function edgeCases(runs: SaeRuns): Promise<tf.Tensor2D> {
   const view = await viewOf(runs)
   const { dVocab } = view.config
   const upTo = (count: number) => Array.from({ length: count }, (_, id) => id)
-  const score = scorer([[], [5], upTo(dVocab - 1), upTo(dVocab)], dVocab)
+  const scores = new SetScores(dVocab, [[], [5], upTo(dVocab - 1), upTo(dVocab)])
   const columns: number[][] = []
   await eachProjection(view, encoderAt('conformance', view), lensOf(runs).features_by_skewness, {}, (projection) =>
-    columns.push(Array.from(score(projection, 0), Math.abs)),
+    columns.push(Array.from(scores.of(projection)!, Math.abs)),
   )
   return tf.tidy(() => tf.tensor2d(columns).transpose())
 }

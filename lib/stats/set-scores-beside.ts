@@ -1,0 +1,87 @@
+/** `SetScores` of many rows, on a second thread as well where there is one. */
+import { SetScores } from './set-scores.js'
+import { DONE, FREE, FULL, PLACES, REFUSED, sharedRows, TAKEN, viewRows, type ThreadData } from './shared-rows.js'
+
+/** Numbers in all rows from which on a thread is worth its start: some tenths of a second of ranking. */
+const WORTH_IT = 2 ** 23
+
+/** Milliseconds that a row is waited for: it takes a few. */
+const PATIENCE = 10_000
+
+/** In Node, `process`; in a browser, undefined. Node's modules come from it, so that a bundler never meets them. */
+const node = typeof process !== 'undefined' && process.versions?.node ? process : undefined
+
+/** Is told the scores of a row by its number; undefined where the row holds NaN. Rows come in any order. */
+export type TakeScores = (scores: Float64Array | undefined, number: number) => void
+
+/**
+ * Rows are handed over one by one: the second thread takes them while it has room, the caller's computes the others. Both
+ * compute the same. Dispose it, also after an error.
+ */
+export class SetScoresBeside implements Disposable {
+  readonly #own: SetScores
+  readonly #take: TakeScores
+  readonly #shared: ReturnType<typeof viewRows>
+  readonly #thread: Disposable | undefined
+  /** The numbers of the rows that the places hold. */
+  readonly #numbers = new Int32Array(PLACES)
+  /** Where the next row goes. The thread looks at the places in the same turn. */
+  #next = 0
+
+  /** @param rows how many are to come */
+  constructor(elements: number, sets: readonly ArrayLike<number>[], rows: number, take: TakeScores) {
+    this.#own = new SetScores(elements, sets)
+    this.#take = take
+    const shared = sharedRows(elements, sets.length)
+    this.#shared = viewRows(shared)
+    if (rows * elements >= WORTH_IT) this.#thread = startThread({ elements, sets, shared })
+  }
+
+  /** @param row [V], copied where it is handed over */
+  add(row: Float32Array, number: number): void {
+    const { states, row: placeOf } = this.#shared
+    const place = this.#next
+    this.#collect(place)
+    if (!this.#thread || Atomics.load(states, place) !== FREE) return this.#take(this.#own.of(row), number)
+    placeOf(place).set(row)
+    this.#numbers[place] = number
+    Atomics.store(states, place, FULL)
+    Atomics.notify(states, place)
+    this.#next = (place + 1) % PLACES
+  }
+
+  /** What is left. Rows that the thread has not begun, or does not give back, are computed here. */
+  finish(): void {
+    const { states, row } = this.#shared
+    for (let place = 0; place < PLACES; place++) {
+      const begun = Atomics.compareExchange(states, place, FULL, FREE)
+      const lost = begun === TAKEN && Atomics.wait(states, place, TAKEN, PATIENCE) === 'timed-out'
+      if (begun === FULL || lost) this.#take(this.#own.of(row(place)), this.#numbers[place]!)
+      else this.#collect(place)
+    }
+  }
+
+  #collect(place: number): void {
+    const { states, scores } = this.#shared
+    const state = Atomics.load(states, place)
+    if (state !== DONE && state !== REFUSED) return
+    this.#take(state === DONE ? scores(place).slice() : undefined, this.#numbers[place]!)
+    Atomics.store(states, place, FREE)
+  }
+
+  [Symbol.dispose](): void {
+    this.#thread?.[Symbol.dispose]()
+  }
+}
+
+/** Undefined where there are no threads or only one processor. One that cannot start takes no rows, which is no harm. */
+function startThread(data: ThreadData): Disposable | undefined {
+  if (!node || node.getBuiltinModule('node:os').availableParallelism() < 2) return undefined
+  const { Worker } = node.getBuiltinModule('node:worker_threads')
+  const file = import.meta.url.replace('-beside.', '-thread.')
+  const execArgv = file.endsWith('.ts') ? ['--import', 'tsx/esm'] : []
+  const thread = new Worker(new URL(file), { workerData: data, execArgv })
+  thread.on('error', () => undefined)
+  thread.unref()
+  return { [Symbol.dispose]: () => void thread.terminate() }
+}
