@@ -28,6 +28,26 @@ describe('lib/hooks', () => {
       })
     })
 
+    it('is quiet under a prefix where nobody listens, replaces or gives anything', () => {
+      const name = 'blocks.1.attn.hook_z'
+      const splice: SpliceFunction = (x) => x
+      const observer: Observer = { names: new Set([name]), see: (_, x) => x }
+      const taps: Taps[] = [
+        hooked({ [name]: [() => undefined] }),
+        { ...noTaps, splices: new Map([[name, splice]]) },
+        { ...noTaps, observers: [observer] },
+        { ...noTaps, given: new Map([[name, tf.scalar(1)]]) },
+      ]
+      for (const one of taps) {
+        const at = makeAt(one)
+        const blocks = ['blocks.0', 'blocks.1', 'blocks.10'].map((prefix) => at.under(prefix))
+        expect(blocks.map((block) => block.isQuiet())).to.deep.equal([true, false, true])
+        expect(blocks[1]!.under('attn').isQuiet()).to.equal(false)
+        expect(blocks[1]!.under('mlp').isQuiet()).to.equal(true)
+      }
+      taps[3]!.given!.get(name)!.dispose()
+    })
+
     it('runs hooks in their order, each on what the one before returned', () => {
       const double: HookFunction = (x: tf.Tensor) => x.mul(2)
       const addOne: HookFunction = (x: tf.Tensor) => x.add(1)
