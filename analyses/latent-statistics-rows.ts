@@ -12,7 +12,7 @@ export interface RowOptions {
 }
 
 /**
- * Calls `use` with each latent's projection on the unembedding, [V]; the array is only good during the call. Some
+ * Calls `use` with each latent's projection on the unembedding, [V]; the array is only good until it returns, or what it promises is done. Some
  * latents are held at a time, never latents × vocabulary.
  * @param use gets the projection and the latent's place in the list
  * @throws MismatchError as `latentDirections`
@@ -22,14 +22,14 @@ export async function eachProjection(
   encoder: Encoder,
   latents: readonly number[],
   { cosine = false, onProgress }: RowOptions,
-  use: (projection: Float32Array, place: number) => void,
+  use: (projection: Float32Array, place: number) => unknown,
 ): Promise<void> {
   const scale = cosine ? tf.tidy(() => tf.div(1, columnNorms(view))) : undefined
   try {
     await eachLatentLogits(view, encoder, latents, async (logits, first) => {
       const values = await numbersOf(logits, scale)
       const [count, width] = logits.shape
-      for (let i = 0; i < count; i++) use(values.subarray(i * width, (i + 1) * width), first + i)
+      for (let i = 0; i < count; i++) await use(values.subarray(i * width, (i + 1) * width), first + i)
       onProgress?.(count)
     })
   } finally {

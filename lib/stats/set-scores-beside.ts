@@ -2,8 +2,8 @@
 import { SetScores } from './set-scores.js'
 import { DONE, FREE, FULL, PLACES, REFUSED, sharedRows, TAKEN, viewRows, type ThreadData } from './shared-rows.js'
 
-/** Numbers in all rows from which on a thread is worth its start: some tenths of a second of ranking. */
-const WORTH_IT = 2 ** 23
+/** Numbers in all rows from which on a thread is worth its start: a second or two of ranking. */
+const WORTH_IT = 2 ** 25
 
 /** Milliseconds that a row is waited for: it takes a few. */
 const PATIENCE = 10_000
@@ -22,27 +22,34 @@ export class SetScoresBeside implements Disposable {
   readonly #own: SetScores
   readonly #take: TakeScores
   readonly #shared: ReturnType<typeof viewRows>
-  readonly #thread: Disposable | undefined
+  readonly #thread: Thread | undefined
   /** The numbers of the rows that the places hold. */
   readonly #numbers = new Int32Array(PLACES)
   /** Where the next row goes. The thread looks at the places in the same turn. */
   #next = 0
 
-  /** @param rows how many are to come */
+  /**
+   * @param sets of elements from 0 to V − 1, none twice in a set
+   * @param rows how many are to come: for few no thread is started
+   */
   constructor(elements: number, sets: readonly ArrayLike<number>[], rows: number, take: TakeScores) {
+    const shared = sharedRows(elements, sets.length)
     this.#own = new SetScores(elements, sets)
     this.#take = take
-    const shared = sharedRows(elements, sets.length)
     this.#shared = viewRows(shared)
     if (rows * elements >= WORTH_IT) this.#thread = startThread({ elements, sets, shared })
   }
 
   /** @param row [V], copied where it is handed over */
-  add(row: Float32Array, number: number): void {
+  async add(row: Float32Array, number: number): Promise<void> {
     const { states, row: placeOf } = this.#shared
     const place = this.#next
     this.#collect(place)
-    if (!this.#thread || Atomics.load(states, place) !== FREE) return this.#take(this.#own.of(row), number)
+    if (!this.#thread?.runs || Atomics.load(states, place) !== FREE) {
+      this.#take(this.#own.of(row), number)
+      if (this.#thread?.starts) await new Promise((resolve) => setImmediate(resolve)) // Node starts it in between
+      return
+    }
     placeOf(place).set(row)
     this.#numbers[place] = number
     Atomics.store(states, place, FULL)
@@ -74,14 +81,25 @@ export class SetScoresBeside implements Disposable {
   }
 }
 
-/** Undefined where there are no threads or only one processor. One that cannot start takes no rows, which is no harm. */
-function startThread(data: ThreadData): Disposable | undefined {
+interface Thread extends Disposable {
+  readonly starts: boolean
+  readonly runs: boolean
+}
+
+/** Undefined where there are no threads or only one processor. */
+function startThread(data: ThreadData): Thread | undefined {
   if (!node || node.getBuiltinModule('node:os').availableParallelism() < 2) return undefined
   const { Worker } = node.getBuiltinModule('node:worker_threads')
   const file = import.meta.url.replace('-beside.', '-thread.')
-  const execArgv = file.endsWith('.ts') ? ['--import', 'tsx/esm'] : []
-  const thread = new Worker(new URL(file), { workerData: data, execArgv })
-  thread.on('error', () => undefined)
-  thread.unref()
-  return { [Symbol.dispose]: () => void thread.terminate() }
+  const isSource = file.endsWith('.ts')
+  const options = { workerData: data, execArgv: [], eval: isSource }
+  const worker = new Worker(isSource ? importing(file) : new URL(file), options)
+  const thread = { starts: true, runs: false, [Symbol.dispose]: () => void worker.terminate() }
+  const become = (runs: boolean) => () => Object.assign(thread, { starts: false, runs })
+  worker.on('message', become(true)).on('error', become(false)).on('exit', become(false)).unref()
+  return thread
 }
+
+/** In a clone, run from its own folder, the file is TypeScript, which a thread has to be told to read. */
+const importing = (file: string): string =>
+  `import('tsx/esm/api').then(({ tsImport }) => tsImport('${file}', '${file}'))`

@@ -2,9 +2,11 @@
 import { SetScores } from './set-scores.js'
 import { DONE, FULL, PLACES, REFUSED, TAKEN, viewRows, type ThreadData } from './shared-rows.js'
 
-const { elements, sets, shared } = process.getBuiltinModule('node:worker_threads').workerData as ThreadData
+const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads')
+const { elements, sets, shared } = workerData as ThreadData
 const [{ states, row, scores }, compute] = [viewRows(shared), new SetScores(elements, sets)]
 
+parentPort!.postMessage('started')
 for (let place = 0; ; place = (place + 1) % PLACES) {
   for (let state = Atomics.load(states, place); state !== FULL; state = Atomics.load(states, place)) {
     Atomics.wait(states, place, state)

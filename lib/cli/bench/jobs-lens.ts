@@ -40,11 +40,11 @@ export const tsea = job(async (material): Promise<Prepared<Float64Array[]>> => {
   await eachProjection(view, encoderAt('bench', view), latents, {}, (row) => projections.push(row.slice()))
   const { dVocab } = model.config
   return {
-    run() {
+    async run() {
       const scores: Float64Array[] = []
       const take = (signed: Float64Array | undefined, latent: number) => (scores[latent] = signed!.map(Math.abs))
       using all = new SetScoresBeside(dVocab, sets.map(([, ids]) => ids), latents.length, take) // prettier-ignore
-      projections.forEach((projection, latent) => all.add(projection, latent))
+      for (const [latent, projection] of projections.entries()) await all.add(projection, latent)
       all.finish()
       return scores
     },
