@@ -101,5 +101,7 @@ function startThread(data: ThreadData): Thread | undefined {
 }
 
 /** In a clone, run from its own folder, the file is TypeScript, which a thread has to be told to read. */
-const importing = (file: string): string =>
-  `import('tsx/esm/api').then(({ tsImport }) => tsImport('${file}', '${file}'))`
+function importing(file: string): string {
+  const from = JSON.stringify(file)
+  return `import('tsx/esm/api').then(({ tsImport }) => tsImport(${from}, ${from}))`
+}
