@@ -50,8 +50,8 @@ export async function collectTensors(
   }
 }
 
-/** Numbers that are read ahead of those at hand: 268 MB as float32. */
-const AHEAD = 2 ** 26
+/** Numbers that are read ahead of those at hand: 134 MB as float32. */
+const AHEAD = 2 ** 25
 
 /** Each tensor's values, while the next ones are being read. */
 async function* readAhead(

@@ -114,8 +114,8 @@ describe('lib/weights/collect', () => {
     })
   }
 
-  it('reads on ahead of the tensor at hand, up to 268 MB', () => {
-    const shapes = { a: [2 ** 25], b: [2 ** 24, 2], c: [1], d: [1] }
+  it('reads on ahead of the tensor at hand, up to 134 MB', () => {
+    const shapes = { a: [2 ** 24], b: [2 ** 23, 2], c: [1], d: [1] }
     const values = new Float32Array()
     const reader = checkpoint(
       Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, { shape, values }])),
@@ -129,7 +129,7 @@ describe('lib/weights/collect', () => {
 
   describe('beside something else', () => {
     const names = ['a', 'b', 'c']
-    const wanted = names.map((name): Wanted => [name, name, [2 ** 25]]) // two at a time are read
+    const wanted = names.map((name): Wanted => [name, name, [2 ** 24]]) // two at a time are read
     const collect = (from: TensorReader) => collectTensors(from, wanted, none)
 
     it('gives both, and has begun to read when the other begins', async () => {
@@ -145,7 +145,7 @@ describe('lib/weights/collect', () => {
     })
 
     it('reads no more and keeps nothing where the other fails', async () => {
-      const one = { shape: [2 ** 25], values: new Float32Array(2 ** 25) }
+      const one = { shape: [2 ** 24], values: new Float32Array(2 ** 24) }
       const large = checkpoint(Object.fromEntries(names.map((name) => [name, one])))
       const before = tf.memory().numTensors
       const fail = () => {
