@@ -12,9 +12,9 @@ export interface RowOptions {
 }
 
 /**
- * Calls `use` with each latent's projection on the unembedding, [V]; the array is only good until it returns, or what it promises is done. Some
- * latents are held at a time, never latents × vocabulary.
- * @param use gets the projection and the latent's place in the list
+ * Calls `use` with each latent's projection on the unembedding, [V]. Some latents are held at a time, never latents ×
+ * vocabulary.
+ * @param use gets the projection, which is only good until it is done, and the latent's place in the list
  * @throws MismatchError as `latentDirections`
  */
 export async function eachProjection(

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { BackendError } from './errors.js'
 import { didYouMean } from './nearest.js'
+import { node } from './node.js'
 import { registerCopies } from './wasm/copies.js'
 import { registerProducts } from './wasm/products.js'
 import { wantedThreads, withThreads } from './wasm/threads.js'
@@ -16,9 +17,6 @@ export interface BackendInfo {
   /** For a reader, e.g. `TensorFlow 2.21.0, 2 threads`. */
   readonly detail: string
 }
-
-/** In Node, `process`; in a browser, undefined. Node's modules come from it, so that a bundler never meets them. */
-const node = typeof process !== 'undefined' && process.versions?.node ? process : undefined
 
 /** The order of choice when none is named. */
 const ORDER: readonly BackendName[] = node
@@ -176,7 +174,7 @@ async function startWasmInNode(
   const { dirname, sep } = node.getBuiltinModule('node:path')
   const files = dirname(findPackage('@tensorflow/tfjs-backend-wasm'))
   const threads = wantedThreads(node, numbers)
-  const start = (): Promise<void> => withoutCrashListeners(() => activate('wasm'))
+  const start = (): Promise<void> => withoutCrashListeners(node, () => activate('wasm'))
   wasm.setWasmPaths(files + sep)
   wasm.setThreadsCount(threads)
   return threads > 1 ? withThreads(node, dirname(files), threads, start) : start()
@@ -186,8 +184,7 @@ async function startWasmInNode(
  * Keeps wasm's start-up from hanging its listeners for uncaught errors on the process: at a prompt, Node forbids them,
  * and elsewhere they would print a crash as a page of minified code.
  */
-async function withoutCrashListeners(load: () => Promise<void>): Promise<void> {
-  if (!node) return load()
+async function withoutCrashListeners(node: NodeJS.Process, load: () => Promise<void>): Promise<void> {
   const { on } = node
   const crashes: (string | symbol)[] = ['uncaughtException', 'unhandledRejection']
   const listen: typeof node.on = (event, listener) => (crashes.includes(event) ? node : on.call(node, event, listener))

@@ -19,6 +19,11 @@ export function joinPast(past: Past | undefined, layer: number, fresh: KeysValue
   return all
 }
 
+/** The same tensors once more, through all tidies. The caller owns them. */
+export function keptClones({ k, v }: KeysValues): KeysValues {
+  return { k: tf.keep(k.clone()), v: tf.keep(v.clone()) }
+}
+
 /** Grows with every forward pass that is given it. Owns its tensors. */
 export class KeyValueCache implements Past {
   readonly #layers = new Map<number, KeysValues>()
@@ -33,9 +38,9 @@ export class KeyValueCache implements Past {
     return this.#layers.get(layer)
   }
 
-  keep(layer: number, { k, v }: KeysValues): void {
+  keep(layer: number, all: KeysValues): void {
     const before = this.#layers.get(layer)
-    this.#layers.set(layer, { k: tf.keep(k.clone()), v: tf.keep(v.clone()) })
+    this.#layers.set(layer, keptClones(all))
     if (before) tf.dispose([before.k, before.v])
   }
 

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from './architecture.js'
 import type { At } from './hooks.js'
 import { joinForms } from './kv-cache.js'
-import { attendedRows, normedHeads, type AttentionOptions, type Block } from './layer-norm-attention.js'
+import { attendedRows, normedHeads, normIsSeen, type AttentionOptions, type Block } from './layer-norm-attention.js'
 import { mlpRows } from './layer-norm-mlp.js'
 import { attendForms, isLarge } from './ops/attention.js'
 import { geluNew } from './ops/gelu.js'
@@ -13,7 +13,6 @@ import { rotateForms } from './ops/rotary.js'
 
 const matrices = ['attn.W_QKV', 'attn.W_O', 'mlp.W_in', 'mlp.W_out']
 const biases = ['attn.b_QKV', 'attn.b_O', 'mlp.b_in', 'mlp.b_out']
-const norms = ['ln1.w', 'ln2.w']
 
 /** What a block is beside its attention. */
 export interface Wiring {
@@ -27,14 +26,15 @@ export interface Wiring {
  * taken, its norms are folded and its activation is `gelu_new`; undefined otherwise.
  */
 export function quietBlock(
-  { w, c, l, at }: Block,
+  block: Block,
   x: tf.Tensor3D,
   { past, rotary, bias, scale, padded }: AttentionOptions,
   { activate, parallel = false }: Wiring,
 ): tf.Tensor3D | undefined {
+  const { w, c, l, at } = block
+  const folded = !normIsSeen(block, 'ln1') && !normIsSeen(block, 'ln2')
+  if (!folded || activate !== geluNew || isTaped() || past?.endsPass || !at.isQuiet()) return undefined
   const named = (name: string) => `blocks.${l}.${name}`
-  const plain = activate === geluNew && !norms.some((name) => w.has(named(name)))
-  if (!plain || isTaped() || past?.endsPass || !at.isQuiet()) return undefined
   const earlier = past?.earlier(l)
   const factors = matrices.map((name) => w.matrix(named(name)).factor(rowsOf(x)))
   const [batch, positions] = x.shape

@@ -206,12 +206,9 @@ export const likeForms: Forms = {
 /** A product of rows over the last axis of x: [...,in] → [...,out]. */
 const overLastAxis = (rows: Forms, [inputs, outputs]: LinearMap['shape']): Forms => ({
   key: `${rows.key} over ${inputs}, ${outputs}`,
-  plain(x, W, b) {
-    const [y] = rows.plain(x!.reshape([-1, inputs]), W!, ...(b ? [b] : []))
-    return [y!.reshape([...x!.shape.slice(0, -1), outputs])]
-  },
-  graph(g, x, W, b) {
-    const y = rows.graph(g, g.reshape(x!, g.integers([-1, inputs])), W!, ...(b === undefined ? [] : [b])) as Node
+  plain: (x, ...by) => [overRows(x!, (own) => rows.plain(own, ...by)[0] as tf.Tensor2D)],
+  graph(g, x, ...by) {
+    const y = rows.graph(g, rowForms(inputs).graph(g, x!) as Node, ...by) as Node
     return g.reshape(y, g.shape(g.sizes(x!, 0, -1), [outputs]))
   },
 })

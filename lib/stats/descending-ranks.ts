@@ -80,8 +80,8 @@ export class DescendingRanks {
 }
 
 /**
- * Larger floats have smaller keys, read without sign: the bits of negative floats descend with the value, those of positive ones are turned
- * round. Without a branch on the sign, which no processor could foresee.
+ * Larger floats have smaller keys, read without sign: the bits of negative floats descend with the value, those of
+ * positive ones are turned round. Without a branch on the sign, which no processor could foresee.
  */
 function descendingKey(bits: number): number {
   if (bits === -0x80000000) return 0x7fffffff // −0 as 0

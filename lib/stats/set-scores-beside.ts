@@ -1,4 +1,5 @@
 /** `SetScores` of many rows, on a second thread as well where there is one. */
+import { node } from '../node.js'
 import { SetScores } from './set-scores.js'
 import { DONE, FREE, FULL, PLACES, REFUSED, sharedRows, TAKEN, viewRows, type ThreadData } from './shared-rows.js'
 
@@ -7,9 +8,6 @@ const WORTH_IT = 2 ** 25
 
 /** Milliseconds that a row is waited for: it takes a few. */
 const PATIENCE = 10_000
-
-/** In Node, `process`; in a browser, undefined. Node's modules come from it, so that a bundler never meets them. */
-const node = typeof process !== 'undefined' && process.versions?.node ? process : undefined
 
 /** Is told the scores of a row by its number; undefined where the row holds NaN. Rows come in any order. */
 export type TakeScores = (scores: Float64Array | undefined, number: number) => void

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import type { ForwardInput, KeysValues, Past } from '../architecture.js'
 import { layerOf, makeAt, type At, type HookPoint, type Observer } from '../hooks.js'
+import { keptClones } from '../kv-cache.js'
 import type { Attachable } from '../splice.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { blocksNeeded, viewTaps, type LoadedModel, type View } from '../view.js'
@@ -125,8 +126,8 @@ class KeyValueKeeper implements Past, Disposable {
 
   earlier(): undefined {}
 
-  keep(layer: number, { k, v }: KeysValues): void {
-    this.kept.set(layer, { k: tf.keep(k.clone()), v: tf.keep(v.clone()) })
+  keep(layer: number, all: KeysValues): void {
+    this.kept.set(layer, keptClones(all))
   }
 
   [Symbol.dispose](): void {

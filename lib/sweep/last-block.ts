@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import type { KeysValues, Past } from '../architecture.js'
+import { keptClones } from '../kv-cache.js'
 
 /** A part of the positions of a pass. */
 export interface Part {
@@ -48,7 +49,7 @@ class EarlierKeys implements Past, Disposable {
     const enough = new Enough()
     const keep = (layer: number, all: KeysValues): never => {
       this.#past?.keep(layer, all)
-      this.#kept = { k: tf.keep(all.k.clone()), v: tf.keep(all.v.clone()) }
+      this.#kept = keptClones(all)
       throw enough
     }
     const earlier = (layer: number) => this.#past?.earlier(layer)

@@ -45,11 +45,6 @@ export async function readTokenizer(
   return () => own
 }
 
-/** The tokenizer of a folder; undefined if there is none. @throws FileError as `readTokenizer` and what it gives. */
-export async function loadTokenizer(...of: Parameters<typeof readTokenizer>): Promise<Tokenizer | undefined> {
-  return (await readTokenizer(...of))?.()
-}
-
 function parsed(file: string, text: string | undefined): unknown {
   return text === undefined ? undefined : parseJson(text, `loadTokenizer: ${file}`)
 }

@@ -35,7 +35,7 @@ describe('lib/backend', () => {
   /** A project with the library's backend, tfjs and wasm, but no native package. */
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'tfjs-lens-backend-'))
-    for (const name of ['backend.ts', 'errors.ts', 'nearest.ts', 'wasm'])
+    for (const name of ['backend.ts', 'errors.ts', 'nearest.ts', 'node.ts', 'wasm'])
       cpSync(join(ROOT, 'lib', name), join(folder, 'lib', name), { recursive: true })
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
     mkdirSync(join(folder, 'user'))

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { FileError } from '../../../lib/errors.js'
-import { loadTokenizer, type TokenizerFiles } from '../../../lib/tokens/load.js'
+import { readTokenizer, type TokenizerFiles } from '../../../lib/tokens/load.js'
 
 /** A folder without some of its files, and with others written anew. */
 function folder(path: string, without: string[] = [], written: Record<string, string> = {}): TokenizerFiles {
@@ -16,6 +16,8 @@ function folder(path: string, without: string[] = [], written: Record<string, st
 const gpt2 = 'spec/reference/models/gpt2'
 const saes = 'spec/reference/saes/model'
 const text = "When Mary didn't, <|endoftext|>Zürich did\n 🙂"
+
+const loadTokenizer = async (...of: Parameters<typeof readTokenizer>) => (await readTokenizer(...of))?.()
 
 describe('loadTokenizer', () => {
   for (const path of [gpt2, 'spec/reference/models/gpt2_sharded', saes]) {
