@@ -64,6 +64,8 @@ export interface ForwardInput {
 export interface TensorReader {
   readonly infos: ReadonlyMap<string, TensorInfo>
   read(name: string): Promise<HostTensor>
+  /** The tensor itself, where it need not be read; the caller owns it. */
+  map?(name: string): tf.Tensor | undefined
 }
 
 /** A model family. */

@@ -225,7 +225,7 @@ async function fromHuggingFace(
   const weights = await collectTensors(reader, wantedTensors(reader, c), /attn\.attention\.(masked_)?bias$/, progress)
   packQueries(weights, c.nLayers)
   for (let l = 0; l < c.nLayers; l++) weights.set(`blocks.${l}.attn.b_QKV`, tf.zeros([3 * c.dModel])) // for folding
-  if (!weights.has('unembed.W_U')) weights.set('unembed.W_U', tf.transpose(weights.get('embed.W_E')!)) // tied
+  if (!weights.has('unembed.W_U')) weights.set('unembed.W_U', transposed(weights.get('embed.W_E')!)) // tied
   return weights.set('unembed.b_U', tf.zeros([c.dVocab]))
 }
 

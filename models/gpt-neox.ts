@@ -227,7 +227,7 @@ async function fromHuggingFace(
     weights.set(`blocks.${l}.attn.b_QKV`, tf.zeros([3 * c.dModel])) // folding fills them
     weights.set(`blocks.${l}.attn.b_O`, tf.zeros([c.dModel]))
   }
-  if (!weights.has('unembed.W_U')) weights.set('unembed.W_U', tf.transpose(weights.get('embed.W_E')!)) // tied
+  if (!weights.has('unembed.W_U')) weights.set('unembed.W_U', transposed(weights.get('embed.W_E')!)) // tied
   return weights.set('unembed.b_U', tf.zeros([c.dVocab]))
 }
 

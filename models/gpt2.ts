@@ -14,7 +14,7 @@ import { geluNew } from '../lib/ops/gelu.js'
 import { layerNorm } from '../lib/ops/layer-norm.js'
 import { learnedPositions } from '../lib/ops/positions.js'
 import { unembed } from '../lib/unembed.js'
-import { collectTensors, type Wanted } from '../lib/weights/collect.js'
+import { collectTensors, transposed, type Wanted } from '../lib/weights/collect.js'
 import { packedValues, packedWeight } from '../lib/weights/packed.js'
 import { layerNormDependsOn, type Anatomy, type NamedTensors } from '../lib/weights/process.js'
 import { intoMlp, wantedIntoMlp } from '../lib/weights/turned.js'
@@ -184,7 +184,7 @@ function* wantedTensors({ infos }: TensorReader, c: Gpt2Config): Generator<Wante
   }
   yield [`${prefix}ln_f.weight`, 'ln_final.w', [c.dModel]]
   yield [`${prefix}ln_f.bias`, 'ln_final.b', [c.dModel]]
-  if (infos.has(HEAD)) yield [HEAD, 'unembed.W_U', [c.dVocab, c.dModel]]
+  if (infos.has(HEAD)) yield [HEAD, 'unembed.W_U', [c.dVocab, c.dModel], transposed]
 }
 
 async function fromHuggingFace(
@@ -193,9 +193,7 @@ async function fromHuggingFace(
   progress?: (done: number, total: number) => void,
 ): Promise<NamedTensors> {
   const weights = await collectTensors(reader, wantedTensors(reader, c), /(^|\.)attn\.(masked_)?bias$/, progress)
-  const stored = weights.get('unembed.W_U')
-  weights.set('unembed.W_U', tf.transpose(stored ?? weights.get('embed.W_E')!)) // a tied head is the embedding
-  stored?.dispose()
+  if (!weights.has('unembed.W_U')) weights.set('unembed.W_U', transposed(weights.get('embed.W_E')!)) // tied
   return weights.set('unembed.b_U', tf.zeros([c.dVocab]))
 }
 

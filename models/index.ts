@@ -119,7 +119,11 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
   try {
     checkLayers(whole.nLayers, checkpoint.infos.size)
     const infos = firstLayers(checkpoint.infos, stored.nLayers, whole.nLayers)
-    const reader: TensorReader = { infos, read: (tensor) => checkpoint.read(tensor) }
+    const reader: TensorReader = {
+      infos,
+      read: (tensor) => checkpoint.read(tensor),
+      map: (tensor) => checkpoint.map(tensor),
+    }
     const numbers = numbersIn(reader)
     await useBackend(undefined, numbers)
     checkCapacity(4 * numbers, `loadModel: ${name}`)

@@ -81,7 +81,7 @@ export class Matrix extends WeightMatrix {
   protected kept(): tf.Tensor2D {
     if (this.#transposeOf !== this.value.dataId) {
       this.dispose()
-      this.#transpose = tf.keep(tf.tidy(() => tf.transpose(this.value)))
+      this.#transpose = tf.keep(transpose(this.value))
       this.#transposeOf = this.value.dataId
     }
     return this.#transpose!
@@ -219,6 +219,17 @@ const backwards = (rows: Forms, { shape: [inputs, outputs] }: LinearMap): Forms 
 export function matMul(a: tf.Tensor2D, b: tf.Tensor2D, transposeA = false, transposeB = false): tf.Tensor2D {
   if (isTaped()) return tf.matMul(a, b, transposeA, transposeB)
   return compute(matrixProduct(transposeA, transposeB), [a, b])[0] as tf.Tensor2D
+}
+
+/** The transpose of a large matrix: tf.transpose in half the time on the native backend, where no gradient is taken. */
+export function transpose(x: tf.Tensor2D): tf.Tensor2D {
+  return compute(transposeForms, [x])[0] as tf.Tensor2D
+}
+
+const transposeForms: Forms = {
+  key: 'transpose',
+  plain: (x) => [x!.transpose()],
+  graph: (g, x) => g.transpose(x!, [1, 0], true),
 }
 
 const matrixProduct = (transposeA: boolean, transposeB: boolean): Forms => ({

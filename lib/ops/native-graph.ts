@@ -9,7 +9,10 @@ import { isNativeCpu } from './native.js'
 /** What a node gives, by name: `n4`, or `n4:1` for its second output. */
 export type Node = string
 
-type Attribute = 'float32' | 'int32' | boolean | number | { readonly text: string }
+/** TensorFlow's names of types. */
+const TYPES = { float32: 'DT_FLOAT', int32: 'DT_INT32', float16: 'DT_HALF', bfloat16: 'DT_BFLOAT16' } as const
+
+type Attribute = keyof typeof TYPES | boolean | number | { readonly text: string }
 
 /** Marks the kernels of oneDNN. TensorFlow's own rewriting would choose them were it told to; it promises nobody else that they are there. */
 const ONE_DNN = { _kernel: { text: 'MklNameChangeOp' } } as const
@@ -70,8 +73,12 @@ export class GraphText {
     return this.node('Reshape', [x, shape], { T: 'float32', Tshape: 'int32' })
   }
 
-  transpose(x: Node, axes: readonly number[]): Node {
-    return this.node('Transpose', [x, this.integers(axes)], { T: 'float32', Tperm: 'int32' })
+  /** `large` ones are oneDNN's if it is there, which uses all threads where TensorFlow uses one. */
+  transpose(x: Node, axes: readonly number[], large = false): Node {
+    const attributes = { T: 'float32', Tperm: 'int32' } as const
+    return this.oneDnn && large
+      ? this.node('_MklTranspose', [x, this.integers(axes)], { ...attributes, ...ONE_DNN })
+      : this.node('Transpose', [x, this.integers(axes)], attributes)
   }
 
   /** Parts of these widths along the last axis. */
@@ -147,8 +154,7 @@ function attributeText([key, value]: [string, Attribute]): string {
 }
 
 function valueText(value: Attribute): string {
-  if (value === 'float32') return 'type: DT_FLOAT'
-  if (value === 'int32') return 'type: DT_INT32'
+  if (typeof value === 'string') return `type: ${TYPES[value]}`
   if (typeof value === 'boolean') return `b: ${value}`
   if (typeof value === 'number') return `i: ${value}`
   return `s: "${value.text}"`

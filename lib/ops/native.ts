@@ -4,7 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs'
 
-type Attributes = Readonly<Record<string, boolean | 'float32'>>
+/** A truth, a type, a shape, or a path. */
+type Attributes = Readonly<Record<string, boolean | 'float32' | 'int32' | readonly number[] | string>>
 
 /** An op by TensorFlow's name: attributes, inputs → its output, which the caller owns. */
 export type NativeOp = (name: string, attributes: Attributes, inputs: readonly tf.Tensor[]) => tf.Tensor
@@ -12,12 +13,14 @@ export type NativeOp = (name: string, attributes: Attributes, inputs: readonly t
 interface Attribute {
   readonly name: string
   readonly type: number
-  readonly value: boolean | number
+  readonly value: boolean | number | string | readonly number[]
 }
 
 /** What of the native backend is used: tfjs-node's NodeJSKernelBackend. */
 interface NativeBackend {
-  readonly binding: Readonly<Record<'TF_ATTR_BOOL' | 'TF_ATTR_TYPE' | 'TF_FLOAT', number>>
+  readonly binding: Readonly<
+    Record<`TF_ATTR_${'BOOL' | 'SHAPE' | 'STRING' | 'TYPE'}` | 'TF_FLOAT' | 'TF_INT32', number>
+  >
   readonly isUsingGpuDevice: boolean
   executeSingleOutput(name: string, attributes: Attribute[], inputs: readonly tf.Tensor[]): tf.Tensor
 }
@@ -31,10 +34,12 @@ export function isNativeCpu(): boolean {
 export function nativeOp(): NativeOp | undefined {
   if (!isNativeCpu()) return undefined
   const backend = tf.backend() as unknown as NativeBackend
-  const { TF_ATTR_BOOL, TF_ATTR_TYPE, TF_FLOAT } = backend.binding
+  const { TF_ATTR_BOOL, TF_ATTR_SHAPE, TF_ATTR_STRING, TF_ATTR_TYPE, TF_FLOAT, TF_INT32 } = backend.binding
   const attribute = (name: string, value: Attributes[string]): Attribute => {
     if (typeof value === 'boolean') return { name, type: TF_ATTR_BOOL, value }
-    return { name, type: TF_ATTR_TYPE, value: TF_FLOAT }
+    if (value === 'float32') return { name, type: TF_ATTR_TYPE, value: TF_FLOAT }
+    if (value === 'int32') return { name, type: TF_ATTR_TYPE, value: TF_INT32 }
+    return { name, type: typeof value === 'string' ? TF_ATTR_STRING : TF_ATTR_SHAPE, value }
   }
   return (name, attributes, inputs) => {
     const list = Object.entries(attributes).map(([key, value]) => attribute(key, value))

@@ -1,4 +1,5 @@
 /** All tensors of a model folder behind one interface, whether they lie in one file or in shards, safetensors or torch.save. */
+import type * as tf from '@tensorflow/tfjs'
 import { FileError } from '../errors.js'
 import { didYouMean } from '../nearest.js'
 import { isJsonObject, parseJsonWithUniqueKeys } from './json-file.js'
@@ -23,6 +24,8 @@ export interface Checkpoint {
   readonly infos: ReadonlyMap<string, TensorInfo>
   /** Throws FileError when there is no such tensor. */
   read(name: string): Promise<HostTensor>
+  /** The tensor itself, where it need not be read (mapped.ts); the caller owns it. Throws FileError as `read`. */
+  map(name: string): tf.Tensor | undefined
   /** The SHA-256 of each weight file, in hex. Reads all bytes once, a little at a time. */
   fileHashes(): Promise<Record<string, string>>
   close(): Promise<void>
@@ -81,7 +84,7 @@ async function readWeightMap(source: Source, file: string): Promise<Map<string, 
 }
 
 /** One file of weights, of either kind. */
-type WeightFile = Pick<SafetensorsFile, 'infos' | 'read' | 'close'>
+type WeightFile = Pick<SafetensorsFile, 'infos' | 'read' | 'close'> & Partial<Pick<SafetensorsFile, 'map'>>
 
 async function openFiles(source: Source, files: readonly string[], index?: string): Promise<OpenCheckpoint> {
   const opened = new Map<string, WeightFile>()
@@ -126,12 +129,20 @@ class OpenCheckpoint implements Checkpoint {
   }
 
   async read(name: string): Promise<HostTensor> {
+    return this.#holderOf(name).read(name)
+  }
+
+  map(name: string): tf.Tensor | undefined {
+    return this.#holderOf(name).map?.(name)
+  }
+
+  #holderOf(name: string): WeightFile {
     const file = this.#fileOf.get(name)
     if (file === undefined) {
       const hint = didYouMean(name, this.infos.keys())
       throw new FileError(`read ${this.#source.id}: no tensor '${name}' (it holds ${this.infos.size}).${hint}`)
     }
-    return this.#opened.get(file)!.read(name)
+    return this.#opened.get(file)!
   }
 
   async fileHashes(): Promise<Record<string, string>> {

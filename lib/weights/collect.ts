@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { TensorReader } from '../architecture.js'
 import { ConfigError, FileError } from '../errors.js'
 import { didYouMean } from '../nearest.js'
+import { transpose } from '../ops/linear.js'
 import type { NamedTensors } from './process.js'
 
 /** One tensor to take: its name in the checkpoint, ours, the shape that the config asks for, and how to rearrange it. */
@@ -14,7 +15,7 @@ export type Wanted = readonly [
 ]
 
 /** An nn.Linear weight [out,in] as we multiply by it, [in,out]. */
-export const transposed = (stored: tf.Tensor): tf.Tensor => stored.transpose()
+export const transposed = (stored: tf.Tensor): tf.Tensor => transpose(stored as tf.Tensor2D)
 
 /** The weight of a norm that multiplies by 1 + what is stored. */
 export const onePlus = (stored: tf.Tensor): tf.Tensor => stored.add(1)
@@ -39,8 +40,8 @@ export async function collectTensors(
   checkLeftovers(reader, wanted, ignore)
   const tensors: NamedTensors = new Map()
   try {
-    for await (const [[theirs, ours, shape, rearrange], { values }] of readAhead(reader, wanted)) {
-      tensors.set(ours, uploaded(values, shape, theirs, rearrange))
+    for await (const [[theirs, ours, , rearrange], stored] of readAhead(reader, wanted)) {
+      tensors.set(ours, arranged(stored, theirs, rearrange))
       progress?.(tensors.size, wanted.length)
     }
     return tensors
@@ -53,11 +54,8 @@ export async function collectTensors(
 /** Numbers that are read ahead of those at hand: 134 MB as float32. */
 const AHEAD = 2 ** 25
 
-/** Each tensor's values, while the next ones are being read. */
-async function* readAhead(
-  reader: TensorReader,
-  wanted: readonly Wanted[],
-): AsyncGenerator<[Wanted, Awaited<ReturnType<TensorReader['read']>>]> {
+/** Each tensor as it is stored, the caller's: mapped, or read while the next ones are being read. */
+async function* readAhead(reader: TensorReader, wanted: readonly Wanted[]): AsyncGenerator<[Wanted, tf.Tensor]> {
   const sizes = wanted.map(([, , shape]) => tf.util.sizeFromShape([...shape]))
   const readings: ReturnType<TensorReader['read']>[] = []
   let [begun, ahead] = [0, 0]
@@ -69,12 +67,18 @@ async function* readAhead(
       ahead += sizes[begun]!
     }
   }
-  for (const [i, one] of wanted.entries()) {
+  const read = async (i: number, shape: readonly number[]) => {
     readOn()
-    const host = await readings.shift()!
+    const { values } = await readings.shift()!
     ahead -= sizes[i]!
     readOn()
-    yield [one, host]
+    return tf.tensor(values instanceof Float32Array ? values : Float32Array.from(values), [...shape])
+  }
+  for (const [i, one] of wanted.entries()) {
+    const [theirs, , shape] = one
+    const mapped = begun === i ? reader.map?.(theirs) : undefined
+    if (mapped) begun++
+    yield [one, mapped ?? (await read(i, shape))]
   }
 }
 
@@ -94,6 +98,10 @@ export async function collectBeside<T>(
       if (refused) throw refused.error
       return reader.read(name)
     },
+    map(name) {
+      if (refused) throw refused.error
+      return reader.map?.(name)
+    },
   })
   try {
     const built = build()
@@ -106,20 +114,17 @@ export async function collectBeside<T>(
   }
 }
 
-/** The values as a tensor, checked, in the orientation it is used in. */
-function uploaded(
-  values: Float32Array | Int32Array,
-  shape: readonly number[],
-  name: string,
-  rearrange: (stored: tf.Tensor) => tf.Tensor = (stored) => stored,
-): tf.Tensor {
-  return tf.tidy(() => {
-    const stored = tf.tensor(values instanceof Float32Array ? values : Float32Array.from(values), [...shape])
+/** The tensor checked, in the orientation it is used in. What was stored is freed. */
+function arranged(stored: tf.Tensor, name: string, rearrange?: (stored: tf.Tensor) => tf.Tensor): tf.Tensor {
+  try {
     // The sum says at once whether a number is not finite. It is also a first use, behind which the native backend
-    // lets go of the JavaScript array: it would hold a second copy of the weight until the first run.
-    if (!Number.isFinite(stored.sum().dataSync()[0])) checkFinite(values, name, 'the checkpoint')
-    return rearrange(stored)
-  })
+    // lets go of a JavaScript array: it would hold a second copy of the weight until the first run.
+    const sum = tf.tidy(() => stored.sum().dataSync()[0])
+    if (!Number.isFinite(sum)) checkFinite(stored.dataSync(), name, 'the checkpoint')
+    return tf.tidy(() => rearrange?.(stored) ?? stored.clone())
+  } finally {
+    stored.dispose()
+  }
 }
 
 function checkShape(reader: TensorReader, [name, , shape]: Wanted): void {

@@ -1,6 +1,8 @@
 /** Reading and writing safetensors files: tensors by name, in chunks, straight into float32 or int32 values. */
 import { ArgumentError, FileError, ShapeError } from '../errors.js'
+import type * as tf from '@tensorflow/tfjs'
 import { didYouMean } from '../nearest.js'
+import { mappedTensor } from './mapped.js'
 import { readTensor, type HostTensor } from './read-tensor.js'
 import { readHeader, type Header, type PlacedTensor, type TensorInfo } from './safetensors-header.js'
 import type { RandomAccessFile } from './source.js'
@@ -42,6 +44,11 @@ export class SafetensorsFile {
    */
   async read(name: string): Promise<HostTensor> {
     return readTensor(this.#file, this.#placed(name))
+  }
+
+  /** The tensor itself, where it need not be read (mapped.ts); the caller owns it. Throws FileError as `read`. */
+  map(name: string): tf.Tensor | undefined {
+    return mappedTensor(this.#file, this.#placed(name))
   }
 
   /** Rows `begin` up to `end` of a tensor's first axis; nothing else of it is read. Throws FileError as `read`. */

@@ -1,6 +1,6 @@
 /** Where the files of a model or an SAE come from: here a local folder. The only file about weights that needs Node. */
 import { createHash } from 'node:crypto'
-import { createReadStream, type Dirent, type Stats } from 'node:fs'
+import { createReadStream, statSync, type Dirent, type Stats } from 'node:fs'
 import { open, readdir, realpath, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { FileError } from '../errors.js'
@@ -45,6 +45,8 @@ export interface RandomAccessFile {
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>
   /** The same into memory that is there already, where the file can do it. */
   readInto?(bytes: Uint8Array<ArrayBuffer>, offset: number): Promise<void>
+  /** Where the file lies on this machine. Throws FileError when it is not the one that was opened any more. */
+  path?(): string
   close(): Promise<void>
 }
 
@@ -82,9 +84,9 @@ class FolderSource implements Source {
   }
 
   async open(file: string): Promise<RandomAccessFile> {
-    const { full, size } = await this.#find(file, 'open')
+    const { full, info } = await this.#find(file, 'open')
     const handle = await explained(`open ${this.id}/${file}`, () => open(full, 'r'))
-    return new OpenFile(`${this.id}/${file}`, size, handle)
+    return new OpenFile(`${this.id}/${file}`, full, info, handle)
   }
 
   async readText(file: string): Promise<string> {
@@ -126,7 +128,7 @@ class FolderSource implements Source {
     return full
   }
 
-  async #find(file: string, verb: string): Promise<{ full: string; size: number }> {
+  async #find(file: string, verb: string): Promise<{ full: string; info: Stats }> {
     const full = await this.#locate(file, verb)
     const info = await statOrNothing(full)
     if (info === undefined) {
@@ -136,7 +138,7 @@ class FolderSource implements Source {
     }
     // Opening a pipe or a device could wait for ever.
     if (!info.isFile()) throw new FileError(`${verb}: '${file}' in '${this.id}' is not a file. Name a regular file.`)
-    return { full, size: info.size }
+    return { full, info }
   }
 
   async #walk(folder: string, found: string[]): Promise<void> {
@@ -163,11 +165,15 @@ class FolderSource implements Source {
 class OpenFile implements RandomAccessFile {
   readonly name: string
   readonly size: number
+  readonly #full: string
+  readonly #ino: number
   readonly #handle: FileHandle
 
-  constructor(name: string, size: number, handle: FileHandle) {
+  constructor(name: string, full: string, { size, ino }: Stats, handle: FileHandle) {
     this.name = name
+    this.#full = full
     this.size = size
+    this.#ino = ino
     this.#handle = handle
   }
 
@@ -194,6 +200,12 @@ class OpenFile implements RandomAccessFile {
       throw new FileError(`read ${this.name}: it now ends at ${position}, not at ${this.size}. It changed while open.`)
     }
     return bytesRead
+  }
+
+  path(): string {
+    const info = statSync(this.#full, { throwIfNoEntry: false })
+    if (info?.size === this.size && info.ino === this.#ino) return this.#full
+    throw new FileError(`read ${this.name}: another file lies there now. It changed while open.`)
   }
 
   async close(): Promise<void> {

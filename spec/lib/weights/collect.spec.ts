@@ -127,6 +127,49 @@ describe('lib/weights/collect', () => {
     expect(begun).to.deep.equal(['a', 'b'])
   })
 
+  describe('what is mapped', () => {
+    const names = ['a', 'b', 'c', 'd']
+    const wanted = names.map((name): Wanted => [name, name, [2]])
+    /** A checkpoint that maps some of its tensors, all of which are [1,2] but for those that are given. */
+    const mapping = (mapped: string, of: Record<string, HostTensor> = {}) => {
+      const reader = checkpoint({ ...Object.fromEntries(names.map((name) => [name, floats([2], 1, 2)])), ...of })
+      return {
+        ...reader,
+        map: (name: string) => (mapped.includes(name) ? tf.tensor(of[name]?.values ?? [1, 2]) : undefined),
+      }
+    }
+
+    it('is not read, and the rest is', async () => {
+      const reader = mapping('abd')
+      const tensors = await collectTensors(reader, wanted, none)
+      expect([...tensors].map(([name, t]) => [name, t.arraySync()])).to.deep.equal(names.map((name) => [name, [1, 2]]))
+      expect(reader.reads.join('')).to.equal('cd') // d was begun while c was at hand
+      tf.dispose([...tensors.values()])
+    })
+
+    it('is checked and freed as what is read', async () => {
+      const before = tf.memory().numTensors
+      expect(await refusalOf(() => collectTensors(mapping('abcd', { c: floats([2], 1, NaN) }), wanted, none))).to.equal(
+        "FileError: load: tensor 'c' of the checkpoint holds NaN at index 1. Weights must be finite numbers.",
+      )
+      expect(tf.memory().numTensors).to.equal(before)
+    })
+
+    it('is mapped no further where something beside it fails', async () => {
+      const before = tf.memory().numTensors
+      const mapped: string[] = []
+      const reader = mapping('abcd')
+      const told = { ...reader, map: (name: string) => (mapped.push(name), reader.map(name)) }
+      const fail = () => {
+        throw new FileError('no such thing')
+      }
+      const both = collectBeside(told, (from) => collectTensors(from, wanted, none), fail)
+      expect(await refusalOf(() => both)).to.equal('FileError: no such thing')
+      expect(mapped).to.deep.equal(['a'])
+      expect(tf.memory().numTensors).to.equal(before)
+    })
+  })
+
   describe('beside something else', () => {
     const names = ['a', 'b', 'c']
     const wanted = names.map((name): Wanted => [name, name, [2 ** 24]]) // two at a time are read

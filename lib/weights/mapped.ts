@@ -1,0 +1,57 @@
+/** Tensors out of a file that the operating system shows as memory: copied once, and nothing for JavaScript to collect. */
+import * as tf from '@tensorflow/tfjs'
+import { runGraph } from '../ops/native-graph.js'
+import { nativeOp, type NativeOp } from '../ops/native.js'
+import type { PlacedTensor } from './safetensors-header.js'
+import type { RandomAccessFile } from './source.js'
+
+/** TensorFlow hands out a part of a tensor that begins at such a multiple of bytes without copying it. */
+const SHARED = 64
+
+const halves = { F16: 'float16', BF16: 'bfloat16' } as const
+
+/**
+ * A tensor of a file that lies on this machine, as float32, on the native backend; the caller owns it. Undefined where it
+ * has to be read instead: another type or backend, an odd place or count of half-precision numbers.
+ * @throws FileError when the file is not the one that was opened any more.
+ */
+export function mappedTensor(file: RandomAccessFile, tensor: PlacedTensor): tf.Tensor | undefined {
+  const { dtype, shape, begin, byteLength } = tensor
+  const half = dtype === 'F16' || dtype === 'BF16' ? halves[dtype] : undefined
+  const words = byteLength / 4
+  const [first, end] = [begin / 4, begin / 4 + words]
+  const fits = Number.isInteger(first) && Number.isInteger(words) && words > 0 && end < 2 ** 31
+  const op = nativeOp()
+  if (!op || !file.path || !fits || !(half || dtype === 'F32')) return undefined
+  const path = file.path()
+  return tf.tidy(() => {
+    const mapped = upTo(op, end, path)
+    if (!mapped) return undefined
+    const place = [first, words].map((n) => tf.tensor1d([n], 'int32'))
+    const part = op('Slice', { T: 'float32', Index: 'int32' }, [mapped, ...place])
+    if (half) return widened(part, half)?.reshape([...shape])
+    return (begin % SHARED === 0 ? op('DeepCopy', { T: 'float32' }, [part]) : part).reshape([...shape])
+  })
+}
+
+/** The first words of a file, or undefined where its file system maps none. */
+function upTo(op: NativeOp, words: number, path: string): tf.Tensor | undefined {
+  try {
+    return op('ImmutableConst', { dtype: 'float32', shape: [words], memory_region_name: path }, [])
+  } catch {
+    return undefined
+  }
+}
+
+/** The numbers of half precision whose bytes these words are, two in each. */
+function widened(words: tf.Tensor, half: 'float16' | 'bfloat16'): tf.Tensor | undefined {
+  const numbers = runGraph(
+    `numbers of ${half}`,
+    (g, x) => {
+      const pairs = g.node('Bitcast', [x!], { T: 'float32', type: half })
+      return g.node('Cast', [pairs], { SrcT: half, DstT: 'float32' })
+    },
+    [words],
+  )
+  return numbers?.[0]
+}
