@@ -99,7 +99,7 @@ export const latentAttribution = job(async (material): Promise<Prepared<Attribut
       return {
         value: numberOf(() => run.value.mean()),
         attribution,
-        live: firing(acts.dataSync(), attribution.dataSync()),
+        live: firing(acts, attribution),
       }
     },
     report({ value, attribution, live }) {
@@ -128,11 +128,13 @@ interface Firing {
   readonly attribution: number
 }
 
-/** All that fire. */
-function firing(acts: ArrayLike<number>, attributions: ArrayLike<number>): Firing[] {
-  const live: Firing[] = []
-  for (let index = 0; index < acts.length; index++) {
-    if (acts[index]! > 0) live.push({ index, attribution: attributions[index]! })
-  }
-  return live
+/** All that fire: they are found in a byte each, and only their attributions are read. */
+function firing(acts: tf.Tensor, attribution: tf.Tensor): Firing[] {
+  return tf.tidy(() => {
+    const fires = acts.greater(0).dataSync() as Uint8Array
+    const places: number[] = []
+    for (let i = fires.indexOf(1); i >= 0; i = fires.indexOf(1, i + 1)) places.push(i)
+    const values = tf.gather(attribution.flatten(), tf.tensor1d(places, 'int32')).dataSync()
+    return places.map((index, i) => ({ index, attribution: values[i]! }))
+  })
 }
