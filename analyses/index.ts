@@ -22,7 +22,7 @@ export { SaeEvaluation, type EvaluationMetrics } from './sae-evaluation-result.j
 export type { InterventionOptions } from './interventions.js'
 export { pathPatching, type PathPatchingOptions } from './path-patching.js'
 export type { Target } from './targets.js'
-export { positionAxis, promptAxis } from './labels.js'
+export { positionAxis, promptAxis, tokenLabel } from './labels.js'
 export { featureDfa, type FeatureDfaOptions } from './feature-dfa.js'
 export { maxActivating, type MaxActivatingOptions } from './max-activating.js'
 export {

@@ -1,2 +1,2 @@
-/** Labels of the axes that all analyses share: prompts and positions. */
-export { positionAxis, promptAxis } from '../lib/labels.js'
+/** Labels that all analyses share: of tokens, and of the axes of prompts and positions. */
+export { positionAxis, promptAxis, tokenLabel } from '../lib/labels.js'

@@ -7,6 +7,7 @@ import { pickPositions } from '../lib/ops/pick.js'
 import { Result, type Axis } from '../lib/report/result.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
 import { chosenLatents, encoderAt } from './encoders.js'
+import { tokenLabel } from './labels.js'
 import { eachLatentLogits } from './latent-logits.js'
 
 export interface LogprobBoostsOptions extends TokenOptions {
@@ -73,7 +74,7 @@ export async function logitBoosts(
 
 /** The text of each id, or the id where the model has no tokenizer. */
 function tokenAxis({ config, tokenizer }: HookedModel): Axis {
-  return { name: 'token', labels: Array.from({ length: config.dVocab }, (_, id) => tokenizer?.tokenString(id) ?? String(id)) } // prettier-ignore
+  return { name: 'token', labels: Array.from({ length: config.dVocab }, (_, id) => tokenLabel(tokenizer, id)) } // prettier-ignore
 }
 
 async function meanLogProbs(view: HookedModel, tokens: Tokens, positions: readonly number[]): Promise<Float32Array> {

@@ -3,6 +3,7 @@ import type { HookedModel } from '../lib/model.js'
 import { Tokens } from '../lib/tokens/tokens.js'
 import type { Sae } from '../saes/index.js'
 import { sourceScores } from './feature-dfa.js'
+import { tokenLabel } from './labels.js'
 import type { Example, SourceAttribution } from './max-activating-result.js'
 import type { KeptRow, KeptRows } from './max-activating-rows.js'
 
@@ -37,7 +38,7 @@ export async function attributeSources(
 function dfaOf(view: HookedModel, { start, ids }: KeptRow, scores: number[]): SourceAttribution {
   const before = ids.slice(0, scores.length)
   const source = scores.reduce((best, score, p) => (score > scores[best]! ? p : best), 0)
-  const tokens = before.map((id) => view.tokenizer?.tokenString(id) ?? String(id))
+  const tokens = before.map((id) => tokenLabel(view.tokenizer, id))
   return { source: start + source, start, ids: before, tokens, scores }
 }
 

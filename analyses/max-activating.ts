@@ -11,6 +11,7 @@ import { progress } from '../lib/report/progress.js'
 import { checkCounts } from '../lib/stats/k-largest.js'
 import { chosenLatents, encoderAt } from './encoders.js'
 import { checkDfa } from './feature-dfa.js'
+import { tokenLabel } from './labels.js'
 import { takeBatch, type Selection } from './max-activating-batch.js'
 import { CheckpointFile, type CheckpointSettings } from './max-activating-checkpoint.js'
 import { attributeSources } from './max-activating-dfa.js'
@@ -214,7 +215,7 @@ function checkLimit(limit = 1): void {
 }
 
 function examplesOf(view: HookedModel, top: TopExamples, latents: readonly number[], buffer: number): Example[][] {
-  const text = (id: number) => view.tokenizer?.tokenString(id) ?? String(id)
+  const text = (id: number) => tokenLabel(view.tokenizer, id)
   return latents.map((latent, f) =>
     top.of(f).map(({ value, row, position, tokens, activations }) => {
       const ids = [...tokens]

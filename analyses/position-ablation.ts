@@ -8,6 +8,7 @@ import { pickColumns } from '../lib/ops/pick.js'
 import { Result } from '../lib/report/result.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
 import { chosenLatents, type Encoder } from './encoders.js'
+import { tokenLabel } from './labels.js'
 import { latentsOf, type LatentSource } from './max-activating-latents.js'
 import { encoderWithError, withoutLatents } from './view-edits.js'
 
@@ -63,14 +64,13 @@ export async function positionAblation(
     const increases = await lossIncreases(view, encoder, latent, tokens, places)
     places.forEach(({ activation }, i) => rows.push(activation, increases[i]!))
   }
-  const token = (id: number) => view.tokenizer?.tokenString(id) ?? String(id)
   return new Result({
     kind: 'position ablation',
     title: `loss increase without latent ${latent} at one position`,
     unit: '',
     values: Float32Array.from(rows),
     axes: [
-      { name: 'place', labels: active.map(({ row, position }) => `${row}:${position}${token(tokens.rows[row]![position + start(tokens, row)]!)}`) }, // prettier-ignore
+      { name: 'place', labels: active.map(({ row, position }) => `${row}:${position}${tokenLabel(view.tokenizer, tokens.rows[row]![position + start(tokens, row)]!)}`) }, // prettier-ignore
       { name: 'quantity', labels: ['activation', 'loss increase'] },
     ],
     provenance,

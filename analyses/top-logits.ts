@@ -4,6 +4,7 @@ import type { HookName } from '../lib/hooks.js'
 import type { HookedModel } from '../lib/model.js'
 import { checkCounts } from '../lib/stats/k-largest.js'
 import { chosenLatents, encoderAt } from './encoders.js'
+import { tokenLabel } from './labels.js'
 import { eachLatentLogits } from './latent-logits.js'
 import { TopLogits, type LatentLogits, type TokenLogit } from './top-logits-result.js'
 
@@ -45,7 +46,7 @@ async function ends(view: HookedModel, logits: tf.Tensor2D, k: number, factor = 
     const [numbers, ids] = [await values!.data(), await indices!.data()]
     const one = (i: number): TokenLogit => {
       const id = ids[i]!
-      return { id, token: view.tokenizer?.tokenString(id) ?? String(id), logit: factor * numbers[i]! }
+      return { id, token: tokenLabel(view.tokenizer, id), logit: factor * numbers[i]! }
     }
     return Array.from({ length: logits.shape[0] }, (_, row) => Array.from({ length: k }, (_, i) => one(row * k + i)))
   } finally {

@@ -5,7 +5,16 @@
 import { answerRanks, bars, directionAblation, directionDfa, directionDla, directLogitAttribution } from 'tfjs-lens'
 import { histogram, latentPeaks, latentsAt, loadData, logitBoosts, logprobBoosts, lossesUnder } from 'tfjs-lens'
 import { meanActivation, meanInterval, Notebook, peakExamples, pearson, pocketText, positionAblation } from 'tfjs-lens'
-import { positionsAt, rareTokens, reconstructionLoss, scatter, Table, tokenCounts, topDirections } from 'tfjs-lens'
+import {
+  positionsAt,
+  rareTokens,
+  reconstructionLoss,
+  scatter,
+  Table,
+  tokenCounts,
+  tokenLabel,
+  topDirections,
+} from 'tfjs-lens'
 import { topDirectionsTable, visibleToken, withoutError, withoutLatents, withReplaced, type Result } from 'tfjs-lens'
 import { count, hookOption, loadSaes, research, researchModel, type ResearchOptions } from './setup/research.js'
 
@@ -138,7 +147,7 @@ await report.write(options.out, await view.provenance())
 /** A latent's largest activation, where it is, and in how many prompts it fires. */
 function peakRow(latent: number): (string | number)[] {
   const { prompt, ids, position, activation } = found.peaks[latent]![0]!
-  const token = visibleToken(model.toString([ids[position]!]))
+  const token = visibleToken(tokenLabel(model.tokenizer, ids[position]!))
   return [String(latent), `${found.firing[latent]} of ${found.prompts}`, String(prompt), token, activation]
 }
 

@@ -7,7 +7,7 @@ import { bars, decadeSets, enrichment, joinStatistics, latentDensity, latentProp
 import { latentStatistics, letterSets, loadData, loadModel, manhattan, Notebook, partOfSpeechSets } from 'tfjs-lens'
 import { pocketText, quickListUrl, regexSets, statisticAnimation, statisticAreas, statisticBoxes } from 'tfjs-lens'
 import { statisticHistogram, statisticScatter, summarizeStatistic, Table, topEnriched, topLogits } from 'tfjs-lens'
-import { visibleToken, wordLists, wordSets } from 'tfjs-lens'
+import { tokenLabel, visibleToken, wordLists, wordSets } from 'tfjs-lens'
 import type { HookedModel, LatentValue, Result, SaeLatents, TokenLogit, TokenSets } from 'tfjs-lens'
 import { count, link, loadSaes, openInBrowser, research, saeNames, type ResearchOptions } from './setup/research.js'
 
@@ -186,7 +186,7 @@ async function tokensOf(some: readonly number[], k = SHOWN): Promise<[string, st
 }
 
 function shownTokens(ids: readonly number[]): string {
-  return ids.map((id) => visibleToken(model.toString([id]))).join('  ')
+  return ids.map((id) => visibleToken(tokenLabel(model.tokenizer, id))).join('  ')
 }
 
 /** Sets of a JSON file: by name a pattern, a list of words, or a list of token ids. */

@@ -41,11 +41,40 @@ export function spellText(text: string): string {
 
 /** The text of letters; bytes that are not UTF-8 become U+FFFD, and what is no letter of a byte stands for itself. */
 export function readLetters(letters: string): string {
+  return decoder.decode(bytesOf(letters))
+}
+
+/** The same, but bytes that are not UTF-8 as they would be written in code: `\xe2\x80`. */
+export function readFragment(letters: string): string {
+  const bytes = bytesOf(letters)
+  let text = ''
+  for (let at = 0; at < bytes.length;) {
+    const [character, length] = characterAt(bytes, at)
+    text += character
+    at += length
+  }
+  return text
+}
+
+function bytesOf(letters: string): Uint8Array {
   const bytes: number[] = []
   for (const letter of letters) {
     const byte = byteOfLetter.get(letter)
     if (byte === undefined) bytes.push(...encoder.encode(letter))
     else bytes.push(byte)
   }
-  return decoder.decode(Uint8Array.from(bytes))
+  return Uint8Array.from(bytes)
+}
+
+const strict = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
+
+/** The character whose bytes begin here, of one to four bytes, or the byte where none does. */
+function characterAt(bytes: Uint8Array, at: number): [text: string, length: number] {
+  const first = bytes[at]!
+  const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+  try {
+    return [strict.decode(bytes.subarray(at, at + length)), length]
+  } catch {
+    return [`\\x${first.toString(16)}`, 1]
+  }
 }

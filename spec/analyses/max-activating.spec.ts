@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { MaxActivating, maxActivating, type MaxActivatingOptions } from '../../analyses/index.js'
+import { MaxActivating, maxActivating, tokenLabel, type MaxActivatingOptions } from '../../analyses/index.js'
 import type { TokenData } from '../../lib/data/token-data.js'
 import type { HookedModel } from '../../lib/model.js'
 import { renderPage } from '../../lib/report/page.js'
@@ -65,7 +65,7 @@ describe('max-activating', () => {
       for (const { row, position, start, ids, activations, latent: own, tokens } of found) {
         expect([own, start]).to.deep.equal([latent, position - options.buffer])
         expect(ids).to.deep.equal(rows[row]!.slice(start, position + options.buffer + 1))
-        expect(tokens).to.deep.equal(ids.map((id) => model.tokenizer!.tokenString(id)))
+        expect(tokens).to.deep.equal(ids.map((id) => tokenLabel(model.tokenizer, id)))
         expectClose(activations, acts[f]![row]!.slice(start, position + options.buffer + 1), tolerances.noise)
       }
     })

@@ -114,9 +114,12 @@ async function topOf(runs: SaeRuns, id: string, latent: number): Promise<LatentL
   return { latent, top: ordered(top, recorded.slice(0, ENDS)), bottom: ordered(bottom, recorded.slice(ENDS)) }
 }
 
-/** The two columns as the notebook prints them. */
+/** The two columns as the notebook prints them: parts of characters as U+FFFD, where we show their bytes. */
 async function topLogitsText(runs: SaeRuns, id: string, latent: number): Promise<unknown> {
-  const table = new TopLogits([await topOf(runs, id, latent)], await (await runs.model()).provenance()).toTable()
+  const model = await runs.model()
+  const inPython = (list: readonly TokenLogit[]) => list.map((one) => ({ ...one, token: model.toString([one.id]) }))
+  const { top, bottom } = await topOf(runs, id, latent)
+  const table = new TopLogits([{ latent, top: inPython(top), bottom: inPython(bottom) }], await model.provenance()).toTable() // prettier-ignore
   return { top: table.rows.map(([top]) => top), bottom: table.rows.map(([, bottom]) => bottom) }
 }
 
