@@ -186,7 +186,8 @@ function productFromTheLeft(g: GraphText, x: Node, W: Node, bias: Node | undefin
   return bias === undefined ? product : g.node('BiasAdd', [product, bias])
 }
 
-const plusNode = (g: GraphText, y: Node, onto: Node | undefined): Node =>
+/** y (+ what it is added onto). */
+export const plusNode = (g: GraphText, y: Node, onto: Node | undefined): Node =>
   onto === undefined ? y : g.node('AddV2', [onto, y])
 
 /** x [...,width] as rows [N,width]. */

@@ -10,7 +10,14 @@ import { isNativeCpu } from './native.js'
 export type Node = string
 
 /** TensorFlow's names of types. */
-const TYPES = { float32: 'DT_FLOAT', int32: 'DT_INT32', float16: 'DT_HALF', bfloat16: 'DT_BFLOAT16' } as const
+const TYPES = {
+  float32: 'DT_FLOAT',
+  int32: 'DT_INT32',
+  int64: 'DT_INT64',
+  bool: 'DT_BOOL',
+  float16: 'DT_HALF',
+  bfloat16: 'DT_BFLOAT16',
+} as const
 
 type Attribute = keyof typeof TYPES | boolean | number | { readonly text: string }
 
