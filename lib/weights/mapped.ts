@@ -19,13 +19,13 @@ export function mappedTensor(file: RandomAccessFile, tensor: PlacedTensor): tf.T
   const { dtype, shape, begin, byteLength } = tensor
   const half = dtype === 'F16' || dtype === 'BF16' ? halves[dtype] : undefined
   const words = byteLength / 4
-  const [first, end] = [begin / 4, begin / 4 + words]
-  const fits = Number.isInteger(first) && Number.isInteger(words) && words > 0 && end < 2 ** 31
+  const first = begin / 4
+  const fits = Number.isInteger(first) && Number.isInteger(words) && words > 0 && first + words < 2 ** 31
   const op = nativeOp()
   if (!op || !file.path || !fits || !(half || dtype === 'F32')) return undefined
   const path = file.path()
   return tf.tidy(() => {
-    const mapped = upTo(op, end, path)
+    const mapped = asTensor(op, path, Math.floor(file.size / 4))
     if (!mapped) return undefined
     const place = [first, words].map((n) => tf.tensor1d([n], 'int32'))
     const part = op('Slice', { T: 'float32', Index: 'int32' }, [mapped, ...place])
@@ -34,8 +34,8 @@ export function mappedTensor(file: RandomAccessFile, tensor: PlacedTensor): tf.T
   })
 }
 
-/** The first words of a file, or undefined where its file system maps none. */
-function upTo(op: NativeOp, words: number, path: string): tf.Tensor | undefined {
+/** The words of a file, or undefined where its file system maps none. */
+function asTensor(op: NativeOp, path: string, words: number): tf.Tensor | undefined {
   try {
     return op('ImmutableConst', { dtype: 'float32', shape: [words], memory_region_name: path }, [])
   } catch {

@@ -1,5 +1,5 @@
 /** Tensors of a mapped file: those that are read, wherever they lie, and theirs alone. */
-import { appendFile, rename, rm, writeFile } from 'node:fs/promises'
+import { appendFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { isNativeCpu } from '../../../lib/ops/native.js'
@@ -81,6 +81,22 @@ describe('lib/weights/mapped', () => {
       })
     })
   }
+
+  it('maps a file of any name, through a link too', async function () {
+    if (!native()) this.skip()
+    const name = 'a folder/мódel λ: 1%.safetensors'
+    await withFolder({ [name]: fileOf({ w: ['F32', [5]] }, numbers) }, async (folder) => {
+      await symlink(`${folder}/${name}`, `${folder}/link.safetensors`)
+      const source = await folderSource(folder)
+      for (const one of [name, 'link.safetensors']) {
+        const file = await SafetensorsFile.open(await source.open(one))
+        const mapped = file.map('w')!
+        expect(mapped.dataSync()).to.deep.equal(floats.slice(0, 5))
+        mapped.dispose()
+        await file.close()
+      }
+    })
+  })
 
   it('leaves to be read what cannot be mapped: other types, odd places and counts, nothing, files in memory', async () => {
     const odd = { a: ['F16', [3]], b: ['F16', [4]], c: ['I32', [2]], d: ['F64', [2]], none: ['F32', [0, 5]] } as const
