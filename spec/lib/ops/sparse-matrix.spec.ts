@@ -7,17 +7,17 @@ import { expectClose, tolerances } from '../../support/close.js'
 import { normalTensor } from '../../support/slope.js'
 
 describe('lib/ops/sparse-matrix', () => {
-  for (const [what, threshold] of [
-    ['no', -Infinity],
-    ['some', 0],
-    ['most', 2],
-    ['all', Infinity],
+  for (const [what, threshold, inputs] of [
+    ['no', -Infinity, 40],
+    ['some', 0, 40],
+    ['most', 2.6, 640], // all but one in two hundred
+    ['all', Infinity, 640],
   ] as const) {
-    for (const positions of [1, 32, 33]) {
+    for (const positions of [1, 256, 257]) {
       it(`multiplies ${positions} rows of which ${what} numbers are zero, with the gradient of the plain matrix`, () => {
         tf.tidy(() => {
-          const value = normalTensor([40, 6], 1) as tf.Tensor2D
-          const drawn = normalTensor([1, positions, 40], 2)
+          const value = normalTensor([inputs, 6], 1).div<tf.Tensor2D>(Math.sqrt(inputs)) // products of size 1
+          const drawn = normalTensor([1, positions, inputs], 2)
           const x = tf.where(drawn.greater(threshold), drawn, tf.zerosLike(drawn))
           const [b, dy] = [normalTensor([6], 3), normalTensor([1, positions, 6], 4)]
           const [sparse, plain] = [new SparseRowsMatrix(value), new Matrix(value)]
@@ -32,12 +32,17 @@ describe('lib/ops/sparse-matrix', () => {
     }
   }
 
-  it('multiplies one row that holds NaN or a negative number by all that it meets', () => {
+  it('multiplies a row of few numbers by what it meets, also NaN and negative ones, beside any other row', () => {
     tf.tidy(() => {
-      const W = new SparseRowsMatrix(normalTensor([4, 3], 1) as tf.Tensor2D)
-      const row = (...numbers: number[]) => W.times(tf.tensor2d([numbers])).dataSync()
-      expectClose(row(0, -2, 0, 0), W.value.slice([1, 0], [1, 3]).mul(-2), 0)
-      expect([...row(0, NaN, 1, 0)]).to.deep.equal([NaN, NaN, NaN])
+      const W = new SparseRowsMatrix(normalTensor([640, 3], 1) as tf.Tensor2D)
+      const row = (numbers: Record<number, number>) => Array.from({ length: 640 }, (_, i) => numbers[i] ?? 0)
+      const times = (...rows: number[][]) => W.times(tf.tensor2d(rows)).arraySync() as number[][]
+      const [two, nan, none, many] = [row({ 3: -2, 600: 0.5 }), row({ 5: NaN, 6: 1 }), row({}), Array(640).fill(1)]
+      const expected = W.value.gather([3, 600]).mul([[-2], [0.5]]).sum(0) // prettier-ignore
+      const alone = times(two)[0]!
+      expectClose(alone, expected, tolerances.op)
+      expect(times(two, nan, none)).to.deep.equal([alone, [NaN, NaN, NaN], [0, 0, 0]])
+      expectClose(times(many, two, none)[1]!, expected, tolerances.op)
       W.dispose()
     })
   })
