@@ -5,17 +5,9 @@
 import { answerRanks, bars, directionAblation, directionDfa, directionDla, directLogitAttribution } from 'tfjs-lens'
 import { histogram, latentPeaks, latentsAt, loadData, logitBoosts, logprobBoosts, lossesUnder } from 'tfjs-lens'
 import { meanActivation, meanInterval, Notebook, peakExamples, pearson, pocketText, positionAblation } from 'tfjs-lens'
-import {
-  positionsAt,
-  rareTokens,
-  reconstructionLoss,
-  scatter,
-  Table,
-  tokenCounts,
-  tokenLabel,
-  topDirections,
-} from 'tfjs-lens'
-import { topDirectionsTable, visibleToken, withoutError, withoutLatents, withReplaced, type Result } from 'tfjs-lens'
+import { positionsAt, rareTokens, reconstructionLoss, scatter, Table, tokenCounts, tokenLabel } from 'tfjs-lens'
+import { topDirections, topDirectionsTable, visibleToken, withoutError, withoutLatents, withReplaced } from 'tfjs-lens'
+import type { Result } from 'tfjs-lens'
 import { count, hookOption, loadSaes, research, researchModel, type ResearchOptions } from './setup/research.js'
 
 const options = research('closing-quotes', {

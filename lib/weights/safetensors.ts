@@ -1,6 +1,6 @@
 /** Reading and writing safetensors files: tensors by name, in chunks, straight into float32 or int32 values. */
-import { ArgumentError, FileError, ShapeError } from '../errors.js'
 import type * as tf from '@tensorflow/tfjs'
+import { ArgumentError, FileError, ShapeError } from '../errors.js'
 import { didYouMean } from '../nearest.js'
 import { mappedTensor } from './mapped.js'
 import { readTensor, type HostTensor } from './read-tensor.js'
