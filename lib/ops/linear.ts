@@ -183,7 +183,7 @@ const fromTheRight: Forms = {
 
 function productFromTheLeft(g: GraphText, x: Node, W: Node, bias: Node | undefined): Node {
   const product = g.transpose(g.product(W, x, { transposeB: true }), [1, 0])
-  return bias === undefined ? product : g.node('BiasAdd', [product, bias])
+  return g.biased(product, bias)
 }
 
 /** y (+ what it is added onto). */

@@ -58,8 +58,8 @@ export class GraphText {
     return this.#constant('DT_INT32', `tensor_shape { dim { size: ${values.length} } } ${list}`)
   }
 
-  /** The number of an axis. */
-  axis(i: number): Node {
+  /** int32 []: an axis, say. */
+  integer(i: number): Node {
     return this.#constant('DT_INT32', `tensor_shape {} int_val: ${i}`)
   }
 
@@ -73,7 +73,7 @@ export class GraphText {
   /** A shape out of sizes, int32. */
   shape(...parts: readonly (Node | readonly number[])[]): Node {
     const nodes = parts.map((part) => (typeof part === 'string' ? part : this.integers(part)))
-    return this.node('ConcatV2', [...nodes, this.axis(0)], { N: nodes.length, T: 'int32', Tidx: 'int32' })
+    return this.node('ConcatV2', [...nodes, this.integer(0)], { N: nodes.length, T: 'int32', Tidx: 'int32' })
   }
 
   reshape(x: Node, shape: Node): Node {
@@ -91,13 +91,13 @@ export class GraphText {
   /** Parts of these widths along the last axis. */
   split(x: Node, widths: readonly number[]): Node[] {
     const attributes = { T: 'float32', Tlen: 'int32', num_split: widths.length } as const
-    const parts = this.node('SplitV', [x, this.integers(widths), this.axis(-1)], attributes)
+    const parts = this.node('SplitV', [x, this.integers(widths), this.integer(-1)], attributes)
     return widths.map((_, i) => `${parts}:${i}`)
   }
 
   /** Side by side along an axis. */
   join(parts: readonly Node[], axis = -1): Node {
-    return this.node('ConcatV2', [...parts, this.axis(axis)], { N: parts.length, T: 'float32', Tidx: 'int32' })
+    return this.node('ConcatV2', [...parts, this.integer(axis)], { N: parts.length, T: 'float32', Tidx: 'int32' })
   }
 
   /** Of the numbers of the last axis, which stays with one. */
@@ -114,7 +114,12 @@ export class GraphText {
     const product = this.oneDnn
       ? this.node('_MklMatMul', [a, b], { ...attributes, ...ONE_DNN })
       : this.node('MatMul', [a, b], attributes)
-    return bias === undefined ? product : this.node('BiasAdd', [product, bias])
+    return this.biased(product, bias)
+  }
+
+  /** Rows, each with a bias added where there is one. */
+  biased(rows: Node, bias: Node | undefined): Node {
+    return bias === undefined ? rows : this.node('BiasAdd', [rows, bias])
   }
 
   /** a · b over the last two axes, one product for each of the others. `large` ones are oneDNN's if it is there. */

@@ -4,8 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs'
 
-/** A truth, a type, a shape, or a path. */
-type Attributes = Readonly<Record<string, boolean | 'float32' | 'int32' | readonly number[] | string>>
+/** A type, a shape, or a text. */
+type Attributes = Readonly<Record<string, 'float32' | readonly number[] | { readonly text: string }>>
 
 /** An op by TensorFlow's name: attributes, inputs → its output, which the caller owns. */
 export type NativeOp = (name: string, attributes: Attributes, inputs: readonly tf.Tensor[]) => tf.Tensor
@@ -13,14 +13,12 @@ export type NativeOp = (name: string, attributes: Attributes, inputs: readonly t
 interface Attribute {
   readonly name: string
   readonly type: number
-  readonly value: boolean | number | string | readonly number[]
+  readonly value: number | readonly number[] | string
 }
 
 /** What of the native backend is used: tfjs-node's NodeJSKernelBackend. */
 interface NativeBackend {
-  readonly binding: Readonly<
-    Record<`TF_ATTR_${'BOOL' | 'SHAPE' | 'STRING' | 'TYPE'}` | 'TF_FLOAT' | 'TF_INT32', number>
-  >
+  readonly binding: Readonly<Record<'TF_ATTR_SHAPE' | 'TF_ATTR_STRING' | 'TF_ATTR_TYPE' | 'TF_FLOAT', number>>
   readonly isUsingGpuDevice: boolean
   executeSingleOutput(name: string, attributes: Attribute[], inputs: readonly tf.Tensor[]): tf.Tensor
 }
@@ -34,12 +32,11 @@ export function isNativeCpu(): boolean {
 export function nativeOp(): NativeOp | undefined {
   if (!isNativeCpu()) return undefined
   const backend = tf.backend() as unknown as NativeBackend
-  const { TF_ATTR_BOOL, TF_ATTR_SHAPE, TF_ATTR_STRING, TF_ATTR_TYPE, TF_FLOAT, TF_INT32 } = backend.binding
+  const { TF_ATTR_SHAPE, TF_ATTR_STRING, TF_ATTR_TYPE, TF_FLOAT } = backend.binding
   const attribute = (name: string, value: Attributes[string]): Attribute => {
-    if (typeof value === 'boolean') return { name, type: TF_ATTR_BOOL, value }
     if (value === 'float32') return { name, type: TF_ATTR_TYPE, value: TF_FLOAT }
-    if (value === 'int32') return { name, type: TF_ATTR_TYPE, value: TF_INT32 }
-    return { name, type: typeof value === 'string' ? TF_ATTR_STRING : TF_ATTR_SHAPE, value }
+    if ('text' in value) return { name, type: TF_ATTR_STRING, value: value.text }
+    return { name, type: TF_ATTR_SHAPE, value }
   }
   return (name, attributes, inputs) => {
     const list = Object.entries(attributes).map(([key, value]) => attribute(key, value))

@@ -1,8 +1,7 @@
 /** A frozen matrix whose rows are wanted for few columns of what is multiplied: latents, of which most are zero. */
-import type * as tf from '@tensorflow/tfjs'
-import { Matrix, overRows, plus, plusNode, productForms, rowsOf, type Factor } from './linear.js'
+import { Matrix, plusNode, productForms, type Factor } from './linear.js'
 import type { GraphText, Node } from './native-graph.js'
-import { isNativeCpu, nativeOp } from './native.js'
+import { isNativeCpu } from './native.js'
 import type { Forms } from './own-gradient.js'
 
 /** Rows from which on `SparseMatMul`, which looks at the whole matrix whatever meets it, is the faster way. */
@@ -11,21 +10,8 @@ const MANY = 257
 /** As `Matrix`, for rows that are mostly zeros: on the native backend zeros cost next to nothing. */
 export class SparseRowsMatrix extends Matrix {
   override factor(rows: number): Factor {
-    return isNativeCpu() ? { form: sparseForms(this.shape), tensor: this.value } : super.factor(rows)
-  }
-
-  override times(x: tf.Tensor, b?: tf.Tensor): tf.Tensor {
-    const native = nativeOp()
-    if (!native || rowsOf(x) < MANY) return super.times(x, b)
-    const attributes = {
-      transpose_a: false,
-      transpose_b: false,
-      a_is_sparse: true,
-      b_is_sparse: false,
-      Ta: 'float32',
-      Tb: 'float32',
-    } as const
-    return overRows(x, (rows) => plus(native('SparseMatMul', attributes, [rows, this.value]) as tf.Tensor2D, b))
+    if (!isNativeCpu()) return super.factor(rows)
+    return { form: rows < MANY ? byNumbers(this.shape) : byBlocks, tensor: this.value }
   }
 }
 
@@ -33,7 +19,7 @@ export class SparseRowsMatrix extends Matrix {
 const SPARSE = 64
 
 /** x [N,in] · W (+ b, + what it is added onto), by the numbers of x that are not zero, row by row. */
-const sparseForms = ([inputs, outputs]: readonly [number, number]): Forms => ({
+const byNumbers = ([inputs, outputs]: readonly [number, number]): Forms => ({
   key: `sparse ${inputs}, ${outputs}`,
   plain: productForms.plain,
   graph(g, x, W, b, onto) {
@@ -48,12 +34,23 @@ const sparseForms = ([inputs, outputs]: readonly [number, number]): Forms => ({
     const sparse = g.node('DenseToCSRSparseMatrix', [rows.few, either(places, 'int64').few])
     const products = [g.product(rows.many, columns.many), g.node('SparseMatrixMatMul', [sparse, columns.few])]
     const product = g.node('Merge', products, { T: 'float32', N: 2 })
-    return plusNode(g, b === undefined ? product : g.node('BiasAdd', [product, b]), onto)
+    return plusNode(g, g.biased(product, b), onto)
   },
 })
+
+/** The same by `SparseMatMul`, which skips the zeros of a block of rows. */
+const byBlocks: Forms = {
+  key: 'sparse, of many rows',
+  plain: productForms.plain,
+  graph(g, x, W, b, onto) {
+    const types = { Ta: 'float32', Tb: 'float32', a_is_sparse: true, b_is_sparse: false } as const
+    const product = g.node('SparseMatMul', [x!, W!], { ...types, transpose_a: false, transpose_b: false })
+    return plusNode(g, g.biased(product, b), onto)
+  },
+}
 
 const sizeOf = (g: GraphText, x: Node, T: 'float32' | 'int64'): Node => g.node('Size', [x], { T, out_type: 'int32' })
 
 /** Whether a < b / by, of whole numbers. */
 const isBelow = (g: GraphText, a: Node, b: Node, by: number): Node =>
-  g.node('Less', [a, g.node('FloorDiv', [b, g.axis(by)], { T: 'int32' })], { T: 'int32' })
+  g.node('Less', [a, g.node('FloorDiv', [b, g.integer(by)], { T: 'int32' })], { T: 'int32' })

@@ -2,13 +2,14 @@
 import * as tf from '@tensorflow/tfjs'
 import { runGraph } from '../ops/native-graph.js'
 import { nativeOp, type NativeOp } from '../ops/native.js'
+import type { Dtype } from './dtypes.js'
 import type { PlacedTensor } from './safetensors-header.js'
 import type { RandomAccessFile } from './source.js'
 
 /** TensorFlow hands out a part of a tensor that begins at such a multiple of bytes without copying it. */
 const SHARED = 64
 
-const halves = { F16: 'float16', BF16: 'bfloat16' } as const
+const halves: { readonly [T in Dtype]?: 'float16' | 'bfloat16' } = { F16: 'float16', BF16: 'bfloat16' }
 
 /**
  * A tensor of a file that lies on this machine, as float32, on the native backend; the caller owns it. Undefined where it
@@ -17,9 +18,8 @@ const halves = { F16: 'float16', BF16: 'bfloat16' } as const
  */
 export function mappedTensor(file: RandomAccessFile, tensor: PlacedTensor): tf.Tensor | undefined {
   const { dtype, shape, begin, byteLength } = tensor
-  const half = dtype === 'F16' || dtype === 'BF16' ? halves[dtype] : undefined
-  const words = byteLength / 4
-  const first = begin / 4
+  const half = halves[dtype]
+  const [first, words] = [begin / 4, byteLength / 4]
   const fits = Number.isInteger(first) && Number.isInteger(words) && words > 0 && first + words < 2 ** 31
   const op = nativeOp()
   if (!op || !file.path || !fits || !(half || dtype === 'F32')) return undefined
@@ -27,17 +27,20 @@ export function mappedTensor(file: RandomAccessFile, tensor: PlacedTensor): tf.T
   return tf.tidy(() => {
     const mapped = asTensor(op, path, Math.floor(file.size / 4))
     if (!mapped) return undefined
-    const place = [first, words].map((n) => tf.tensor1d([n], 'int32'))
-    const part = op('Slice', { T: 'float32', Index: 'int32' }, [mapped, ...place])
+    const part = mapped.slice(first, words)
     if (half) return widened(part, half)?.reshape([...shape])
     return (begin % SHARED === 0 ? op('DeepCopy', { T: 'float32' }, [part]) : part).reshape([...shape])
   })
 }
 
 /** The words of a file, or undefined where its file system maps none. */
-function asTensor(op: NativeOp, path: string, words: number): tf.Tensor | undefined {
+function asTensor(op: NativeOp, path: string, words: number): tf.Tensor1D | undefined {
   try {
-    return op('ImmutableConst', { dtype: 'float32', shape: [words], memory_region_name: path }, [])
+    return op(
+      'ImmutableConst',
+      { dtype: 'float32', shape: [words], memory_region_name: { text: path } },
+      [],
+    ) as tf.Tensor1D
   } catch {
     return undefined
   }

@@ -7,6 +7,33 @@ import { expectClose, tolerances } from '../../support/close.js'
 import { normalTensor } from '../../support/slope.js'
 
 describe('lib/ops/sparse-matrix', () => {
+  /** The product and its gradient are those of the plain matrix; numbers up to the threshold are zeros. */
+  function expectProducts(value: tf.Tensor2D, drawn: tf.Tensor3D, threshold: number): void {
+    const x = tf.where(drawn.greater(threshold), drawn, tf.zerosLike(drawn))
+    const [batch, positions] = drawn.shape
+    const [b, dy] = [normalTensor([6], 3), normalTensor([batch, positions, 6], 4)]
+    const [sparse, plain] = [new SparseRowsMatrix(value), new Matrix(value)]
+    expectClose(linear(x, sparse, b), linear(x, plain, b), tolerances.op)
+    expectClose(linear(x, sparse), linear(x, plain), tolerances.op)
+    const gradient = (W: Matrix) => tf.grad((v) => linear(v, W))(x, dy)
+    expectClose(gradient(sparse), gradient(plain), 0)
+    sparse.dispose()
+    plain.dispose()
+  }
+
+  for (const [what, threshold] of [
+    ['no', -Infinity],
+    ['some', 0],
+    ['most', 2],
+    ['all', Infinity],
+  ] as const) {
+    it(`multiplies rows of which ${what} numbers are zero, with the gradient of the plain matrix`, () => {
+      tf.tidy(() => {
+        expectProducts(normalTensor([40, 6], 1) as tf.Tensor2D, normalTensor([2, 5, 40], 2) as tf.Tensor3D, threshold)
+      })
+    })
+  }
+
   for (const [what, threshold, inputs] of [
     ['no', -Infinity, 40],
     ['some', 0, 40],
@@ -14,19 +41,10 @@ describe('lib/ops/sparse-matrix', () => {
     ['all', Infinity, 640],
   ] as const) {
     for (const positions of [1, 256, 257]) {
-      it(`multiplies ${positions} rows of which ${what} numbers are zero, with the gradient of the plain matrix`, () => {
+      it(`does so for ${positions} of which ${what} numbers are zero`, () => {
         tf.tidy(() => {
           const value = normalTensor([inputs, 6], 1).div<tf.Tensor2D>(Math.sqrt(inputs)) // products of size 1
-          const drawn = normalTensor([1, positions, inputs], 2)
-          const x = tf.where(drawn.greater(threshold), drawn, tf.zerosLike(drawn))
-          const [b, dy] = [normalTensor([6], 3), normalTensor([1, positions, 6], 4)]
-          const [sparse, plain] = [new SparseRowsMatrix(value), new Matrix(value)]
-          expectClose(linear(x, sparse, b), linear(x, plain, b), tolerances.op)
-          expectClose(linear(x, sparse), linear(x, plain), tolerances.op)
-          const gradient = (W: Matrix) => tf.grad((v) => linear(v, W))(x, dy)
-          expectClose(gradient(sparse), gradient(plain), 0)
-          sparse.dispose()
-          plain.dispose()
+          expectProducts(value, normalTensor([1, positions, inputs], 2) as tf.Tensor3D, threshold)
         })
       })
     }

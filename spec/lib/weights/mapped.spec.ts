@@ -44,11 +44,9 @@ const floats = Float32Array.from({ length: 4096 }, seededRandom(7))
 const numbers = new Uint8Array(floats.buffer)
 
 describe('lib/weights/mapped', () => {
-  const native = () => isNativeCpu()
-
   for (const beyond of [0, 4, 8, 16, 32, 40]) {
     it(`gives float32 numbers ${beyond} bytes beyond a multiple of 64 as they are read, and keeps its own`, async function () {
-      if (!native()) this.skip()
+      if (!isNativeCpu()) this.skip()
       const bytes = fileOf({ a: ['F32', [16]], b: ['F32', [2, 3, 4]], c: ['F32', [1000]] }, numbers, beyond)
       const zeroed = bytes.slice().fill(0, bytes.length - 4 * (16 + 24 + 1000))
       await withFile(bytes, async (file, path) => {
@@ -68,7 +66,7 @@ describe('lib/weights/mapped', () => {
 
   for (const dtype of ['F16', 'BF16'] as const) {
     it(`gives every number that ${dtype} has as float32`, async function () {
-      if (!native()) this.skip()
+      if (!isNativeCpu()) this.skip()
       const all = new Uint8Array(Uint16Array.from({ length: 2 ** 16 }, (_, i) => i).buffer)
       await withFile(fileOf({ w: [dtype, [256, 256]] }, all), async (file) => {
         const mapped = file.map('w')!
@@ -83,7 +81,7 @@ describe('lib/weights/mapped', () => {
   }
 
   it('maps a file of any name, through a link too', async function () {
-    if (!native()) this.skip()
+    if (!isNativeCpu()) this.skip()
     const name = 'a folder/мódel λ: 1%.safetensors'
     await withFolder({ [name]: fileOf({ w: ['F32', [5]] }, numbers) }, async (folder) => {
       await symlink(`${folder}/${name}`, `${folder}/link.safetensors`)
@@ -109,14 +107,14 @@ describe('lib/weights/mapped', () => {
   })
 
   it('leaves all to be read on another backend', async function () {
-    if (native()) this.skip()
+    if (isNativeCpu()) this.skip()
     await withFile(fileOf({ w: ['F32', [4]] }, numbers), async (file) => {
       expect(file.map('w')).to.equal(undefined)
     })
   })
 
   it('refuses a file that is not the one that was opened', async function () {
-    if (!native()) this.skip()
+    if (!isNativeCpu()) this.skip()
     const bytes = fileOf({ w: ['F32', [4]] }, numbers)
     const changes: ((path: string) => Promise<void>)[] = [
       (path) => appendFile(path, 'more'),
