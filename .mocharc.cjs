@@ -1,4 +1,4 @@
-/** Mocha runs every spec, or those that are named: `npx mocha spec/lib/backend.spec.ts`. What `--ignore` names is none. */
+/** Mocha runs every spec, or those that are named: `npx mocha spec/lib/backend/backend.spec.ts`. What `--ignore` names is none. */
 const named = process.argv.some(
   (argument, i) => /\.(spec|long)\.ts/.test(argument) && process.argv[i - 1] !== '--ignore',
 )

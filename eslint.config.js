@@ -2,7 +2,7 @@ import js from '@eslint/js'
 import ts from 'typescript-eslint'
 
 export default ts.config(
-  { ignores: ['dist/', 'out/', 'spec/reference/', 'spec/bench/', 'models/pocket/', 'saes/pocket/'] },
+  { ignores: ['dist/', 'out/', 'spec/reference/', 'models/pocket/', 'saes/pocket/'] },
   js.configs.recommended,
   ...ts.configs.recommended,
   {

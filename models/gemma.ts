@@ -1,11 +1,11 @@
 /**
  * Gemma, the first (Gemma team 2024, arXiv:2403.08295): norms multiply by 1 + weight, the embedding is scaled by √D.
- * The forward pass and its hook points: lib/decoder.ts.
+ * The forward pass and its hook points: lib/transformer/decoder.ts.
  */
 import * as tf from '@tensorflow/tfjs'
-import type { Architecture, TensorReader } from '../lib/architecture.js'
-import { ConfigReader } from '../lib/config-reader.js'
-import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/decoder-config.js'
+import type { Architecture, TensorReader } from '../lib/transformer/architecture.js'
+import { ConfigReader } from '../lib/transformer/config-reader.js'
+import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/transformer/decoder-config.js'
 import {
   blockMatrices,
   decoderAnatomy,
@@ -15,10 +15,10 @@ import {
   decoderPoints,
   decoderTensors,
   EMBEDDING,
-} from '../lib/decoder.js'
+} from '../lib/transformer/decoder.js'
 import { activationNames, type ActivationName } from '../lib/ops/activations.js'
 import { collectTensors, onePlus, type Wanted } from '../lib/weights/collect.js'
-import { roundedTo } from '../lib/weights/dtypes.js'
+import { roundedTo } from '../lib/weights/formats/dtypes.js'
 import { packedWeight, packQueries } from '../lib/weights/packed.js'
 import { rmsNormDependsOn, type NamedTensors } from '../lib/weights/process.js'
 

@@ -5,9 +5,9 @@
  * Axes: B batch · P position · D d_model · H heads · G key/value heads · K d_head · M d_mlp · V vocabulary
  */
 import * as tf from '@tensorflow/tfjs'
-import type { Architecture, ForwardInput, TensorReader } from '../lib/architecture.js'
-import { ConfigReader } from '../lib/config-reader.js'
-import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/decoder-config.js'
+import type { Architecture, ForwardInput, TensorReader } from '../lib/transformer/architecture.js'
+import { ConfigReader } from '../lib/transformer/config-reader.js'
+import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/transformer/decoder-config.js'
 import {
   blockMatrices,
   decoderAnatomy,
@@ -19,19 +19,19 @@ import {
   embedded,
   layerAttention,
   layerMlp,
-} from '../lib/decoder.js'
-import { ConfigError } from '../lib/errors.js'
-import type { At, HookPoint } from '../lib/hooks.js'
-import { joinPast } from '../lib/kv-cache.js'
+} from '../lib/transformer/decoder.js'
+import { ConfigError } from '../lib/errors/errors.js'
+import type { At, HookPoint } from '../lib/core/hooks.js'
+import { joinPast } from '../lib/transformer/kv-cache.js'
 import { activationNames, softCap } from '../lib/ops/activations.js'
 import { causalMask } from '../lib/ops/attention.js'
 import { gatedMlp } from '../lib/ops/gated-mlp.js'
 import { groupedAttention, type AttentionFrame } from '../lib/ops/grouped-attention.js'
 import { rmsNorm } from '../lib/ops/rms-norm.js'
 import { rotaryTables } from '../lib/ops/rotary.js'
-import { unembed } from '../lib/unembed.js'
+import { unembed } from '../lib/transformer/unembed.js'
 import { collectTensors, onePlus, type Wanted } from '../lib/weights/collect.js'
-import { roundedTo } from '../lib/weights/dtypes.js'
+import { roundedTo } from '../lib/weights/formats/dtypes.js'
 import { packedWeight, packQueries } from '../lib/weights/packed.js'
 import { rmsNormDependsOn, type NamedTensors } from '../lib/weights/process.js'
 import type { Weights } from '../lib/weights/weights.js'

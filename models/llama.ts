@@ -1,10 +1,10 @@
 /**
  * Llama (Touvron et al. 2023, arXiv:2302.13971; Llama 3 herd of models, arXiv:2407.21783), of which SmolLM and TinyLlama
- * are. The forward pass and its hook points: lib/decoder.ts.
+ * are. The forward pass and its hook points: lib/transformer/decoder.ts.
  */
-import type { Architecture, TensorReader } from '../lib/architecture.js'
-import { ConfigReader } from '../lib/config-reader.js'
-import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/decoder-config.js'
+import type { Architecture, TensorReader } from '../lib/transformer/architecture.js'
+import { ConfigReader } from '../lib/transformer/config-reader.js'
+import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/transformer/decoder-config.js'
 import {
   blockMatrices,
   decoderAnatomy,
@@ -13,7 +13,7 @@ import {
   decoderForward,
   decoderPoints,
   decoderTensors,
-} from '../lib/decoder.js'
+} from '../lib/transformer/decoder.js'
 import { activationNames } from '../lib/ops/activations.js'
 import { collectTensors, type Wanted } from '../lib/weights/collect.js'
 import { packedWeight, packQueries } from '../lib/weights/packed.js'

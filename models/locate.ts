@@ -1,10 +1,10 @@
 /** Where a model's files are: in the package, in a folder, or on the Hugging Face hub. */
 import { stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { ArgumentError } from '../lib/errors.js'
-import { didYouMean } from '../lib/nearest.js'
+import { ArgumentError } from '../lib/errors/errors.js'
+import { didYouMean } from '../lib/errors/nearest.js'
 import { readTokenizer, type BuildTokenizer } from '../lib/tokens/load.js'
-import { hubSource, type HubSourceOptions } from '../lib/weights/hub.js'
+import { hubSource, type HubSourceOptions } from '../lib/weights/hub/hub.js'
 import { folderSource, type Source } from '../lib/weights/source.js'
 
 /** Names of the model that comes with the package. */

@@ -1,11 +1,11 @@
 /**
  * Qwen2 and Qwen2.5 (Yang et al. 2024, arXiv:2407.10671): queries, keys and values have biases.
- * The forward pass and its hook points: lib/decoder.ts.
+ * The forward pass and its hook points: lib/transformer/decoder.ts.
  */
 import * as tf from '@tensorflow/tfjs'
-import type { Architecture, TensorReader } from '../lib/architecture.js'
-import { ConfigReader } from '../lib/config-reader.js'
-import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/decoder-config.js'
+import type { Architecture, TensorReader } from '../lib/transformer/architecture.js'
+import { ConfigReader } from '../lib/transformer/config-reader.js'
+import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/transformer/decoder-config.js'
 import {
   blockMatrices,
   decoderAnatomy,
@@ -14,7 +14,7 @@ import {
   decoderForward,
   decoderPoints,
   decoderTensors,
-} from '../lib/decoder.js'
+} from '../lib/transformer/decoder.js'
 import { activationNames } from '../lib/ops/activations.js'
 import { collectTensors, type Wanted } from '../lib/weights/collect.js'
 import { packedWeight, packQueries } from '../lib/weights/packed.js'

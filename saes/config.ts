@@ -1,6 +1,6 @@
 /** What an SAE's cfg.json says, in one shape for every version of SAELens that wrote it. */
-import { ConfigReader } from '../lib/config-reader.js'
-import { ConfigError } from '../lib/errors.js'
+import { ConfigReader } from '../lib/transformer/config-reader.js'
+import { ConfigError } from '../lib/errors/errors.js'
 import { brief } from '../lib/weights/untrusted.js'
 import type { ProcessingFlags } from '../lib/weights/process.js'
 

@@ -1,7 +1,7 @@
 /** Whether an SAE belongs to a model: hook point, width, and the weight processing it was trained on. */
-import { MismatchError } from '../lib/errors.js'
-import { checkHookName } from '../lib/hooks.js'
-import type { ModelFacts } from '../lib/splice.js'
+import { MismatchError } from '../lib/errors/errors.js'
+import { checkHookName } from '../lib/core/hooks.js'
+import type { ModelFacts } from '../lib/core/splice.js'
 import type { ProcessingFlags } from '../lib/weights/process.js'
 import type { SaeConfig } from './config.js'
 

@@ -1,6 +1,6 @@
 /** Rewrites of an SAE's weights that change what its latents' activations mean, not what it computes. Each gives a new SAE. */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError, MismatchError } from '../lib/errors.js'
+import { ArgumentError, MismatchError } from '../lib/errors/errors.js'
 import type { SaeConfig } from './config.js'
 import type { Sae, SaeArgs } from './sae.js'
 

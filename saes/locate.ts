@@ -2,14 +2,14 @@
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ArgumentError } from '../lib/errors.js'
-import { didYouMean } from '../lib/nearest.js'
-import { hubSource, type HubSourceOptions } from '../lib/weights/hub.js'
+import { ArgumentError } from '../lib/errors/errors.js'
+import { didYouMean } from '../lib/errors/nearest.js'
+import { hubSource, type HubSourceOptions } from '../lib/weights/hub/hub.js'
 import { folderSource, type Source } from '../lib/weights/source.js'
 import { brief } from '../lib/weights/untrusted.js'
 import type { SaeFacts } from './formats/sae-files.js'
-import type { Release } from './release.js'
-import { findInRelease, findRelease, inRepository, releaseNames } from './releases.js'
+import type { Release } from './releases/release.js'
+import { findInRelease, findRelease, inRepository, releaseNames } from './releases/releases.js'
 
 export interface LocatedSae {
   /** What messages and results call the SAE. */

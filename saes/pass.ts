@@ -1,6 +1,6 @@
 /** One pass through an SAE: who listens, and how it reads its weights. D d_in · S latents. */
 import * as tf from '@tensorflow/tfjs'
-import { silent, type At } from '../lib/hooks.js'
+import { silent, type At } from '../lib/core/hooks.js'
 import { linear, plus, type LinearMap, type Matrix } from '../lib/ops/linear.js'
 import type { SaeWeights } from './sae-weights.js'
 

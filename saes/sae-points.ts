@@ -1,9 +1,9 @@
 /** Hook points inside an SAE, by the names SAELens gives them, and how a reconstruction takes a value's place. */
 import type * as tf from '@tensorflow/tfjs'
-import { ArgumentError } from '../lib/errors.js'
-import { silent, type At, type HookPoint } from '../lib/hooks.js'
+import { ArgumentError } from '../lib/errors/errors.js'
+import { silent, type At, type HookPoint } from '../lib/core/hooks.js'
 import { detached, straightThrough } from '../lib/ops/stop-gradient.js'
-import { outputPoint, type SpliceOptions } from '../lib/splice.js'
+import { outputPoint, type SpliceOptions } from '../lib/core/splice.js'
 
 /** From the input to the reconstruction. */
 export const innerPoints: readonly HookPoint[] = [

@@ -1,6 +1,6 @@
 /** The weights of an SAE: tf variables found by name, and the transposes kept beside them. S latents. */
 import type * as tf from '@tensorflow/tfjs'
-import { ArgumentError, ShapeError } from '../lib/errors.js'
+import { ArgumentError, ShapeError } from '../lib/errors/errors.js'
 import { Matrix, WideMatrix } from '../lib/ops/linear.js'
 import { SparseRowsMatrix } from '../lib/ops/sparse-matrix.js'
 

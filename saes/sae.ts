@@ -3,10 +3,10 @@
  * and attached to a model with `withSaes`. Axes: B batch · P position · D d_in · S d_sae (latents)
  */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError, MismatchError, ShapeError } from '../lib/errors.js'
-import type { At } from '../lib/hooks.js'
+import { ArgumentError, MismatchError, ShapeError } from '../lib/errors/errors.js'
+import type { At } from '../lib/core/hooks.js'
 import { stopGradient } from '../lib/ops/stop-gradient.js'
-import type { Attachable, ModelFacts, Splice, SpliceOptions } from '../lib/splice.js'
+import type { Attachable, ModelFacts, Splice, SpliceOptions } from '../lib/core/splice.js'
 import type { SaeConfig } from './config.js'
 import { checkFits } from './fits.js'
 import { normalizeInput, type Normalized } from './normalization.js'

@@ -34,7 +34,8 @@ describe('structure', () => {
     const sound = {
       'lib/index.ts': "export * from '../models/index.js'\nexport { loadSae } from '../saes/index.js'",
       'lib/cli/ioi.ts': "const a = await import('../../analyses/index.js')",
-      'lib/backend.ts': "import wasm from '@tensorflow/tfjs-backend-wasm'\nconst tf = import('@tensorflow/tfjs-node')",
+      'lib/backend/backend.ts':
+        "import wasm from '@tensorflow/tfjs-backend-wasm'\nconst tf = import('@tensorflow/tfjs-node')",
       'lib/model.ts': "import * as tf from '@tensorflow/tfjs'\nimport type { Cache } from './cache.js'",
       'lib/cache.ts': "import { HookedModel } from './model.js'",
       'models/index.ts': "import { gpt2 } from './gpt2.js'\nimport { HookedModel } from '../lib/model.js'",
@@ -85,7 +86,7 @@ describe('structure', () => {
     'a backend package elsewhere': [
       'lib/a.ts',
       "import '@tensorflow/tfjs-node'",
-      '@tensorflow/tfjs-node, which only lib/backend.ts may',
+      '@tensorflow/tfjs-node, which only lib/backend/ may',
     ],
   }
   for (const [title, [path, text, fault]] of Object.entries(bad)) {

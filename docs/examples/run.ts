@@ -1,6 +1,6 @@
 /** Runs a script of this folder by its name: `npm run example -- ioi --out out/ioi`, or lists them all. DEBUG=1 shows where an error is from. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { didYouMean } from '../../lib/nearest.js'
+import { didYouMean } from '../../lib/errors/nearest.js'
 
 const here = new URL('.', import.meta.url)
 const names = readdirSync(here).flatMap((file) => (/^(?!run\b).*\.ts$/.test(file) ? [file.slice(0, -3)] : []))

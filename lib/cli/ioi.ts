@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Command } from 'commander'
-import { ArgumentError } from '../errors.js'
+import { ArgumentError } from '../errors/errors.js'
 
 const SAES = ['pocket-res/blocks.2.hook_resid_pre', 'pocket-z/blocks.2.hook_z', 'pocket-mlp/blocks.3.mlp.hook_post']
 
@@ -36,18 +36,18 @@ async function run(options: Options): Promise<void> {
   const seed = wholeNumber('seed', options.seed, 0)
   const top = wholeNumber('top', options.top)
   const [{ backendNotice, useBackend }, { loadModel }, { loadSae }, { ioiPrompts }] = await Promise.all([
-    import('../backend.js'),
+    import('../backend/backend.js'),
     import('../../models/index.js'),
     import('../../saes/index.js'),
-    import('../../analyses/ioi-prompts.js'),
+    import('../../analyses/prompts/ioi-prompts.js'),
   ])
   const [{ studyIoi }, { printStudy, studyPage }, { writePage }, { writeFileAtomic }, { NotebookResults }] =
     await Promise.all([
       import('./ioi/study.js'),
       import('./ioi/report.js'),
-      import('../report/page.js'),
-      import('../report/files.js'),
-      import('../report/notebook-results.js'),
+      import('../report/page/page.js'),
+      import('../files/write-atomic.js'),
+      import('../report/notebook/notebook-results.js'),
     ])
   console.error(backendNotice(await useBackend()))
   const model = await loadModel(options.model)

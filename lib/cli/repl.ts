@@ -50,7 +50,7 @@ async function feed(server: REPLServer, input: PassThrough): Promise<void> {
 
 /** Every name that is there at the prompt. */
 async function preload() {
-  const { backendNotice, useBackend } = await import('../backend.js')
+  const { backendNotice, useBackend } = await import('../backend/backend.js')
   console.error(`backend: ${backendNotice(await useBackend())}`)
   const tf = await import('@tensorflow/tfjs')
   const lens = await import('../index.js')

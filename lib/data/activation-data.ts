@@ -1,6 +1,6 @@
 /** Activations to train on or to measure, batch by batch, from a harvest on disk or straight from a model. N rows, D width. */
 import type * as tf from '@tensorflow/tfjs'
-import type { JsonObject } from '../report/json.js'
+import type { JsonObject } from '../report/result/json.js'
 import type { DataPosition } from './token-data.js'
 
 export interface ActivationBatch {

@@ -1,7 +1,7 @@
 /** Activations of one batch of tokens, in ordinary memory. N tokens that take part, D numbers each. */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError } from '../errors.js'
-import { chosenNames, type NameFilter } from '../hooks.js'
+import { ArgumentError } from '../errors/errors.js'
+import { chosenNames, type NameFilter } from '../core/hooks.js'
 import type { HookedModel } from '../model.js'
 import type { Tokens } from '../tokens/tokens.js'
 

@@ -1,7 +1,7 @@
 /** A file's bytes, read in chunks and cut at a separator: lines, or documents with a mark between them. */
 import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { FileError } from '../errors.js'
+import { FileError } from '../errors/errors.js'
 import type { RandomAccessFile } from '../weights/source.js'
 
 /** Bytes read at a time. */

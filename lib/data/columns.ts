@@ -1,6 +1,6 @@
 /** Which column of a data set holds its texts or token ids. */
-import { FileError } from '../errors.js'
-import { didYouMean } from '../nearest.js'
+import { FileError } from '../errors/errors.js'
+import { didYouMean } from '../errors/nearest.js'
 import { fewNames } from '../weights/untrusted.js'
 
 /** Names looked for, in this order: those of SAELens, then what some data sets have instead. */

@@ -1,7 +1,7 @@
 /** Which files of a folder or a hub repository are the data: by kind, configuration and split, as Hugging Face names them. */
 import path from 'node:path'
-import { FileError } from '../errors.js'
-import { didYouMean } from '../nearest.js'
+import { FileError } from '../errors/errors.js'
+import { didYouMean } from '../errors/nearest.js'
 import { fewNames } from '../weights/untrusted.js'
 
 export type FileKind = 'parquet' | 'jsonl' | 'txt'

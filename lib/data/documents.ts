@@ -1,5 +1,5 @@
 /** Documents one after the other, from whatever they lie in: the first step from a file to tokens. */
-import { TokenError } from '../errors.js'
+import { TokenError } from '../errors/errors.js'
 
 /** A text, or the ids of one that was tokenized before. */
 export type Document = string | readonly number[]

@@ -1,6 +1,6 @@
 /** Which tokens of a batch take part: padding never does, special tokens on request. */
-import { ArgumentError } from '../errors.js'
-import type { JsonObject } from '../report/json.js'
+import { ArgumentError } from '../errors/errors.js'
+import type { JsonObject } from '../report/result/json.js'
 import type { Tokenizer } from '../tokens/tokenizer.js'
 import type { TokenBatch } from './token-data.js'
 

@@ -2,9 +2,9 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import { FileError, MismatchError } from '../errors.js'
-import { writeFileAtomic } from '../report/files.js'
-import type { JsonObject, JsonValue } from '../report/json.js'
+import { FileError, MismatchError } from '../errors/errors.js'
+import { writeFileAtomic } from '../files/write-atomic.js'
+import type { JsonObject, JsonValue } from '../report/result/json.js'
 import { folderSource, readJson, type Source } from '../weights/source.js'
 import { brief, fewNames } from '../weights/untrusted.js'
 

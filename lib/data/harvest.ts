@@ -1,6 +1,6 @@
 /** `harvest`: activations of chosen hook points over a data set, written to disk in shards. B rows, P positions, N tokens. */
-import { ArgumentError } from '../errors.js'
-import type { NameFilter } from '../hooks.js'
+import { ArgumentError } from '../errors/errors.js'
+import type { NameFilter } from '../core/hooks.js'
 import type { HookedModel } from '../model.js'
 import { activationsAt, hookSites, type Site } from './activation-run.js'
 import { keeps, sitesOf, specialIds, type Exclude } from './excluded.js'

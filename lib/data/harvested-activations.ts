@@ -1,9 +1,9 @@
 /** A harvest read back as batches of activations, in order or mixed, in bounded memory. N rows, D width. */
-import { FileError, HookError } from '../errors.js'
-import { didYouMean } from '../nearest.js'
-import type { JsonObject } from '../report/json.js'
+import { FileError, HookError } from '../errors/errors.js'
+import { didYouMean } from '../errors/nearest.js'
+import type { JsonObject } from '../report/result/json.js'
 import { random } from '../stats/random.js'
-import { SafetensorsFile } from '../weights/safetensors.js'
+import { SafetensorsFile } from '../weights/formats/safetensors.js'
 import { folderSource, type Source } from '../weights/source.js'
 import { fewNames } from '../weights/untrusted.js'
 import type { ActivationBatch, ActivationData } from './activation-data.js'

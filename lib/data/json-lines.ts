@@ -1,6 +1,6 @@
 /** Documents of a JSON Lines file: one object a line, the text or the ids in one of its columns. */
-import { FileError } from '../errors.js'
-import { isJsonObject, parseJson } from '../weights/json-file.js'
+import { FileError } from '../errors/errors.js'
+import { isJsonObject, parseJson } from '../weights/formats/json-file.js'
 import type { RandomAccessFile } from '../weights/source.js'
 import { brief } from '../weights/untrusted.js'
 import { bytePieces, isBlank, utf8 } from './byte-pieces.js'

@@ -1,6 +1,6 @@
 /** `loadData`: tokens for a model from texts, files and data sets, batch by batch in bounded memory. B rows, P positions. */
-import { ArgumentError, FileError } from '../errors.js'
-import type { JsonObject } from '../report/json.js'
+import { ArgumentError, FileError } from '../errors/errors.js'
+import type { JsonObject } from '../report/result/json.js'
 import { Tokens } from '../tokens/tokens.js'
 import type { Document } from './documents.js'
 import { openDocuments, type DataSource, type OpenDocuments } from './open-documents.js'

@@ -4,7 +4,7 @@
  * batch has rows of many texts, old and new. N rows, D width.
  */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError, FileError } from '../errors.js'
+import { ArgumentError, FileError } from '../errors/errors.js'
 import { random } from '../stats/random.js'
 import type { ActivationBatch } from './activation-data.js'
 import { RowBuffer, type Chunks, type Held } from './row-buffer.js'

@@ -1,7 +1,7 @@
 /** Activations straight from a model, computed as they are asked for, in order or mixed. N rows, D width. */
-import { ArgumentError } from '../errors.js'
-import type { HookName } from '../hooks.js'
-import type { JsonObject } from '../report/json.js'
+import { ArgumentError } from '../errors/errors.js'
+import type { HookName } from '../core/hooks.js'
+import type { JsonObject } from '../report/result/json.js'
 import type { HookedModel } from '../model.js'
 import type { ActivationBatch, ActivationData } from './activation-data.js'
 import { activationsAt, hookSites, widthOf } from './activation-run.js'

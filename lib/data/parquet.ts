@@ -1,7 +1,7 @@
 /** Documents of a Parquet file: one column, one row group after the other. */
 import { parquetMetadataAsync, parquetReadObjects, parquetSchema, type AsyncBuffer, type FileMetaData } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
-import { FileError } from '../errors.js'
+import { FileError } from '../errors/errors.js'
 import type { RandomAccessFile } from '../weights/source.js'
 import { brief } from '../weights/untrusted.js'
 import { chooseColumn } from './columns.js'

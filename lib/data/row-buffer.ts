@@ -1,6 +1,6 @@
 /** Rows of activations in memory, each with the chunk it is from, so that the same rows can be fetched again. D width. */
-import { FileError } from '../errors.js'
-import type { JsonObject } from '../report/json.js'
+import { FileError } from '../errors/errors.js'
+import type { JsonObject } from '../report/result/json.js'
 import type { Random } from '../stats/random.js'
 import type { DataPosition } from './token-data.js'
 

@@ -1,6 +1,6 @@
 /** The options of `loadData`: what they may be, and the rules for rows that follow from them. */
-import { ArgumentError, FileError, MismatchError, TokenError } from '../errors.js'
-import { didYouMean } from '../nearest.js'
+import { ArgumentError, FileError, MismatchError, TokenError } from '../errors/errors.js'
+import { didYouMean } from '../errors/nearest.js'
 import type { Tokenizer } from '../tokens/tokenizer.js'
 import { requireTokenizer, type TokenContext } from '../tokens/tokens.js'
 import type { SourceOptions } from './open-documents.js'

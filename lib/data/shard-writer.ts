@@ -1,8 +1,8 @@
 /** Gathers activations in memory until they make a shard, and writes it. N tokens. */
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
-import type { EncodableTensor } from '../weights/safetensors.js'
-import { writeSafetensors } from '../weights/write-safetensors.js'
+import type { EncodableTensor } from '../weights/formats/safetensors.js'
+import { writeSafetensors } from '../weights/formats/write-safetensors.js'
 import { widthOf, type Site } from './activation-run.js'
 import type { Sites } from './excluded.js'
 import { writeManifest, type Manifest } from './harvest-manifest.js'

@@ -2,7 +2,7 @@
  * Documents in random order out of a buffer of bounded size, as the `shuffle` of Hugging Face's streaming data sets: once
  * the buffer is full, a random one leaves it and the next document takes its place; at the end the rest is shuffled.
  */
-import { ArgumentError, FileError } from '../errors.js'
+import { ArgumentError, FileError } from '../errors/errors.js'
 import { random, type Random } from '../stats/random.js'
 import type { Document, Documents } from './documents.js'
 

@@ -1,5 +1,5 @@
 /** Tokens to run a model on, batch by batch: what every long job reads, wherever the text is from. B rows, P positions. */
-import type { JsonObject } from '../report/json.js'
+import type { JsonObject } from '../report/result/json.js'
 import type { Tokens } from '../tokens/tokens.js'
 
 /** Where reading goes on: plain data, made and understood by the data it comes from. */

@@ -1,7 +1,7 @@
 /** Activation functions beside gelu_new, any shape. */
 import * as tf from '@tensorflow/tfjs'
 import { geluNew } from './gelu.js'
-import { differentiable, type Forms } from './own-gradient.js'
+import { differentiable, type Forms } from './custom-gradient.js'
 
 /** From numbers to numbers, each by itself. */
 export type Activation = <T extends tf.Tensor>(x: T) => T

@@ -3,9 +3,9 @@
  * Axes: B batch · Q queries, N keys (positions) · H heads · K d_head
  */
 import * as tf from '@tensorflow/tfjs'
-import type { At } from '../hooks.js'
-import type { Node } from './native-graph.js'
-import { composed, compute, computeFirst, differentiable, isTaped, type Forms } from './own-gradient.js'
+import type { At } from '../core/hooks.js'
+import type { Node } from '../backend/native/graph.js'
+import { composed, compute, computeFirst, differentiable, isTaped, type Forms } from './custom-gradient.js'
 
 export interface MaskOptions {
   /** [B][past + P], 1 at real tokens, 0 at padding. @default nothing is padded */

@@ -3,7 +3,7 @@
  * Axes: B batch · P position · D d_model · M d_mlp
  */
 import type * as tf from '@tensorflow/tfjs'
-import type { At } from '../hooks.js'
+import type { At } from '../core/hooks.js'
 import type { Activation } from './activations.js'
 import { linear, type LinearMap } from './linear.js'
 

@@ -1,7 +1,7 @@
 /** GELU in the tanh approximation, `gelu_new` of GPT-2. */
 import * as tf from '@tensorflow/tfjs'
-import type { GraphText, Node } from './native-graph.js'
-import { differentiable, type Forms } from './own-gradient.js'
+import type { GraphText, Node } from '../backend/native/graph.js'
+import { differentiable, type Forms } from './custom-gradient.js'
 
 // tanh(u) = 2 σ(2u) − 1, so ½x(1 + tanh(u)) = x σ(2u) with u = √(2/π)(x + 0.044715 x³): two ops fewer
 const LINEAR = 2 * Math.sqrt(2 / Math.PI)

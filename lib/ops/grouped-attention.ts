@@ -4,8 +4,8 @@
  * Axes: B batch · P position · D d_model · H query heads · G key/value heads · K d_head
  */
 import * as tf from '@tensorflow/tfjs'
-import type { KeysValues } from '../architecture.js'
-import type { At } from '../hooks.js'
+import type { KeysValues } from '../transformer/architecture.js'
+import type { At } from '../core/hooks.js'
 import { softCap } from './activations.js'
 import { attentionScores, attentionSoftmax, joinHeads, mixValues, repeatHeads, splitHeads } from './attention.js'
 import { linear, linearPerHead, type WeightMatrix } from './linear.js'

@@ -1,8 +1,8 @@
 /** LayerNorm in the parts that have hook points of their own: centring, scale, and the division by it. */
 import * as tf from '@tensorflow/tfjs'
-import type { At } from '../hooks.js'
-import type { GraphText, Node } from './native-graph.js'
-import { differentiable, type Forms } from './own-gradient.js'
+import type { At } from '../core/hooks.js'
+import type { GraphText, Node } from '../backend/native/graph.js'
+import { differentiable, type Forms } from './custom-gradient.js'
 
 /**
  * x centred and divided by sqrt(mean(x²) + eps), over the last axis [...,D], with the points `hook_scale` [...,1] and

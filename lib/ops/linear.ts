@@ -1,9 +1,9 @@
 /** Products with frozen weight matrices, whose backward pass uses a stored transpose. */
 import * as tf from '@tensorflow/tfjs'
-import { ShapeError } from '../errors.js'
-import type { GraphText, Node } from './native-graph.js'
-import { isNativeCpu } from './native.js'
-import { compute, isTaped, type Forms } from './own-gradient.js'
+import { ShapeError } from '../errors/errors.js'
+import type { GraphText, Node } from '../backend/native/graph.js'
+import { isNativeCpu } from '../backend/native/ops.js'
+import { compute, isTaped, type Forms } from './custom-gradient.js'
 
 /** A frozen linear map over the last axis. */
 export interface LinearMap {

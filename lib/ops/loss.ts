@@ -1,6 +1,6 @@
 /** Next-token cross-entropy. */
 import * as tf from '@tensorflow/tfjs'
-import { TokenError } from '../errors.js'
+import { TokenError } from '../errors/errors.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { pickColumns } from './pick.js'
 

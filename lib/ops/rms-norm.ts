@@ -1,6 +1,6 @@
 /** RMSNorm in the parts that have hook points of their own. Zhang & Sennrich 2019, arXiv:1910.07467. */
 import * as tf from '@tensorflow/tfjs'
-import type { At } from '../hooks.js'
+import type { At } from '../core/hooks.js'
 import { isWatched, normalize, rootMeanSquare } from './layer-norm.js'
 
 /**

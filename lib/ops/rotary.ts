@@ -1,7 +1,7 @@
 /** Rotary position embeddings. Su et al. 2021, arXiv:2104.09864. */
 import * as tf from '@tensorflow/tfjs'
-import type { GraphText, Node } from './native-graph.js'
-import { differentiable, type Forms } from './own-gradient.js'
+import type { GraphText, Node } from '../backend/native/graph.js'
+import { differentiable, type Forms } from './custom-gradient.js'
 import { positionIds } from './positions.js'
 
 /** Cosines and sines of the angles: [1|B,P,1,R/2], R the number of rotated dimensions of a head. */

@@ -1,8 +1,8 @@
 /** A frozen matrix whose rows are wanted for few columns of what is multiplied: latents, of which most are zero. */
 import { Matrix, plusNode, productForms, type Factor } from './linear.js'
-import type { GraphText, Node } from './native-graph.js'
-import { isNativeCpu } from './native.js'
-import type { Forms } from './own-gradient.js'
+import type { GraphText, Node } from '../backend/native/graph.js'
+import { isNativeCpu } from '../backend/native/ops.js'
+import type { Forms } from './custom-gradient.js'
 
 /** Rows from which on `SparseMatMul`, which looks at the whole matrix whatever meets it, is the faster way. */
 const MANY = 257

@@ -1,5 +1,5 @@
 /** Correlation of two lists of numbers: Pearson's r and Spearman's rank correlation. */
-import { ArgumentError } from '../errors.js'
+import { ArgumentError } from '../errors/errors.js'
 import { mean } from './moments.js'
 
 /**

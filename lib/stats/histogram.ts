@@ -1,5 +1,5 @@
 /** Counts of values in bins of equal width. */
-import { ArgumentError } from '../errors.js'
+import { ArgumentError } from '../errors/errors.js'
 
 export interface Histogram {
   /** Bin borders, ascending, one more than bins. */

@@ -1,5 +1,5 @@
 /** The k largest entries of a matrix, away from the ends of its rows and from each other, and windows around them. */
-import { ArgumentError } from '../errors.js'
+import { ArgumentError } from '../errors/errors.js'
 
 export interface KLargestOptions {
   readonly k: number

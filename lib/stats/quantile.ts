@@ -1,5 +1,5 @@
 /** Quantiles by linear interpolation (type 7 of Hyndman and Fan 1996, the default of numpy and R). */
-import { ArgumentError } from '../errors.js'
+import { ArgumentError } from '../errors/errors.js'
 
 /**
  * The `q`-quantile (0 the smallest, 0.5 the median, 1 the largest); NaN of no values or when one is NaN.

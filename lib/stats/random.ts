@@ -2,7 +2,7 @@
  * Random numbers that a seed makes repeatable: xoshiro128** 1.1 of Blackman and Vigna (https://prng.di.unimi.it),
  * its state filled from the seed by splitmix32. Not for secrets.
  */
-import { ArgumentError } from '../errors.js'
+import { ArgumentError } from '../errors/errors.js'
 
 export interface Random {
   /** Uniform in [0, 1), with 53 random bits. */

@@ -1,5 +1,5 @@
 /** `SetScores` of many rows, on a second thread as well where there is one. */
-import { node } from '../node.js'
+import { node } from '../backend/node.js'
 import { SetScores } from './set-scores.js'
 import { DONE, FREE, FULL, PLACES, REFUSED, sharedRows, TAKEN, viewRows, type ThreadData } from './shared-rows.js'
 

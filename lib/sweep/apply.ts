@@ -3,8 +3,8 @@
  * Axes: R rows · Q positions of the batch (from `begin`) · then those of the hook point
  */
 import * as tf from '@tensorflow/tfjs'
-import { axesOf, type HookPoint } from '../hooks.js'
-import { range } from '../range.js'
+import { axesOf, type HookPoint } from '../core/hooks.js'
+import { range } from '../stats/range.js'
 import { unitAxis, type ResolvedEdit } from './edits.js'
 import type { ValueSource } from './values.js'
 

@@ -1,9 +1,9 @@
 /** How much of a sweep runs at once: estimates of what a prompt's clean run and a batch's row take in memory. */
-import type { ModelConfig } from '../architecture.js'
-import { ArgumentError } from '../errors.js'
-import { axesOf, type HookPoint } from '../hooks.js'
-import type { Reading } from '../metrics.js'
-import { featureShape, type View } from '../view.js'
+import type { ModelConfig } from '../transformer/architecture.js'
+import { ArgumentError } from '../errors/errors.js'
+import { axesOf, type HookPoint } from '../core/hooks.js'
+import type { Reading } from '../core/metrics.js'
+import { featureShape, type View } from '../core/view.js'
 import type { Kept } from './clean.js'
 import type { Group } from './plan.js'
 

@@ -1,6 +1,6 @@
 /** Which edits change anything of the clean run, and where: one that puts in what is there already costs nothing. */
 import * as tf from '@tensorflow/tfjs'
-import { axesOf, type HookPoint } from '../hooks.js'
+import { axesOf, type HookPoint } from '../core/hooks.js'
 import { positionAxis } from './apply.js'
 import type { CleanRun, Kept } from './clean.js'
 import { unitAxis, type ResolvedEdit, type Value } from './edits.js'

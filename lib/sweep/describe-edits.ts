@@ -1,5 +1,5 @@
 /** What interventions are called where they have no label. */
-import { ActivationCache } from '../cache.js'
+import { ActivationCache } from '../core/cache.js'
 import type { Edit, Intervention } from './edits.js'
 
 export function describe(intervention: Intervention): string {

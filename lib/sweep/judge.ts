@@ -1,10 +1,10 @@
 /** How a sweep's metric is computed: from what it reads alone, or as a function of whole logits. */
-import { ArgumentError } from '../errors.js'
-import { checkHookName } from '../hooks.js'
-import type { Metric, MetricFunction, Reading } from '../metrics.js'
+import { ArgumentError } from '../errors/errors.js'
+import { checkHookName } from '../core/hooks.js'
+import type { Metric, MetricFunction, Reading } from '../core/metrics.js'
 import type { HookedModel } from '../model.js'
 import type { Tokens } from '../tokens/tokens.js'
-import type { View } from '../view.js'
+import type { View } from '../core/view.js'
 
 /** One of the two. */
 export interface Judge {

@@ -4,9 +4,9 @@
  * not run either.
  */
 import type * as tf from '@tensorflow/tfjs'
-import { layerOf, type HookPoint } from '../hooks.js'
-import { outputPoint, type Attachable } from '../splice.js'
-import { blockOf, spans, type View } from '../view.js'
+import { layerOf, type HookPoint } from '../core/hooks.js'
+import { outputPoint, type Attachable } from '../core/splice.js'
+import { blockOf, spans, type View } from '../core/view.js'
 import type { ResolvedEdit } from './edits.js'
 
 export type Attached = View['attached'][number]

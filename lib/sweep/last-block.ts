@@ -3,8 +3,8 @@
  * for queries, MLP and residual stream.
  */
 import * as tf from '@tensorflow/tfjs'
-import type { KeysValues, Past } from '../architecture.js'
-import { keptClones } from '../kv-cache.js'
+import type { KeysValues, Past } from '../transformer/architecture.js'
+import { keptClones } from '../transformer/kv-cache.js'
 
 /** A part of the positions of a pass. */
 export interface Part {

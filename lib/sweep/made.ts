@@ -1,8 +1,8 @@
 /** Replacements that are made when they are needed, so that there may be more of them than memory holds. */
 import type * as tf from '@tensorflow/tfjs'
-import { ShapeError } from '../errors.js'
-import { axesOf, type HookPoint } from '../hooks.js'
-import { range } from '../range.js'
+import { ShapeError } from '../errors/errors.js'
+import { axesOf, type HookPoint } from '../core/hooks.js'
+import { range } from '../stats/range.js'
 import type { ResolvedEdit } from './edits.js'
 
 /** A tensor for a hook point, made for some of the prompts at a time and freed when their runs are over. */

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import * as tf from '@tensorflow/tfjs'
-import { ActivationCache } from '../cache.js'
-import { FileError, MismatchError } from '../errors.js'
-import { writeFileAtomic } from '../report/files.js'
+import { ActivationCache } from '../core/cache.js'
+import { FileError, MismatchError } from '../errors/errors.js'
+import { writeFileAtomic } from '../files/write-atomic.js'
 
 const FORMAT = 'tfjs-lens sweep 1'
 /** Milliseconds between two writings. */

@@ -1,6 +1,6 @@
 /** Which interventions have to be run for which prompts, from where to where, and which of them may share a batch. */
-import type { ModelConfig } from '../architecture.js'
-import type { Reading } from '../metrics.js'
+import type { ModelConfig } from '../transformer/architecture.js'
+import type { Reading } from '../core/metrics.js'
 import type { Changes } from './changes.js'
 import type { ResolvedEdit, ResolvedIntervention } from './edits.js'
 import type { Landing, Start } from './landing.js'

@@ -3,11 +3,11 @@
  * Axes: R rows · Q positions from `begin` · n positions read · C tokens or features read
  */
 import * as tf from '@tensorflow/tfjs'
-import { makeAt, type At, type HookPoint } from '../hooks.js'
-import type { Reading } from '../metrics.js'
+import { makeAt, type At, type HookPoint } from '../core/hooks.js'
+import type { Reading } from '../core/metrics.js'
 import { pickPositions } from '../ops/pick.js'
-import type { Columns } from '../unembed.js'
-import { viewTaps, type LoadedModel, type View } from '../view.js'
+import type { Columns } from '../transformer/unembed.js'
+import { viewTaps, type LoadedModel, type View } from '../core/view.js'
 import type { RowsAt } from './apply.js'
 import type { CleanRun, Kept } from './clean.js'
 

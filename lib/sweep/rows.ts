@@ -4,10 +4,10 @@
  * Axes: R rows · Q positions from `begin`
  */
 import * as tf from '@tensorflow/tfjs'
-import type { Past } from '../architecture.js'
-import { layerOf, makeAt, type HookFunction, type Observer, type Taps } from '../hooks.js'
-import type { Reading } from '../metrics.js'
-import { viewTaps } from '../view.js'
+import type { Past } from '../transformer/architecture.js'
+import { layerOf, makeAt, type HookFunction, type Observer, type Taps } from '../core/hooks.js'
+import type { Reading } from '../core/metrics.js'
+import { viewTaps } from '../core/view.js'
 import { editRows, type RowsAt } from './apply.js'
 import type { CleanRun } from './clean.js'
 import type { ResolvedEdit } from './edits.js'

@@ -1,5 +1,5 @@
 /** Prompts that activations are taken from. */
-import { ArgumentError } from '../errors.js'
+import { ArgumentError } from '../errors/errors.js'
 import { random } from '../stats/random.js'
 import type { Tokens } from '../tokens/tokens.js'
 

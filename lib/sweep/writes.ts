@@ -5,7 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { matMul } from '../ops/linear.js'
-import type { Attachable } from '../splice.js'
+import type { Attachable } from '../core/splice.js'
 import { editRows, type RowsAt } from './apply.js'
 import type { CleanRun } from './clean.js'
 import { unitAxis, type ResolvedEdit } from './edits.js'

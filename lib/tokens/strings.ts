@@ -1,6 +1,6 @@
 /** Between texts, tokens and positions: the small questions asked of a prompt. Semantics of TransformerLens. */
-import { ArgumentError, TokenError } from '../errors.js'
-import { didYouMean } from '../nearest.js'
+import { ArgumentError, TokenError } from '../errors/errors.js'
+import { didYouMean } from '../errors/nearest.js'
 import type { Tokenizer } from './tokenizer.js'
 import { checkIds, requireTokenizer, toTokens, type TokenContext } from './tokens.js'
 

@@ -1,5 +1,5 @@
 /** What a tokenizer must do for the library, whatever file or package it comes from. */
-import { MismatchError, TokenError } from '../errors.js'
+import { MismatchError, TokenError } from '../errors/errors.js'
 
 export interface Tokenizer {
   /** Ids run from 0 to vocabSize - 1. */

@@ -1,6 +1,6 @@
 /** Prompts as token ids: the batch, how text and lists of ids become one, and what is refused. B prompts, P positions. */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError, TokenError } from '../errors.js'
+import { ArgumentError, TokenError } from '../errors/errors.js'
 import type { Tokenizer } from './tokenizer.js'
 
 export type PaddingSide = 'left' | 'right'

@@ -1,6 +1,6 @@
 /** The older form of a GPT-2 tokenizer, vocab.json and merges.txt, written as a tokenizer.json. */
-import { FileError } from '../errors.js'
-import { isJsonObject } from '../weights/json-file.js'
+import { FileError } from '../errors/errors.js'
+import { isJsonObject } from '../weights/formats/json-file.js'
 import { brief } from '../weights/untrusted.js'
 import { specialName } from './tokenizer-json.js'
 import { type AddedToken, type Json } from './vocabulary.js'

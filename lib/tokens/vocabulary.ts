@@ -1,6 +1,6 @@
 /** Reads and checks the vocabulary of a tokenizer.json, before any tokenizer is built from it. */
-import { FileError } from '../errors.js'
-import { isJsonObject } from '../weights/json-file.js'
+import { FileError } from '../errors/errors.js'
+import { isJsonObject } from '../weights/formats/json-file.js'
 import { brief } from '../weights/untrusted.js'
 
 export type Json = Readonly<Record<string, unknown>>

@@ -1,11 +1,11 @@
 /** All tensors of a model folder behind one interface, whether they lie in one file or in shards, safetensors or torch.save. */
 import type * as tf from '@tensorflow/tfjs'
-import { FileError } from '../errors.js'
-import { didYouMean } from '../nearest.js'
-import { isJsonObject, parseJsonWithUniqueKeys } from './json-file.js'
-import { SafetensorsFile, type HostTensor, type TensorInfo } from './safetensors.js'
+import { FileError } from '../errors/errors.js'
+import { didYouMean } from '../errors/nearest.js'
+import { isJsonObject, parseJsonWithUniqueKeys } from './formats/json-file.js'
+import { SafetensorsFile, type HostTensor, type TensorInfo } from './formats/safetensors.js'
 import type { Source } from './source.js'
-import { StateDictFile } from './state-dict.js'
+import { StateDictFile } from './formats/state-dict.js'
 import { brief, fewNames, pathTrick } from './untrusted.js'
 
 /** Where weights may lie, by preference: a file, or an index that names its shards. */

@@ -1,8 +1,8 @@
 /** Takes a checkpoint's tensors under our names: all are checked against the config before any is read. */
 import * as tf from '@tensorflow/tfjs'
-import type { TensorReader } from '../architecture.js'
-import { ConfigError, FileError } from '../errors.js'
-import { didYouMean } from '../nearest.js'
+import type { TensorReader } from '../transformer/architecture.js'
+import { ConfigError, FileError } from '../errors/errors.js'
+import { didYouMean } from '../errors/nearest.js'
 import { transpose } from '../ops/linear.js'
 import type { NamedTensors } from './process.js'
 

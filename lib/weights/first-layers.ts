@@ -1,5 +1,5 @@
 /** The first blocks of a checkpoint, as if it had no others. */
-import type { TensorInfo } from './safetensors-header.js'
+import type { TensorInfo } from './formats/safetensors-header.js'
 
 /**
  * The tensors without those of blocks from `layers` up to `all`, the number the model has; a later one stays, as it is no

@@ -1,9 +1,9 @@
 /** Tensors out of a file that the operating system shows as memory: copied once, and nothing for JavaScript to collect. */
 import * as tf from '@tensorflow/tfjs'
-import { runGraph } from '../ops/native-graph.js'
-import { nativeOp, type NativeOp } from '../ops/native.js'
-import type { Dtype } from './dtypes.js'
-import type { PlacedTensor } from './safetensors-header.js'
+import { runGraph } from '../backend/native/graph.js'
+import { nativeOp, type NativeOp } from '../backend/native/ops.js'
+import type { Dtype } from './formats/dtypes.js'
+import type { PlacedTensor } from './formats/safetensors-header.js'
 import type { RandomAccessFile } from './source.js'
 
 /** TensorFlow hands out a part of a tensor that begins at such a multiple of bytes without copying it. */

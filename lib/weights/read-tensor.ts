@@ -1,7 +1,7 @@
 /** Reading one tensor whose bytes lie end to end in a file: in chunks, straight into float32 or int32 values. */
-import { FileError } from '../errors.js'
-import { DTYPES } from './dtypes.js'
-import type { PlacedTensor, TensorInfo } from './safetensors-header.js'
+import { FileError } from '../errors/errors.js'
+import { DTYPES } from './formats/dtypes.js'
+import type { PlacedTensor, TensorInfo } from './formats/safetensors-header.js'
 import type { RandomAccessFile } from './source.js'
 
 /** Bytes read and decoded at a time: fast (larger ones fall out of the CPU's cache), a multiple of every dtype's size. */

@@ -5,7 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { Matrix } from 'ml-matrix'
-import { FactoredMatrix } from '../factored-matrix.js'
+import { FactoredMatrix } from '../residual/factored-matrix.js'
 import type { AttentionSizes } from './packed.js'
 import type { NamedTensors } from './process.js'
 

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto'
 import { createReadStream, statSync, type Dirent, type Stats } from 'node:fs'
 import { open, readdir, realpath, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
-import { FileError } from '../errors.js'
-import { didYouMean } from '../nearest.js'
+import { FileError } from '../errors/errors.js'
+import { didYouMean } from '../errors/nearest.js'
 import { fewNames, pathTrick } from './untrusted.js'
 
-export { readJson } from './json-file.js'
+export { readJson } from './formats/json-file.js'
 
 /** FileHandle.read aborts the whole process at 2 GiB and more, so no single read is larger than this (bytes). */
 const MAX_READ = 256 * 2 ** 20

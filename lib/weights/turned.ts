@@ -2,7 +2,7 @@
  * Matrices stored the other way round, [out,in], as torch's Linear has them: those into an MLP, on the native backend,
  * which multiplies faster by them so (see `TurnedMatrix`). Their names tell: `mlp.W_in.T`.
  */
-import { isNativeCpu } from '../ops/native.js'
+import { isNativeCpu } from '../backend/native/ops.js'
 import { transposed, type Wanted } from './collect.js'
 
 /** The name of a matrix that is stored turned. */

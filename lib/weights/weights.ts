@@ -1,7 +1,7 @@
 /** A model's weights: named tensors, matrices stored as they are multiplied fastest. */
 import * as tf from '@tensorflow/tfjs'
-import { ConfigError } from '../errors.js'
-import { didYouMean } from '../nearest.js'
+import { ConfigError } from '../errors/errors.js'
+import { didYouMean } from '../errors/nearest.js'
 import { Matrix, TurnedMatrix, type LinearMap, type WeightMatrix } from '../ops/linear.js'
 import { TiedUnembedding } from '../ops/tied-unembedding.js'
 import { straight, turned } from './turned.js'

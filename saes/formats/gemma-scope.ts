@@ -1,6 +1,6 @@
 /** Gemma Scope's layout: layer_L/width_W/average_l0_N/params.npz. No config: repository and folder say the rest. */
-import { ConfigError, FileError } from '../../lib/errors.js'
-import { NpzFile } from '../../lib/weights/npz.js'
+import { ConfigError, FileError } from '../../lib/errors/errors.js'
+import { NpzFile } from '../../lib/weights/formats/npz.js'
 import type { HostTensor } from '../../lib/weights/read-tensor.js'
 import type { Source } from '../../lib/weights/source.js'
 import { fewNames } from '../../lib/weights/untrusted.js'

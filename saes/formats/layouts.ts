@@ -1,6 +1,6 @@
 /** Which layout the files of an SAE have: SAELens's folder, Gemma Scope's params.npz, or a file of torch.save. */
-import { ArgumentError, FileError } from '../../lib/errors.js'
-import { didYouMean } from '../../lib/nearest.js'
+import { ArgumentError, FileError } from '../../lib/errors/errors.js'
+import { didYouMean } from '../../lib/errors/nearest.js'
 import type { Source } from '../../lib/weights/source.js'
 import { brief, fewNames, pathTrick } from '../../lib/weights/untrusted.js'
 import { PARAMS, readGemmaScope } from './gemma-scope.js'

@@ -1,11 +1,11 @@
 /** What every layout of SAE files is read as, and what is alike in reading them. */
-import type { JsonRecord } from '../../lib/config-reader.js'
-import { ArgumentError, ConfigError, FileError } from '../../lib/errors.js'
-import { didYouMean } from '../../lib/nearest.js'
+import type { JsonRecord } from '../../lib/transformer/config-reader.js'
+import { ArgumentError, ConfigError, FileError } from '../../lib/errors/errors.js'
+import { didYouMean } from '../../lib/errors/nearest.js'
 import { checkFinite } from '../../lib/weights/collect.js'
-import { isJsonObject } from '../../lib/weights/json-file.js'
+import { isJsonObject } from '../../lib/weights/formats/json-file.js'
 import type { ProcessingFlags } from '../../lib/weights/process.js'
-import type { HostTensor } from '../../lib/weights/safetensors.js'
+import type { HostTensor } from '../../lib/weights/formats/safetensors.js'
 import { fewNames } from '../../lib/weights/untrusted.js'
 import { readSaeConfig, type Normalization, type SaeConfig } from '../config.js'
 

@@ -1,16 +1,16 @@
 /**
  * SAEs that torch.save wrote: four tensors under their names, alone or beside a config object. What the tensors do not
  * say comes from that object, from a JSON file beside (`_cfg.json`, `.json`), or from the caller. Nothing is run, see
- * lib/weights/pickle.ts.
+ * lib/weights/formats/pickle.ts.
  */
-import { ConfigReader, type JsonRecord } from '../../lib/config-reader.js'
-import { ConfigError, FileError } from '../../lib/errors.js'
-import { actName } from '../../lib/hook-names.js'
-import { PickledRecord, pickledText } from '../../lib/weights/pickle.js'
+import { ConfigReader, type JsonRecord } from '../../lib/transformer/config-reader.js'
+import { ConfigError, FileError } from '../../lib/errors/errors.js'
+import { actName } from '../../lib/transformer/hook-names.js'
+import { PickledRecord, pickledText } from '../../lib/weights/formats/pickle.js'
 import type { HostTensor } from '../../lib/weights/read-tensor.js'
 import { readJson, type Source } from '../../lib/weights/source.js'
-import { TorchFile } from '../../lib/weights/torch-file.js'
-import { TorchTensor } from '../../lib/weights/torch-tensor.js'
+import { TorchFile } from '../../lib/weights/formats/torch-file.js'
+import { TorchTensor } from '../../lib/weights/formats/torch-tensor.js'
 import { brief } from '../../lib/weights/untrusted.js'
 import { checkNumbers, configOf, sizesOf, withScaling, type SaeFacts, type SaeFiles } from './sae-files.js'
 

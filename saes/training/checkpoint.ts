@@ -2,10 +2,10 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
-import { FileError, MismatchError } from '../../lib/errors.js'
-import { SafetensorsFile } from '../../lib/weights/safetensors.js'
+import { FileError, MismatchError } from '../../lib/errors/errors.js'
+import { SafetensorsFile } from '../../lib/weights/formats/safetensors.js'
 import { folderSource } from '../../lib/weights/source.js'
-import { writeSafetensors } from '../../lib/weights/write-safetensors.js'
+import { writeSafetensors } from '../../lib/weights/formats/write-safetensors.js'
 import { brief } from '../../lib/weights/untrusted.js'
 import { TrainingState, type Progress } from './state.js'
 

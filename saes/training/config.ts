@@ -1,8 +1,8 @@
 /** What a training is told: its options, their defaults, and what is refused. */
 import type { Exclude } from '../../lib/data/excluded.js'
-import { ArgumentError } from '../../lib/errors.js'
-import type { HookName } from '../../lib/hooks.js'
-import { didYouMean } from '../../lib/nearest.js'
+import { ArgumentError } from '../../lib/errors/errors.js'
+import type { HookName } from '../../lib/core/hooks.js'
+import { didYouMean } from '../../lib/errors/nearest.js'
 
 /** Kinds of SAE that can be trained. A batch top-k SAE ends as the JumpReLU SAE that SAELens makes of it too. */
 export const trainable = ['standard', 'topk', 'batchtopk', 'jumprelu'] as const

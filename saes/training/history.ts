@@ -1,10 +1,10 @@
 /** The course of a training as a result, and as a figure. */
-import { ArgumentError } from '../../lib/errors.js'
-import { didYouMean } from '../../lib/nearest.js'
-import { lines, type Figure } from '../../lib/report/figure.js'
-import type { JsonObject } from '../../lib/report/json.js'
-import type { Provenance } from '../../lib/report/provenance.js'
-import { Result } from '../../lib/report/result.js'
+import { ArgumentError } from '../../lib/errors/errors.js'
+import { didYouMean } from '../../lib/errors/nearest.js'
+import { lines, type Figure } from '../../lib/report/figure/figure.js'
+import type { JsonObject } from '../../lib/report/result/json.js'
+import type { Provenance } from '../../lib/report/result/provenance.js'
+import { Result } from '../../lib/report/result/result.js'
 
 /** What an entry of the history holds; means over the steps since the entry before, `dead` and the last two as they are. */
 export interface TrainingEntry {

@@ -4,7 +4,7 @@ import type { ActivationBatch, ActivationData } from '../../lib/data/activation-
 import { hookSites, widthOf, type Site } from '../../lib/data/activation-run.js'
 import { modelActivations } from '../../lib/data/model-activations.js'
 import type { DataPosition, TokenData } from '../../lib/data/token-data.js'
-import { ArgumentError, FileError, MismatchError } from '../../lib/errors.js'
+import { ArgumentError, FileError, MismatchError } from '../../lib/errors/errors.js'
 import type { HookedModel } from '../../lib/model.js'
 import type { SaeConfig } from '../config.js'
 import type { Identity } from './checkpoint.js'

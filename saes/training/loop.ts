@@ -1,8 +1,8 @@
 /** The loop of a training: batch after batch, with what is counted, logged and saved on the way. */
 import type * as tf from '@tensorflow/tfjs'
 import type { ActivationData } from '../../lib/data/activation-data.js'
-import { ArgumentError } from '../../lib/errors.js'
-import { progressOf } from '../../lib/report/progress.js'
+import { ArgumentError } from '../../lib/errors/errors.js'
+import { progressOf } from '../../lib/report/terminal/progress.js'
 import { writeCheckpoint, type Identity } from './checkpoint.js'
 import type { TrainingPlan } from './config.js'
 import { entryRow, type TrainingEntry } from './history.js'

@@ -1,7 +1,7 @@
 /** Where a training starts: the scale of its inputs and its first weights. D d_in · S latents. */
 import * as tf from '@tensorflow/tfjs'
 import type { ActivationData } from '../../lib/data/activation-data.js'
-import { FileError } from '../../lib/errors.js'
+import { FileError } from '../../lib/errors/errors.js'
 import { random } from '../../lib/stats/random.js'
 import type { TrainingPlan } from './config.js'
 

@@ -1,7 +1,7 @@
 /** Everything that changes while an SAE is trained: on the device weights, moments and counters, beside them plain data. */
 import * as tf from '@tensorflow/tfjs'
 import type { DataPosition } from '../../lib/data/token-data.js'
-import type { EncodableTensor } from '../../lib/weights/safetensors.js'
+import type { EncodableTensor } from '../../lib/weights/formats/safetensors.js'
 import { parameter, type Parameter } from './adam.js'
 import type { Weights } from './objective.js'
 

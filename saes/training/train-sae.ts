@@ -1,9 +1,9 @@
 /** Training sparse autoencoders on a model's activations: everything but the kinds, which are handed in. */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError } from '../../lib/errors.js'
+import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { JsonObject } from '../../lib/report/json.js'
-import type { Result } from '../../lib/report/result.js'
+import type { JsonObject } from '../../lib/report/result/json.js'
+import type { Result } from '../../lib/report/result/result.js'
 import type { SaeConfig } from '../config.js'
 import type { Sae } from '../sae.js'
 import { readCheckpoint } from './checkpoint.js'

@@ -1,7 +1,7 @@
 /** model.use: analyses as methods of a view. */
 import { expect } from 'chai'
 import { ablation, attributionPatching, directLogitAttribution } from '../../analyses/index.js'
-import { ArgumentError } from '../../lib/errors.js'
+import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import type { Sae } from '../../saes/index.js'
 import { expectClose } from '../support/close.js'

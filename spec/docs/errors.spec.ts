@@ -1,7 +1,7 @@
 /** docs/errors.md has a section for each error class, under its code. That its messages are real, code-blocks.spec.ts proves. */
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import * as errors from '../../lib/errors.js'
+import * as errors from '../../lib/errors/errors.js'
 import { blocksOf } from '../support/doc-blocks.js'
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { gelu } from '../../lib/ops/activations.js'
-import { roundedTo } from '../../lib/weights/dtypes.js'
+import { roundedTo } from '../../lib/weights/formats/dtypes.js'
 import { gemma } from '../../models/gemma.js'
 import { expectClose } from '../support/close.js'
 import { decoderLaws, formulaLaws, tinyPlain } from '../support/decoder-laws.js'

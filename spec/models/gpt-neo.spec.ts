@@ -1,7 +1,7 @@
 /** GPT-Neo: local and global layers, and every field of its config that changes what it computes. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import type { Architecture } from '../../lib/architecture.js'
+import type { Architecture } from '../../lib/transformer/architecture.js'
 import { Tokens } from '../../lib/tokens/tokens.js'
 import { loadModel } from '../../models/index.js'
 import { gptNeo } from '../../models/gpt-neo.js'

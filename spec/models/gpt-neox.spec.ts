@@ -1,7 +1,7 @@
 /** GPT-NeoX: parallel and sequential blocks, rotary positions, and every field of its config that changes something. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import type { Architecture } from '../../lib/architecture.js'
+import type { Architecture } from '../../lib/transformer/architecture.js'
 import { gptNeox } from '../../models/gpt-neox.js'
 import { expectClose, tolerances } from '../support/close.js'
 import { recordLaws } from '../support/record-laws.js'

@@ -1,7 +1,7 @@
 /** Models in TransformerLens's own format: their activations, the norm inside the MLP, and blocks without MLPs. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import type { Architecture } from '../../lib/architecture.js'
+import type { Architecture } from '../../lib/transformer/architecture.js'
 import { loadModel } from '../../models/index.js'
 import { neel } from '../../models/neel.js'
 import { expectClose, tolerances } from '../support/close.js'

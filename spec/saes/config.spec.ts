@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { ConfigError } from '../../lib/errors.js'
+import { ConfigError } from '../../lib/errors/errors.js'
 import { readSaeConfig } from '../../saes/index.js'
 
 const cfg = { d_in: 48, d_sae: 96, hook_name: 'blocks.1.hook_resid_pre' }

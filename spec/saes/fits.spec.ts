@@ -1,6 +1,6 @@
 /** Which SAE may be attached to which model. */
 import { expect } from 'chai'
-import { HookError, MismatchError } from '../../lib/errors.js'
+import { HookError, MismatchError } from '../../lib/errors/errors.js'
 import type { HookedModel } from '../../lib/model.js'
 import { loadModel } from '../../models/index.js'
 import type { ProcessingFlags } from '../../lib/weights/process.js'

@@ -1,7 +1,7 @@
 /** Rewrites of weights: the function stays, what the latents mean changes. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { ArgumentError } from '../../lib/errors.js'
+import { ArgumentError } from '../../lib/errors/errors.js'
 import { foldActivationNorm, foldWDecNorm, StandardSae, type Sae } from '../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../support/close.js'
 import { embeddedSae, randomSae, randomTensor, rowsOf } from '../support/saes.js'

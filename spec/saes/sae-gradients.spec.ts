@@ -1,10 +1,10 @@
 /** How gradients pass an SAE: through its encoder, its decoder and its error term. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { ArgumentError } from '../../lib/errors.js'
-import { silent } from '../../lib/hooks.js'
+import { ArgumentError } from '../../lib/errors/errors.js'
+import { silent } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { ErrorGradient, SpliceOptions } from '../../lib/splice.js'
+import type { ErrorGradient, SpliceOptions } from '../../lib/core/splice.js'
 import type { Sae } from '../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../support/close.js'
 import { ioi, type Ioi } from '../support/ioi.js'

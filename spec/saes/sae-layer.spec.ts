@@ -1,8 +1,8 @@
 /** SAEs as tf.layers Layers: called, saved, loaded, trained and disposed like any other. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { ArgumentError, ShapeError } from '../../lib/errors.js'
-import { silent } from '../../lib/hooks.js'
+import { ArgumentError, ShapeError } from '../../lib/errors/errors.js'
+import { silent } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
 import { StandardSae, type Sae, type SaeConfig } from '../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../support/close.js'

@@ -1,13 +1,13 @@
 /** SAEs spliced into the pocket model: what they may change and what they may not. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { HookError } from '../../lib/errors.js'
+import { HookError } from '../../lib/errors/errors.js'
 import type { HookedModel } from '../../lib/model.js'
 import { embeddedSaes, loadSae, type Sae } from '../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../support/close.js'
 import { ioi, type Ioi } from '../support/ioi.js'
 import { pocket } from '../support/pocket.js'
-import { resolveTarget } from '../../analyses/targets.js'
+import { resolveTarget } from '../../analyses/patching/targets.js'
 import { embeddedSae, randomSae, rowsOf } from '../support/saes.js'
 
 const sites = ['pocket-res/blocks.2.hook_resid_pre', 'pocket-z/blocks.2.hook_z', 'pocket-mlp/blocks.1.mlp.hook_post']

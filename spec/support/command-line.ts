@@ -8,7 +8,21 @@ const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 /** Runs `tfjs-lens ARGS`, in the repository's root, with this piped into it and these environment variables set. */
 export function tfjsLens(args: string[], input = '', settings: Record<string, string> = {}): SpawnSyncReturns<string> {
-  const command = ['--import', TSX, 'lib/cli/main.ts', ...args]
+  return runFile('lib/cli/main.ts', args, input, settings)
+}
+
+/** The same of the harnesses' commands: `conformance` and `bench`. */
+export function harness(args: string[]): SpawnSyncReturns<string> {
+  return runFile('spec/commands.ts', args, '', {})
+}
+
+function runFile(
+  file: string,
+  args: string[],
+  input: string,
+  settings: Record<string, string>,
+): SpawnSyncReturns<string> {
+  const command = ['--import', TSX, file, ...args]
   const env = { ...process.env, NO_COLOR: '1', ...settings }
   return spawnSync(process.execPath, command, { cwd: ROOT, env, input, encoding: 'utf8' })
 }

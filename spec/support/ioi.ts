@@ -1,5 +1,5 @@
 /** The indirect-object prompts of the pocket record, and what is recorded of them. */
-import { logitDiff, type Metric } from '../../lib/metrics.js'
+import { logitDiff, type Metric } from '../../lib/core/metrics.js'
 import { reference, type Reference } from './reference.js'
 
 interface PocketJson {

@@ -1,10 +1,10 @@
 /** A sweep the plain way: one whole run for each intervention, its edits made number by number on the host. */
 import * as tf from '@tensorflow/tfjs'
-import { axesOf } from '../../lib/hooks.js'
-import type { Metric } from '../../lib/metrics.js'
-import { metricPositions } from '../../lib/metrics.js'
+import { axesOf } from '../../lib/core/hooks.js'
+import type { Metric } from '../../lib/core/metrics.js'
+import { metricPositions } from '../../lib/core/metrics.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Edit } from '../../lib/sweep.js'
+import type { Edit } from '../../lib/sweep/sweep.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
 
 export interface PlainOptions {

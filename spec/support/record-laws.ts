@@ -1,9 +1,9 @@
 /** What holds for every model of spec/reference/models, as a suite for one. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import type { Architecture } from '../../lib/architecture.js'
-import { silent } from '../../lib/hooks.js'
-import { KeyValueCache } from '../../lib/kv-cache.js'
+import type { Architecture } from '../../lib/transformer/architecture.js'
+import { silent } from '../../lib/core/hooks.js'
+import { KeyValueCache } from '../../lib/transformer/kv-cache.js'
 import type { HookedModel } from '../../lib/model.js'
 import { Tokens } from '../../lib/tokens/tokens.js'
 import { loadModel } from '../../models/index.js'

@@ -1,7 +1,7 @@
 /** Records of spec/reference: the JSON and the numbers beside it. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { SafetensorsFile, type HostTensor } from '../../lib/weights/safetensors.js'
+import { SafetensorsFile, type HostTensor } from '../../lib/weights/formats/safetensors.js'
 import { folderSource } from '../../lib/weights/source.js'
 
 export interface Reference {

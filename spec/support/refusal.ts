@@ -1,5 +1,5 @@
 /** The errors of calls, as text. */
-import { LensError } from '../../lib/errors.js'
+import { LensError } from '../../lib/errors/errors.js'
 
 /** `Class: message` of the LensError a call ends in, at once or as a promise. Anything else fails the spec. */
 export async function refusalOf(call: () => unknown): Promise<string> {

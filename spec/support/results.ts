@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { backendInfo } from '../../lib/backend.js'
-import type { Provenance } from '../../lib/report/provenance.js'
-import { Result } from '../../lib/report/result.js'
+import { backendInfo } from '../../lib/backend/backend.js'
+import type { Provenance } from '../../lib/report/result/provenance.js'
+import { Result } from '../../lib/report/result/result.js'
 import { expectClose } from './close.js'
 
 /** What a file would hold. */

@@ -1,6 +1,6 @@
 /** For every spec: one backend, named on stderr, and no test that leaves tensors behind. */
 import * as tf from '@tensorflow/tfjs'
-import { backendNotice, useBackend } from '../../lib/backend.js'
+import { backendNotice, useBackend } from '../../lib/backend/backend.js'
 
 let before = 0
 

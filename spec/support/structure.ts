@@ -91,12 +91,14 @@ function doorFaults({ path, imports }: Module, modules: readonly Module[]): stri
   const kinds = modules.filter(isSaeKind).map((module) => module.path)
   return imports.flatMap(({ target }) => {
     const door = doorOf(target, kinds)
-    return door === undefined || door === path ? [] : [`${path}: imports ${target}, which only ${door} may`]
+    return door === undefined || door === path || (door.endsWith('/') && path.startsWith(door))
+      ? []
+      : [`${path}: imports ${target}, which only ${door} may`]
   })
 }
 
 function doorOf(target: string, saeKinds: readonly string[]): string | undefined {
-  if (BACKEND_PACKAGE.test(target)) return 'lib/backend.ts'
+  if (BACKEND_PACKAGE.test(target)) return 'lib/backend/'
   if (/^models\/[^/]+$/.test(target) && target !== 'models/index.ts') return 'models/index.ts'
   return saeKinds.includes(target) ? 'saes/index.ts' : undefined
 }

@@ -1,7 +1,7 @@
 /** Decoders of rotary positions, RMSNorm and shared key/value heads, tiny, with seeded random weights: a folder or loaded. */
 import type { HookedModel } from '../../lib/model.js'
 import { random } from '../../lib/stats/random.js'
-import { encodeSafetensors } from '../../lib/weights/safetensors.js'
+import { encodeSafetensors } from '../../lib/weights/formats/safetensors.js'
 import { loadModel, type LoadOptions } from '../../models/index.js'
 import type { TensorRecord } from './tiny-gpt2.js'
 import { withFolder } from './weight-files.js'

@@ -2,7 +2,7 @@
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { FileError } from '../../lib/errors.js'
+import { FileError } from '../../lib/errors/errors.js'
 import type { RandomAccessFile } from '../../lib/weights/source.js'
 
 /** A file in memory that fails on reads beyond its end, and counts what is asked of it. */

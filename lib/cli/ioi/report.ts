@@ -1,8 +1,8 @@
 /** The IOI study printed in the terminal and as a page. */
-import { bars, scatter } from '../../report/figure.js'
-import type { Page, Section } from '../../report/page.js'
-import type { Result } from '../../report/result.js'
-import { Table } from '../../report/table.js'
+import { bars, scatter } from '../../report/figure/figure.js'
+import type { Page, Section } from '../../report/page/page.js'
+import type { Result } from '../../report/result/result.js'
+import { Table } from '../../report/table/table.js'
 import type { IoiStudy, LatentStudy } from './study.js'
 
 /** Rows of the tables of components; results.json has all of them. */

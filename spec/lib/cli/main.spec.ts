@@ -6,7 +6,7 @@ describe('lib/cli/main', () => {
   it('lists the commands and its version', () => {
     const { stdout, status } = tfjsLens(['--help'])
     expect(status).to.equal(0)
-    for (const command of ['ioi', 'conformance', 'bench', 'repl'])
+    for (const command of ['ioi', 'repl'])
       expect(stdout).to.match(new RegExp(`^  ${command} `, 'm'))
     expect(tfjsLens(['--version']).stdout).to.equal('0.1.0\n')
   })

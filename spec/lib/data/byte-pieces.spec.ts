@@ -1,7 +1,7 @@
 /** Bytes cut at a separator: wherever the chunks end, packed or not, and stopped early. */
 import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
-import { FileError } from '../../../lib/errors.js'
+import { FileError } from '../../../lib/errors/errors.js'
 import { bytePieces } from '../../../lib/data/byte-pieces.js'
 import type { RandomAccessFile } from '../../../lib/weights/source.js'
 import { random } from '../../../lib/stats/random.js'

@@ -1,7 +1,7 @@
 /** The causal mask and the softmax of attention, padded rows included. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { range } from '../../../lib/range.js'
+import { range } from '../../../lib/stats/range.js'
 import {
   attentionScores,
   attentionSoftmax,

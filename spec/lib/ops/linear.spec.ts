@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { linear, linearPerHead, matMul, Matrix, TurnedMatrix, WideMatrix } from '../../../lib/ops/linear.js'
-import { isNativeCpu } from '../../../lib/ops/native.js'
+import { isNativeCpu } from '../../../lib/backend/native/ops.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { refusalOf } from '../../support/refusal.js'
 import { normalTensor } from '../../support/slope.js'

@@ -1,7 +1,7 @@
 /** RMSNorm: its numbers, its hook points, its gradient. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { makeAt, noTaps, silent, type HookFunction } from '../../../lib/hooks.js'
+import { makeAt, noTaps, silent, type HookFunction } from '../../../lib/core/hooks.js'
 import { rmsNorm } from '../../../lib/ops/rms-norm.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { dotProduct, normalTensor, slopeAtZero } from '../../support/slope.js'

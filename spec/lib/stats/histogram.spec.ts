@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { ArgumentError } from '../../../lib/errors.js'
+import { ArgumentError } from '../../../lib/errors/errors.js'
 import { histogram } from '../../../lib/stats/histogram.js'
 import { random } from '../../../lib/stats/random.js'
 

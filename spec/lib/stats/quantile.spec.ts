@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { ArgumentError } from '../../../lib/errors.js'
+import { ArgumentError } from '../../../lib/errors/errors.js'
 import { quantile, quantiles } from '../../../lib/stats/quantile.js'
 
 describe('quantile', () => {

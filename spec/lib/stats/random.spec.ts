@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { ArgumentError } from '../../../lib/errors.js'
+import { ArgumentError } from '../../../lib/errors/errors.js'
 import { mean, variance } from '../../../lib/stats/moments.js'
 import { random, xoshiro128 } from '../../../lib/stats/random.js'
 

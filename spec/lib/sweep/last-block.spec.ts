@@ -1,9 +1,9 @@
 /** The last block for one position: the same numbers from fewer of them. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import type { Past } from '../../../lib/architecture.js'
-import { joinPast } from '../../../lib/kv-cache.js'
-import { loss, type Metric } from '../../../lib/metrics.js'
+import type { Past } from '../../../lib/transformer/architecture.js'
+import { joinPast } from '../../../lib/transformer/kv-cache.js'
+import { loss, type Metric } from '../../../lib/core/metrics.js'
 import type { HookedModel } from '../../../lib/model.js'
 import { lastBlock, type Part } from '../../../lib/sweep/last-block.js'
 import { ioi } from '../../support/ioi.js'

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import type { HookedModel } from '../../../lib/model.js'
-import type { Intervention, Made } from '../../../lib/sweep.js'
+import type { Intervention, Made } from '../../../lib/sweep/sweep.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { ioi, type Ioi } from '../../support/ioi.js'
 import { pocket } from '../../support/pocket.js'

@@ -1,7 +1,7 @@
 /** GPT-2's tokenizer: ids recorded from the Rust tokenizers with GPT-2's own files, and laws on seeded random text. */
 import ranks from 'gpt-tokenizer/bpeRanks/r50k_base'
 import { expect } from 'chai'
-import { TokenError } from '../../../lib/errors.js'
+import { TokenError } from '../../../lib/errors/errors.js'
 import { random } from '../../../lib/stats/random.js'
 import { spell, spellText } from '../../../lib/tokens/byte-level.js'
 import { gpt2Tokenizer } from '../../../lib/tokens/gpt-tokenizer.js'

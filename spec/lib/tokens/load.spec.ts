@@ -1,7 +1,7 @@
 /** Which files of a folder make its tokenizer. */
 import { existsSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { FileError } from '../../../lib/errors.js'
+import { FileError } from '../../../lib/errors/errors.js'
 import { readTokenizer, type TokenizerFiles } from '../../../lib/tokens/load.js'
 
 /** A folder without some of its files, and with others written anew. */

@@ -1,7 +1,7 @@
 /** Every tokenizer case that was recorded from TransformerLens, and the prompts of the embedded model. */
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { TokenError } from '../../../lib/errors.js'
+import { TokenError } from '../../../lib/errors/errors.js'
 import { getTokenPosition, toSingleToken, toStrTokens, toString } from '../../../lib/tokens/strings.js'
 import { tokenizerFromJson } from '../../../lib/tokens/tokenizer-json.js'
 import { toTokens, type PaddingSide, type TokenContext } from '../../../lib/tokens/tokens.js'

@@ -1,7 +1,7 @@
 /** Texts, tokens and positions: what is refused and how it is said. The right answers are in recorded.spec.ts. */
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { ArgumentError, TokenError } from '../../../lib/errors.js'
+import { ArgumentError, TokenError } from '../../../lib/errors/errors.js'
 import { getTokenPosition, toSingleToken, toStrTokens, toString } from '../../../lib/tokens/strings.js'
 import { tokenizerFromJson } from '../../../lib/tokens/tokenizer-json.js'
 import type { TokenContext } from '../../../lib/tokens/tokens.js'

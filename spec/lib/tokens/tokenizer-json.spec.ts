@@ -1,7 +1,7 @@
 /** tokenizer.json: rules of Rust that the JavaScript package misses, special tokens, and files that are refused. */
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { FileError, MismatchError, TokenError } from '../../../lib/errors.js'
+import { FileError, MismatchError, TokenError } from '../../../lib/errors/errors.js'
 import { random } from '../../../lib/stats/random.js'
 import { checkTokenizer } from '../../../lib/tokens/tokenizer.js'
 import { tokenizerFromJson } from '../../../lib/tokens/tokenizer-json.js'

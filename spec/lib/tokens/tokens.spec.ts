@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { ArgumentError, TokenError } from '../../../lib/errors.js'
+import { ArgumentError, TokenError } from '../../../lib/errors/errors.js'
 import { tokenizerFromJson } from '../../../lib/tokens/tokenizer-json.js'
 import { Tokens, toTokens, type Prompts, type TokenContext } from '../../../lib/tokens/tokens.js'
 

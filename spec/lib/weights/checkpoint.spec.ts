@@ -5,7 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { openCheckpoint } from '../../../lib/weights/checkpoint.js'
-import { encodeSafetensors } from '../../../lib/weights/safetensors.js'
+import { encodeSafetensors } from '../../../lib/weights/formats/safetensors.js'
 import { folderSource, type RandomAccessFile, type Source } from '../../../lib/weights/source.js'
 import { decodePlainly, fileErrorOf, withFolder } from '../../support/weight-files.js'
 

@@ -1,10 +1,10 @@
 /** Taking a checkpoint's tensors: all checked before any is read, none left over, nothing kept on failure. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import type { TensorReader } from '../../../lib/architecture.js'
-import { FileError } from '../../../lib/errors.js'
+import type { TensorReader } from '../../../lib/transformer/architecture.js'
+import { FileError } from '../../../lib/errors/errors.js'
 import { checkFinite, collectBeside, collectTensors, type Wanted } from '../../../lib/weights/collect.js'
-import type { HostTensor } from '../../../lib/weights/safetensors.js'
+import type { HostTensor } from '../../../lib/weights/formats/safetensors.js'
 import { refusalOf } from '../../support/refusal.js'
 
 /** A checkpoint in memory that lists what was read of it. */

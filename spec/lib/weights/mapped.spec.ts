@@ -2,8 +2,8 @@
 import { appendFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { isNativeCpu } from '../../../lib/ops/native.js'
-import { SafetensorsFile } from '../../../lib/weights/safetensors.js'
+import { isNativeCpu } from '../../../lib/backend/native/ops.js'
+import { SafetensorsFile } from '../../../lib/weights/formats/safetensors.js'
 import { folderSource } from '../../../lib/weights/source.js'
 import { MemoryFile, fileErrorOf, rawSafetensors, seededRandom, withFolder } from '../../support/weight-files.js'
 

@@ -1,7 +1,7 @@
 /** SAELens's folders as plain data. */
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { encodeSafetensors } from '../../../lib/weights/safetensors.js'
+import { encodeSafetensors } from '../../../lib/weights/formats/safetensors.js'
 import { folderSource } from '../../../lib/weights/source.js'
 import { readSaeLensFolder, type SaeFiles } from '../../../saes/formats/saelens.js'
 import { expectClose } from '../../support/close.js'

@@ -1,0 +1,70 @@
+/**
+ * What a unit of a latent adds to every logit, straight: W_dec[latent] · W_U, where the SAE reads the residual stream;
+ * W_dec · W_O · W_U for one of attn.hook_z, W_dec · W_out · W_U for one of mlp.hook_post. Norms are left out: the
+ * final norm's scale, and norms behind attention and MLPs where a model has them.
+ * F latents · S all latents · D d_model · V vocabulary
+ */
+import * as tf from '@tensorflow/tfjs'
+import { MismatchError } from '../../lib/errors/errors.js'
+import type { HookedModel } from '../../lib/model.js'
+import { plainPoint } from '../../lib/core/splice.js'
+import type { Encoder } from '../patching/encoders.js'
+
+/** Numbers of logits that one step may hold: 20 MiB, little enough that the allocators of both sides give it again. */
+const STEP = 5 * 2 ** 20
+
+/**
+ * What a unit of each latent writes to the residual stream, [F,D]. The caller owns it.
+ * @throws MismatchError where what the SAE writes reaches the stream by no single matrix
+ */
+export function latentDirections(
+  view: HookedModel,
+  { sae, outputSite }: Encoder,
+  latents: readonly number[],
+): tf.Tensor2D {
+  const through = wayOut(view, outputSite)
+  return tf.tidy(() => {
+    const rows = sae.writes({ latents }).directions
+    if (through === undefined) return rows
+    return tf.matMul(rows, view.weight(through).reshape<tf.Tensor2D>([-1, view.config.dModel]))
+  })
+}
+
+/** The matrix between a hook point and the residual stream; undefined when the point is on it. */
+function wayOut(view: HookedModel, site: string): string | undefined {
+  const point = plainPoint(site)
+  const [, block, inner] = /^(blocks\.\d+)\.(attn\.hook_z|mlp\.hook_post)$/.exec(point) ?? []
+  if (block) return `${block}.${inner === 'attn.hook_z' ? 'attn.W_O' : 'mlp.W_out'}`
+  if (/(^hook_(pos_)?embed|\.hook_(resid_(pre|mid|post)|attn_out|mlp_out))$/.test(point)) return undefined
+  throw new MismatchError(
+    `latentLogits: what is written at '${site}' has no single way to the logits. Use an SAE of the residual stream, of attention or MLP outputs, of attn.hook_z or of mlp.hook_post.`,
+  )
+}
+
+/**
+ * What a unit of some latents adds to each logit, some latents at a time [f,V], which are freed behind the call.
+ * @throws MismatchError as `latentDirections`
+ */
+export async function eachLatentLogits(
+  view: HookedModel,
+  encoder: Encoder,
+  latents: readonly number[],
+  use: (logits: tf.Tensor2D, first: number) => Promise<void>,
+): Promise<void> {
+  const size = Math.max(1, Math.floor(STEP / view.config.dVocab))
+  const { unembedding } = view.weights // not weight('unembed.W_U'), which is made anew where it is tied
+  const directions = latentDirections(view, encoder, latents)
+  try {
+    for (let first = 0; first < latents.length; first += size) {
+      const some = Math.min(size, latents.length - first)
+      const logits = tf.tidy(() => unembedding.times(directions.slice([first, 0], [some, -1]))) as tf.Tensor2D
+      try {
+        await use(logits, first)
+      } finally {
+        logits.dispose()
+      }
+    }
+  } finally {
+    directions.dispose()
+  }
+}

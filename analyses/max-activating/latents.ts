@@ -1,0 +1,58 @@
+/** Latents of batches of rows, of as much of the model and the SAE as they need. B rows · P positions · F latents */
+import * as tf from '@tensorflow/tfjs'
+import type { HookedModel } from '../../lib/model.js'
+import type { Tokens } from '../../lib/tokens/tokens.js'
+import type { Sae } from '../../saes/index.js'
+import { activationsUntil } from '../patching/activations-until.js'
+import { encodeLatents, type Encoder } from '../patching/encoders.js'
+
+export type LatentPoint = 'hook_sae_acts_post' | 'hook_sae_acts_pre'
+
+export interface LatentSource {
+  readonly sae: Sae
+  readonly latents: readonly number[]
+  readonly point: LatentPoint
+  /** Runs the model up to the SAE and hands on [b,P,F] of some rows at a time, as many as fit; frees them. */
+  each(tokens: Tokens, use: (acts: tf.Tensor3D, firstRow: number) => Promise<void>): Promise<void>
+}
+
+/** Numbers that the latents of one step may be: 64 MiB. */
+const STEP = 2 ** 24
+
+/** @param hooks names of hook points where the view has hooks: one inside the SAE may change its latents */
+export function latentsOf(
+  view: HookedModel,
+  { sae, site }: Encoder,
+  latents: readonly number[],
+  point: LatentPoint,
+  hooks: readonly string[],
+): LatentSource {
+  const inside = hooks.some((name) => name.startsWith(`${site}.hook_sae_`))
+  const direct = point === 'hook_sae_acts_post' && !inside
+  const name = direct ? site : `${site}.${point}`
+  const read = (x: tf.Tensor) => (direct ? encodeLatents(sae, x, latents) : tf.gather(x, [...latents], x.rank - 1))
+  return {
+    sae,
+    latents,
+    point,
+    async each(tokens, use) {
+      const { [name]: x } = activationsUntil(view, tokens, [name])
+      try {
+        const size = Math.max(1, Math.floor(STEP / (tokens.positions * latents.length)))
+        for (let row = 0; row < tokens.batch; row += size) {
+          const acts = tf.tidy(() => {
+            const rows = x!.slice(row, Math.min(size, tokens.batch - row))
+            return read(rows).reshape<tf.Tensor3D>([-1, tokens.positions, latents.length])
+          })
+          try {
+            await use(acts, row)
+          } finally {
+            acts.dispose()
+          }
+        }
+      } finally {
+        x!.dispose()
+      }
+    },
+  }
+}

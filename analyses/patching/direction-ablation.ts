@@ -1,0 +1,52 @@
+/** What the model loses when latents' directions are taken out of the activation. */
+import type { HookName } from '../../lib/core/hooks.js'
+import type { HookedModel, Input } from '../../lib/model.js'
+import { Result } from '../../lib/report/result/result.js'
+import type { Tokens } from '../../lib/tokens/tokens.js'
+import { chosenLatents, type Encoder } from './encoders.js'
+import { lossesAt, withoutDirections } from './loss-sweep.js'
+import { lossesUnder, lossPositions, type LossesOptions } from './losses-under.js'
+import { encoderWithError, withoutError, withoutLatents } from './view-edits.js'
+
+export interface DirectionAblationOptions extends LossesOptions {
+  /** Taken out together. */
+  readonly latents: readonly number[]
+  /** Judge what is left of the reconstruction alone, without the SAE's error. @default false */
+  readonly encoded?: boolean
+  /** The SAE's hook point, where the view has several. */
+  readonly hook?: HookName
+}
+
+/**
+ * Losses of each prompt with and without what some latents write, x − Σ_f act_f · W_dec[f], at the position whose
+ * prediction is judged (for `position: 'all'` at every token): axes [prompt, condition], conditions `original` and
+ * `ablated`; nats. The view has the SAE attached with its error term, so that nothing else changes. With `encoded` the
+ * error is left out of the ablated run: decode(acts without the latents) stands in for x.
+ * @throws ArgumentError when the SAE is attached without its error term, there is no latent or it has no such; HookError
+ */
+export async function directionAblation(
+  view: HookedModel,
+  prompts: Input,
+  options: DirectionAblationOptions,
+): Promise<Result> {
+  const { position = -2, encoded = false } = options
+  const encoder = encoderWithError('directionAblation', view, options.hook)
+  const latents = chosenLatents('directionAblation', encoder.sae, options.latents)
+  const tokens = view.toTokens(prompts, options)
+  const losses =
+    typeof position === 'number'
+      ? await lossesAt('directionAblation', view, tokens, { ...options, position }, { ablated: withoutDirections(encoder, latents, encoded) }) // prettier-ignore
+      : await lossesUnder({ original: view, ablated: ablatedView(view, encoder, tokens, options) }, tokens, options)
+  return new Result({ ...losses, kind: 'direction ablation', extra: { ...losses.extra, latents: [...latents] } })
+}
+
+function ablatedView(
+  view: HookedModel,
+  encoder: Encoder,
+  tokens: Tokens,
+  { position, latents, encoded }: DirectionAblationOptions,
+): HookedModel {
+  const positions = lossPositions('directionAblation', tokens, position!)
+  const without = withoutLatents(view, encoder, latents, positions)
+  return encoded ? withoutError(without, encoder, positions) : without
+}

@@ -1,0 +1,48 @@
+/** SAEs of a view whose latents an analysis computes itself. */
+import type * as tf from '@tensorflow/tfjs'
+import { ArgumentError } from '../../lib/errors/errors.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Attachable } from '../../lib/core/splice.js'
+import type { Sae } from '../../saes/index.js'
+import { saeAt } from './targets.js'
+
+/** An SAE of a view, and where it sits. */
+export interface Encoder {
+  readonly sae: Sae
+  /** Where it reads: its hook point, or the output of an SAE that was attached there before. */
+  readonly site: string
+  /** Where it writes. */
+  readonly outputSite: string
+  readonly errorTerm: boolean
+}
+
+/** The view's SAE at a hook point; without one, its only SAE. @throws HookError, ArgumentError for what is no SAE of ours */
+export function encoderAt(verb: string, view: HookedModel, hook?: string): Encoder {
+  const { sae, site, outputSite, options } = saeAt(verb, view, hook)
+  const { errorTerm = false } = options
+  if ('encode' in sae && 'cfg' in sae) return { sae: sae as Attachable as Sae, site, outputSite, errorTerm }
+  throw new ArgumentError(`${verb}: '${sae.label}' at ${site} has no latents to encode. Attach an SAE.`)
+}
+
+/** The latents asked for, in order; all without a list. @throws ArgumentError when there is no such latent, or twice. */
+export function chosenLatents(verb: string, sae: Sae, latents: readonly number[] | undefined): readonly number[] {
+  if (latents === undefined) return Array.from({ length: sae.cfg.dSae }, (_, latent) => latent)
+  if (!Array.isArray(latents) || latents.length === 0) {
+    throw new ArgumentError(
+      `${verb}: latents is ${JSON.stringify(latents)}. Give a list of at least one, or none for all.`,
+    )
+  }
+  const seen = new Set<number>()
+  for (const latent of latents as readonly number[]) {
+    sae.checkLatent(latent)
+    if (seen.has(latent)) throw new ArgumentError(`${verb}: latent ${latent} is listed twice. Give each once.`)
+    seen.add(latent)
+  }
+  return latents as readonly number[]
+}
+
+/** Latents [...,latents] of an input of the SAE. The caller owns them. */
+export function encodeLatents(sae: Sae, x: tf.Tensor, latents: readonly number[]): tf.Tensor {
+  const all = latents.length === sae.cfg.dSae && latents.every((latent, i) => latent === i)
+  return sae.encode(x, all ? {} : { latents })
+}

@@ -1,0 +1,84 @@
+/** Next-token losses of the same prompts under several conditions, each a view. B prompts · P positions */
+import * as tf from '@tensorflow/tfjs'
+import { ArgumentError } from '../../lib/errors/errors.js'
+import type { HookedModel, Input } from '../../lib/model.js'
+import { pickColumns } from '../../lib/ops/pick.js'
+import type { Result } from '../../lib/report/result/result.js'
+import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
+import { underConditions } from './conditions.js'
+import { positionsAt, type Where } from './view-edits.js'
+
+export interface LossesOptions extends TokenOptions {
+  /** The position whose prediction of the next token is judged; for `'all'` the mean over each prompt's. @default -2 */
+  readonly position?: Where
+}
+
+/**
+ * The loss of each prompt under each condition, in nats: axes [prompt, condition]. At a position p it is
+ * −log p(token p + 1 | tokens up to p); the default −2 judges the prediction of the last token.
+ *
+ * `await lossesUnder({ original: model, zero: model.withHooks(…) }, prompts)`
+ * @throws ArgumentError for no condition, a position behind which no token stands, or a prompt of one token
+ */
+export async function lossesUnder(
+  views: Readonly<Record<string, HookedModel>>,
+  prompts: Input,
+  options: LossesOptions = {},
+): Promise<Result> {
+  const { position = -2 } = options
+  return underConditions('lossesUnder', views, prompts, options, (tokens) => {
+    const positions = lossPositions('lossesUnder', tokens, position)
+    return {
+      kind: 'losses',
+      title: 'next-token loss',
+      unit: 'nats',
+      extra: { position: typeof position === 'object' ? [...position] : position },
+      of: (view) => promptLosses(view, tokens, positions),
+    }
+  })
+}
+
+/**
+ * The share of the loss that an ablation adds and a reconstruction takes back:
+ * (ablated − reconstructed) / (ablated − original), of the means. NaN where the ablation costs nothing, as there is
+ * nothing to take back then; a report shows that as "none".
+ */
+export function lossRecovered(original: number, ablated: number, reconstructed: number): number {
+  return ablated === original ? NaN : (ablated - reconstructed) / (ablated - original)
+}
+
+/** Positions that have a next token to predict; undefined for all. @throws ArgumentError */
+export function lossPositions(verb: string, tokens: Tokens, where: Where): number[] | undefined {
+  const positions = positionsAt(verb, tokens, where)
+  if (!positions) checkLengths(verb, tokens)
+  const at = positions?.findIndex((p, b) => p + 1 >= tokens.positions || tokens.mask?.[b]?.[p + 1] === 0) ?? -1
+  if (at < 0) return positions
+  throw new ArgumentError(`${verb}: position ${positions![at]} is the last of prompt ${at}, so that it predicts no token of it. Give an earlier one.`) // prettier-ignore
+}
+
+/** @throws ArgumentError for a prompt that has no second token to predict */
+function checkLengths(verb: string, { rows, mask }: Tokens): void {
+  const short = rows.findIndex((row, b) => row.reduce((count, _, p) => count + (mask?.[b]?.[p] ?? 1), 0) < 2)
+  if (short < 0) return
+  throw new ArgumentError(`${verb}: prompt ${short} is 1 token long, so that it has no loss. Give each at least 2 tokens.`) // prettier-ignore
+}
+
+/** The loss of each prompt, [B]: at its position, or the mean over its own tokens. */
+export async function promptLosses(
+  view: HookedModel,
+  tokens: Tokens,
+  positions: readonly number[] | undefined,
+): Promise<Float32Array> {
+  const losses = tf.tidy(() => {
+    const each = view.lossPerToken(tokens)
+    if (positions) return pickColumns(each, positions)
+    if (!tokens.mask) return each.mean(1)
+    const real = tf.tensor2d(tokens.mask.map((row) => row.slice(1).map((m, p) => m * row[p]!)))
+    return each.mul(real).sum(1).div(real.sum(1))
+  })
+  try {
+    return (await losses.data()) as Float32Array
+  } finally {
+    losses.dispose()
+  }
+}

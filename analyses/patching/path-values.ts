@@ -1,0 +1,146 @@
+/** What receivers read when a sender's change is in it and nothing else is: made when a sweep asks for it. */
+import * as tf from '@tensorflow/tfjs'
+import type { HookFunction } from '../../lib/core/hooks.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Edit } from '../../lib/sweep/sweep.js'
+import type { Made } from '../../lib/sweep/made.js'
+import type { Tokens } from '../../lib/tokens/tokens.js'
+import type { Receiver, Sender } from './nodes.js'
+import { behindSaes, senderChange, SenderRun } from './sender-changes.js'
+
+/** Prompts, and their sources. */
+interface Pairs {
+  readonly tokens: Tokens
+  readonly source: Tokens
+}
+
+/** Ends a run whose rest nobody needs. */
+class Enough extends Error {}
+
+/** Edits of receivers by senders. Owns the runs that they are made of, of some prompts at a time. */
+export class PathValues implements Disposable {
+  readonly #view: HookedModel
+  readonly #pairs: Pairs
+  readonly #senders: readonly Sender[]
+  readonly #receivers: readonly Receiver[]
+  readonly #made = new Map<string, Made>()
+  #runs: { readonly of: string; readonly clean: SenderRun; readonly source: SenderRun } | undefined
+  /** Queries, keys and values of the last sender and layer. */
+  #heads: { readonly of: string; readonly tensors: Map<string, tf.Tensor> } | undefined
+
+  constructor(view: HookedModel, pairs: Pairs, senders: readonly Sender[], receivers: readonly Receiver[]) {
+    this.#view = view
+    this.#pairs = pairs
+    this.#senders = senders
+    this.#receivers = receivers
+  }
+
+  /** The receiver's input with the sender's change in it. */
+  edit(sender: Sender, { layer, input, head }: Receiver): Edit {
+    if (input === 'final') {
+      const hook = behindSaes(this.#view, `blocks.${layer - 1}.hook_resid_post`)
+      return { hook, add: this.#madeFor(sender, hook, (prompts) => this.#change(sender, prompts)) }
+    }
+    if (input === 'mlp') {
+      const hook = `blocks.${layer}.hook_mlp_in`
+      return { hook, to: this.#madeFor(sender, hook, (prompts) => this.#changed(sender, hook, prompts)) }
+    }
+    const hook = `blocks.${layer}.attn.hook_${input}`
+    return { hook, unit: head!, to: this.#madeFor(sender, hook, (prompts) => this.#head(sender, layer, hook, prompts)) }
+  }
+
+  /** One for all heads of a point. */
+  #madeFor(sender: Sender, hook: string, make: Made['make']): Made {
+    const key = `${sender.name} → ${hook}`
+    const made = this.#made.get(key) ?? { key, make }
+    this.#made.set(key, made)
+    return made
+  }
+
+  #change(sender: Sender, prompts: readonly number[]): tf.Tensor3D {
+    const { clean, source } = this.#runsOf(prompts)
+    return senderChange(this.#view, clean, source, sender)
+  }
+
+  #changed(sender: Sender, point: string, prompts: readonly number[]): tf.Tensor3D {
+    return tf.tidy(() => this.#runsOf(prompts).clean.get(point).add(this.#change(sender, prompts)))
+  }
+
+  #head(sender: Sender, layer: number, hook: string, prompts: readonly number[]): tf.Tensor {
+    const of = `${sender.name} ${layer} ${prompts.join()}`
+    if (this.#heads?.of !== of) {
+      const tensors = this.#readHeads(sender, layer, prompts)
+      this.#freeHeads()
+      this.#heads = { of, tensors }
+    }
+    return this.#heads.tensors.get(hook)!.clone()
+  }
+
+  /** Queries, keys and values of a layer whose input has the change in it; the run ends with them. */
+  #readHeads(sender: Sender, layer: number, prompts: readonly number[]): Map<string, tf.Tensor> {
+    const point = `blocks.${layer}.hook_resid_pre`
+    const behind = behindSaes(this.#view, point)
+    const input = this.#changed(sender, behind, prompts)
+    const { cache } = this.#runsOf(prompts).clean
+    const kept = new Map<string, tf.Tensor>()
+    const enough = new Enough()
+    const keep: HookFunction = (x: tf.Tensor, { name }) => {
+      kept.set(name, tf.keep(x.clone()))
+      if (kept.size === 3) throw enough
+    }
+    const names = [...'qkv'].map((letter) => `blocks.${layer}.attn.hook_${letter}`)
+    try {
+      const view = this.#view.withHooks([
+        [behind, () => input],
+        [names, keep],
+      ])
+      view.run(cache.tokens, { from: { layer, resid: cache.get<tf.Tensor3D>(point) } }).dispose()
+    } catch (error) {
+      if (error !== enough) {
+        tf.dispose([...kept.values()])
+        throw error
+      }
+    } finally {
+      input.dispose()
+    }
+    return kept
+  }
+
+  /** Runs of some prompts and of their sources. */
+  #runsOf(prompts: readonly number[]): { readonly clean: SenderRun; readonly source: SenderRun } {
+    const of = prompts.join()
+    if (this.#runs?.of === of) return this.#runs
+    this[Symbol.dispose]()
+    const { tokens, source } = this.#pairs
+    const clean = new SenderRun(this.#view, tokens.pick(prompts), this.#senders, this.#points())
+    try {
+      this.#runs = { of, clean, source: new SenderRun(this.#view, source.pick(prompts), this.#senders) }
+      return this.#runs
+    } catch (error) {
+      clean[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /** What receivers read. */
+  #points(): string[] {
+    const names = this.#receivers.flatMap(({ layer, input }) => {
+      if (input === 'final') return []
+      const point = `blocks.${layer}.${input === 'mlp' ? 'hook_mlp_in' : 'hook_resid_pre'}`
+      return input === 'mlp' ? [point] : [point, behindSaes(this.#view, point)]
+    })
+    return [...new Set(names)]
+  }
+
+  #freeHeads(): void {
+    tf.dispose([...(this.#heads?.tensors.values() ?? [])])
+    this.#heads = undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.#freeHeads()
+    this.#runs?.clean[Symbol.dispose]()
+    this.#runs?.source[Symbol.dispose]()
+    this.#runs = undefined
+  }
+}

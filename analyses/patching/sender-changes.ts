@@ -1,0 +1,140 @@
+/** What senders would write otherwise, were the prompts their sources: changes of the residual stream. */
+import * as tf from '@tensorflow/tfjs'
+import type { ActivationCache } from '../../lib/core/cache.js'
+import type { HookFunction } from '../../lib/core/hooks.js'
+import type { HookedModel } from '../../lib/model.js'
+import { outputPoint, plainPoint } from '../../lib/core/splice.js'
+import type { Tokens } from '../../lib/tokens/tokens.js'
+import type { Sender } from './nodes.js'
+
+/** The point that shows what goes on from a hook point: behind the SAEs that sit there. */
+export function behindSaes(view: HookedModel, name: string): string {
+  const own = view.attached.find(({ outputSite }) => outputSite === name)
+  return own ? behindSaes(view, `${name}.${outputPoint}`) : name
+}
+
+/** A run of some prompts that keeps what senders' changes are made of. Owns its tensors. */
+export class SenderRun implements Disposable {
+  readonly cache: ActivationCache
+  readonly #latents = new Map<string, number[]>()
+  /** By the SAE's site, the latents that are senders [B,P,F]. */
+  readonly #acts = new Map<string, tf.Tensor3D>()
+
+  /** @param names further hook points to keep */
+  constructor(view: HookedModel, tokens: Tokens, senders: readonly Sender[], names: readonly string[] = []) {
+    for (const { sae, latent } of senders) {
+      if (sae && latent !== undefined) this.#latents.set(sae.site, [...(this.#latents.get(sae.site) ?? []), latent])
+    }
+    const hooks = [...this.#latents].map(([site, latents]): [string, HookFunction] => {
+      const some = (x: tf.Tensor) => tf.gather(x, tf.tensor1d(latents, 'int32'), 2)
+      const keep = (x: tf.Tensor) => {
+        this.#acts.get(site)?.dispose()
+        this.#acts.set(site, tf.keep(tf.tidy(() => some(x))) as tf.Tensor3D)
+      }
+      return [`${site}.hook_sae_acts_post`, keep]
+    })
+    const all = new Set([...names, ...senders.flatMap((sender) => pointsOf(view, sender))])
+    try {
+      this.cache = view.withHooks(hooks).runWithCache(tokens, { names: [...all], logits: false })
+    } catch (error) {
+      tf.dispose([...this.#acts.values()])
+      throw error
+    }
+  }
+
+  get(name: string): tf.Tensor {
+    return this.cache.get(name)
+  }
+
+  /** A latent's activations [B,P,1]. */
+  acts(site: string, latent: number): tf.Tensor3D {
+    return this.#acts.get(site)!.slice([0, 0, this.#latents.get(site)!.indexOf(latent)], [-1, -1, 1])
+  }
+
+  [Symbol.dispose](): void {
+    tf.dispose([...this.#acts.values()])
+    this.cache.dispose()
+  }
+}
+
+/** Hook points that `senderChange` looks at. */
+function pointsOf(view: HookedModel, sender: Sender): string[] {
+  const { layer, sae, latent } = sender
+  if (layer < 0) return embeddings(view)
+  if (sender.head === undefined && !sae) return [behindSaes(view, `blocks.${layer}.hook_mlp_out`)]
+  const site = siteOf(sender)
+  // of an SAE also points that are not used: so that the run reaches both its ends
+  const own = sae ? [sae.site, latent === undefined ? `${sae.outputSite}.hook_sae_error` : sae.outputSite] : []
+  const run = [behindSaes(view, site), `blocks.${layer}.hook_resid_pre`, ways[inBlock(site)]?.out(layer)]
+  return [...own, ...(sae && !ways[inBlock(site)] ? [] : run.filter((name) => name !== undefined))]
+}
+
+const embeddings = (view: HookedModel): string[] =>
+  ['hook_embed', 'hook_pos_embed'].filter((name) => view.hookNames.includes(name)).map((name) => behindSaes(view, name))
+
+/** The model's hook point at which a head or an SAE writes. */
+const siteOf = ({ sae, layer }: Sender): string => (sae ? plainPoint(sae.outputSite) : `blocks.${layer}.attn.hook_z`)
+const inBlock = (site: string): string => site.replace(/^blocks\.\d+\./, '')
+
+/** Ways from points inside attention and MLP to the residual stream: a matrix, and in some models a norm. */
+const ways: Readonly<Record<string, { weight: string; norm: string; out: (layer: number) => string }>> = {
+  'attn.hook_z': { weight: 'attn.W_O', norm: 'ln1_post', out: (layer) => `blocks.${layer}.hook_attn_out` },
+  'mlp.hook_post': { weight: 'mlp.W_out', norm: 'ln2_post', out: (layer) => `blocks.${layer}.hook_mlp_out` },
+}
+
+/** The change of the residual stream [B,P,D] with a sender's value of the source. The caller owns it. */
+export function senderChange(view: HookedModel, clean: SenderRun, source: SenderRun, sender: Sender): tf.Tensor3D {
+  const difference = (name: string) => tf.sub<tf.Tensor>(source.get(name), clean.get(name))
+  return tf.tidy(() => {
+    if (sender.layer < 0) return embeddings(view).map(difference).reduce((sum, part) => sum.add(part)) as tf.Tensor3D // prettier-ignore
+    if (sender.head === undefined && !sender.sae)
+      return difference(behindSaes(view, `blocks.${sender.layer}.hook_mlp_out`)) as tf.Tensor3D
+    const site = siteOf(sender)
+    if (!ways[inBlock(site)]) return ofSae(clean, source, sender) as tf.Tensor3D
+    const behind = behindSaes(view, site)
+    const change = sender.sae ? ofSae(clean, source, sender).reshape(clean.get(behind).shape) : ofHead(difference(behind), sender.head!) // prettier-ignore
+    return throughWay(view, clean, site, sender.layer, change)
+  })
+}
+
+/** The change of one head's z [B,P,H,K], 0 in the others. */
+function ofHead(change: tf.Tensor, head: number): tf.Tensor {
+  return change.mul(tf.oneHot(tf.scalar(head, 'int32'), change.shape[2]!).reshape([1, 1, -1, 1]))
+}
+
+/** The change of what a latent or the error writes at the SAE's point, [B,P,…]. */
+function ofSae(clean: SenderRun, source: SenderRun, { sae, latent }: Sender): tf.Tensor {
+  const { site, outputSite } = sae!
+  if (latent === undefined) {
+    const name = `${outputSite}.hook_sae_error`
+    return source.get(name).sub(clean.get(name))
+  }
+  const change = source.acts(site, latent).sub<tf.Tensor3D>(clean.acts(site, latent))
+  return change.mul(sae!.sae.writes({ latents: [latent] }).directions) // [B,P,1] · [1,D]
+}
+
+/** A change at z or the neurons, in the residual stream: linear, but where a norm lies between. */
+function throughWay(view: HookedModel, clean: SenderRun, site: string, layer: number, change: tf.Tensor): tf.Tensor3D {
+  const { weight, norm, out } = ways[inBlock(site)]!
+  if (view.hookNames.includes(`blocks.${layer}.${norm}.hook_scale`)) return byRun(view, clean, site, layer, change)
+  const [batch, positions] = change.shape as [number, number]
+  const W = view.weight(`blocks.${layer}.${weight}`).reshape<tf.Tensor2D>([-1, view.config.dModel])
+  return tf.matMul(change.reshape<tf.Tensor2D>([batch * positions, -1]), W).reshape(clean.get(out(layer)).shape)
+}
+
+function byRun(view: HookedModel, clean: SenderRun, site: string, layer: number, change: tf.Tensor): tf.Tensor3D {
+  const behind = behindSaes(view, site)
+  const out = ways[inBlock(site)]!.out(layer)
+  let after: tf.Tensor | undefined
+  const hooked = view.stopAt(layer + 1).withHooks([
+    [behind, () => clean.get(behind).add(change)],
+    [out, (x: tf.Tensor) => void (after = tf.keep(x.clone()))],
+  ])
+  const resid = clean.cache.get<tf.Tensor3D>(`blocks.${layer}.hook_resid_pre`)
+  try {
+    hooked.run(clean.cache.tokens, { from: { layer, resid } })
+    return after!.sub<tf.Tensor3D>(clean.get(out))
+  } finally {
+    after?.dispose()
+  }
+}

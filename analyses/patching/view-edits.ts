@@ -1,0 +1,88 @@
+/**
+ * Views with one thing changed at a position of each prompt: latents removed, an SAE's error left out, an activation
+ * replaced. They are made for a batch of tokens and only run it. B prompts · P positions
+ */
+import * as tf from '@tensorflow/tfjs'
+import { ArgumentError } from '../../lib/errors/errors.js'
+import type { HookName } from '../../lib/core/hooks.js'
+import { metricPositions } from '../../lib/core/metrics.js'
+import type { HookedModel } from '../../lib/model.js'
+import { resolvePosition } from '../../lib/core/positions.js'
+import type { Tokens } from '../../lib/tokens/tokens.js'
+import { encoderAt, type Encoder } from './encoders.js'
+
+/** One position for all prompts (−1 is the last real token), one for each, or all positions. */
+export type Where = number | readonly number[] | 'all'
+
+/** The position in each prompt; undefined for all. @throws ArgumentError */
+export function positionsAt(verb: string, tokens: Tokens, where: Where): number[] | undefined {
+  if (where === 'all') return undefined
+  if (typeof where === 'number') return metricPositions(tokens, where, verb)
+  if (!Array.isArray(where) || where.length !== tokens.batch) {
+    throw new ArgumentError(
+      `${verb}: position is ${JSON.stringify(where)}. Give a number, 'all', or a list of one for each of the ${tokens.batch} prompts.`,
+    )
+  }
+  return where.map((position, b) => {
+    const mask = tokens.mask?.[b]
+    const first = mask ? mask.indexOf(1) : 0
+    return first + resolvePosition(verb, position as number, mask ? mask.lastIndexOf(1) + 1 - first : tokens.positions)
+  })
+}
+
+/** x [B,P,…] with `by`, which broadcasts to it, at one position of each prompt, or at all. */
+export function replacedAt(x: tf.Tensor, positions: readonly number[] | undefined, by: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => {
+    if (!positions) return by.broadcastTo(x.shape)
+    const places = tf.oneHot(tf.tensor1d([...positions], 'int32'), x.shape[1]!).toBool()
+    return tf.where(places.reshape([x.shape[0], x.shape[1]!, ...x.shape.slice(2).map(() => 1)]), by, x)
+  })
+}
+
+/** The view with an activation replaced by zeros, or by one vector (such as a mean) of the shape of its last axes. */
+export function withReplaced(
+  view: HookedModel,
+  hook: HookName,
+  positions: readonly number[] | undefined,
+  by?: Float32Array,
+): HookedModel {
+  return view.withHooks({
+    [hook]: (x: tf.Tensor) =>
+      tf.tidy(() => replacedAt(x, positions, by ? tf.tensor(by, x.shape.slice(2)) : tf.scalar(0))),
+  })
+}
+
+/** The view with latents of its SAE at 0: with its error term, that takes away what they write and nothing else. */
+export function withoutLatents(
+  view: HookedModel,
+  { site }: Pick<Encoder, 'site'>,
+  latents: readonly number[],
+  positions: readonly number[] | undefined,
+): HookedModel {
+  return view.withHooks({
+    [`${site}.hook_sae_acts_post`]: (acts: tf.Tensor) =>
+      tf.tidy(() => {
+        const kept = new Float32Array(acts.shape.at(-1)!).fill(1)
+        for (const latent of latents) kept[latent] = 0
+        return replacedAt(acts, positions, acts.mul(tf.tensor1d(kept)))
+      }),
+  })
+}
+
+/** The view with its SAE's error left out: what goes on is the reconstruction. */
+export function withoutError(
+  view: HookedModel,
+  { outputSite }: Pick<Encoder, 'outputSite'>,
+  positions: readonly number[] | undefined,
+): HookedModel {
+  return withReplaced(view, `${outputSite}.hook_sae_error`, positions)
+}
+
+/** The view's SAE, attached with its error term. @throws ArgumentError when it is without, HookError */
+export function encoderWithError(verb: string, view: HookedModel, hook?: string): Encoder {
+  const encoder = encoderAt(verb, view, hook)
+  if (encoder.errorTerm) return encoder
+  throw new ArgumentError(
+    `${verb}: the SAE at ${encoder.site} is attached without its error term, so that all else it misses would be changed too. Attach it with { errorTerm: true }.`,
+  )
+}

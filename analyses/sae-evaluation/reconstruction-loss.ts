@@ -1,0 +1,50 @@
+/** What the model loses at one position when an SAE's reconstruction, or nothing, stands in for the activation. */
+import type { HookName } from '../../lib/core/hooks.js'
+import type { HookedModel, Input } from '../../lib/model.js'
+import { Result } from '../../lib/report/result/result.js'
+import type { Tokens } from '../../lib/tokens/tokens.js'
+import type { Encoder } from '../patching/encoders.js'
+import { errorOut, lossesAt } from '../patching/loss-sweep.js'
+import { lossesUnder, lossPositions, lossRecovered, type LossesOptions } from '../patching/losses-under.js'
+import { encoderWithError, withoutError, withReplaced, type Where } from '../patching/view-edits.js'
+
+export interface ReconstructionLossOptions extends LossesOptions {
+  /** The SAE's hook point, where the view has several. */
+  readonly hook?: HookName
+}
+
+/**
+ * Losses of each prompt with the activation as it is, 0, and the reconstruction of the view's SAE (attached with its
+ * error term), changed only at the position whose prediction is judged: axes [prompt, condition], conditions
+ * `original`, `ablated`, `encoded`; nats. `extra.lossRecovered` is
+ * (ablated − encoded) / (ablated − original) of the means over prompts.
+ * @throws ArgumentError when the SAE is attached without its error term; HookError
+ */
+export async function reconstructionLoss(
+  view: HookedModel,
+  prompts: Input,
+  options: ReconstructionLossOptions = {},
+): Promise<Result> {
+  const { position = -2 } = options
+  const encoder = encoderWithError('reconstructionLoss', view, options.hook)
+  const tokens = view.toTokens(prompts, options)
+  const losses =
+    typeof position === 'number'
+      ? await lossesAt('reconstructionLoss', view, tokens, { ...options, position }, { ablated: [{ hook: encoder.outputSite, to: 'zero' }], encoded: [errorOut(encoder.outputSite)] }) // prettier-ignore
+      : await lossesUnder(changedViews(view, encoder, tokens, position), tokens, options)
+  const [original, ablated, encoded] = losses.mean('prompt').values as unknown as [number, number, number]
+  return new Result({
+    ...losses,
+    kind: 'reconstruction loss',
+    extra: { ...losses.extra, lossRecovered: lossRecovered(original, ablated, encoded) },
+  })
+}
+
+function changedViews(view: HookedModel, encoder: Encoder, tokens: Tokens, position: Exclude<Where, number>) {
+  const positions = lossPositions('reconstructionLoss', tokens, position)
+  return {
+    original: view,
+    ablated: withReplaced(view, encoder.outputSite, positions),
+    encoded: withoutError(view, encoder, positions),
+  }
+}

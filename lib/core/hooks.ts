@@ -1,0 +1,218 @@
+/**
+ * Hook points as an argument. A model file names a point inline, `const z = at('hook_z', mix(pattern, v))`, and what
+ * `at` does (nothing, a user's function, an SAE, a cache, a gradient tap) is composed for one run and then forgotten.
+ */
+import type * as tf from '@tensorflow/tfjs'
+import { ArgumentError, HookError, ShapeError } from '../errors/errors.js'
+import { didYouMean } from '../errors/nearest.js'
+
+type BlockPoint =
+  | `hook_${'resid_pre' | 'resid_mid' | 'resid_post' | 'attn_out' | 'mlp_out' | 'mlp_in' | 'attn_in'}`
+  | `hook_${'q' | 'k' | 'v'}_input`
+  | `ln${1 | 2}${'' | '_post'}.hook_${'scale' | 'normalized'}`
+  | `attn.hook_${'q' | 'k' | 'v' | 'rot_q' | 'rot_k' | 'z' | 'attn_scores' | 'pattern' | 'result'}`
+  | `mlp.hook_${'pre' | 'pre_linear' | 'mid' | 'post'}`
+  | `mlp.ln.hook_${'scale' | 'normalized'}`
+type PlainPoint =
+  | 'hook_embed'
+  | 'hook_pos_embed'
+  | `blocks.${number}.${BlockPoint}`
+  | `ln_final.hook_${'scale' | 'normalized'}`
+  | `unembed.hook_${'in' | 'out'}`
+type SaePoint = `hook_sae_${'input' | 'acts_pre' | 'acts_post' | 'recons' | 'error' | 'output'}`
+
+/** A hook point's name as TransformerLens spells it. Any string is taken and checked at run time; editors complete these. */
+export type HookName = PlainPoint | `${PlainPoint}.${SaePoint}` | (string & {})
+
+/** One place in a forward pass that can be read or replaced. */
+export interface HookPoint {
+  readonly name: string
+  /**
+   * Axes, such as `[B,P,H,K]`: B batch, P position, D d_model, H heads, G heads of keys and values, K d_head, M d_mlp,
+   * S d_sae, V vocabulary.
+   */
+  readonly shape: string
+  /** True for points that cost something and are computed only when they are asked for. */
+  readonly onRequest?: boolean
+}
+
+/** The axis letters of a shape: B, P, H, K for `[B,P,H,K]`. */
+export const axesOf = (shape: string): string[] => shape.slice(1, -1).split(',')
+
+/** What a hook function is told beside the activation. */
+export interface HookContext {
+  readonly name: string
+  /** Layer of the block, undefined outside the blocks. */
+  readonly layer: number | undefined
+}
+
+/**
+ * Sees the activation and returns its replacement (same shape), or nothing to leave it as it is. Synchronous; must not
+ * dispose its argument. To hold on to the activation, keep a clone: `kept = tf.keep(x.clone())`.
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a hook may declare the rank it knows, such as Tensor4D
+export type HookFunction = (activation: any, context: HookContext) => tf.Tensor | void
+
+/** Chooses hook points: one name, several, a pattern, or a predicate. Patterns see the points on request too. */
+export type NameFilter = HookName | readonly HookName[] | RegExp | ((name: string) => boolean)
+
+/**
+ * A run's hook point function: `at(name, x)` is x, or what takes its place. Where x is costly it may be a function that
+ * computes it, which is not called when the run was given the value.
+ */
+export interface At {
+  <T extends tf.Tensor>(name: string, x: T | (() => T)): T
+  /** True when somebody reads or replaces this point: whether a costly point has to be computed. */
+  wants(name: string): boolean
+  /** True when somebody reads, replaces or gives this point's value: whether it has to stand by itself. */
+  isSeen(name: string): boolean
+  /** True when a hook function may replace the value at this point. */
+  replaces(name: string): boolean
+  /** True when nobody reads, replaces or gives the value of any point under this prefix. */
+  isQuiet(): boolean
+  /** The same function with `prefix.` put before each name. */
+  under(prefix: string): At
+}
+
+/** Sees the value at the chosen points last; what it returns (the same value) goes on. */
+export interface Observer {
+  readonly names: ReadonlySet<string>
+  see<T extends tf.Tensor>(name: string, x: T): T
+}
+
+/** Takes a value's place: an SAE at its hook point, whose own points are `at`'s. */
+export type SpliceFunction = (x: tf.Tensor, at: At) => tf.Tensor
+
+/** Everything that acts on one forward pass. At a point: hook functions in their order, then observers, then the SAE. */
+export interface Taps {
+  /** Values known beforehand, which are not computed where the model lets a point be given; hooks still act on them. */
+  readonly given?: ReadonlyMap<string, tf.Tensor>
+  readonly hooks: ReadonlyMap<string, readonly HookFunction[]>
+  readonly splices: ReadonlyMap<string, SpliceFunction>
+  readonly observers: readonly Observer[]
+}
+
+export const noTaps: Taps = { hooks: new Map(), splices: new Map(), observers: [] }
+
+/** Composes the taps of one run into its `at`. */
+export function makeAt(taps: Taps, prefix = ''): At {
+  const at = <T extends tf.Tensor>(name: string, x: T | (() => T)): T => pass(taps, prefix + name, x)
+  return Object.assign(at, {
+    wants: (name: string) => isWanted(taps, prefix + name),
+    isSeen: (name: string) => isWanted(taps, prefix + name) || taps.given?.has(prefix + name) === true,
+    replaces: (name: string) => taps.hooks.has(prefix + name),
+    isQuiet: () => !hasPrefix(taps, prefix),
+    under: (more: string) => makeAt(taps, `${prefix}${more}.`),
+  })
+}
+
+/** An `at` that nobody listens to. */
+export const silent: At = makeAt(noTaps)
+
+function isWanted(taps: Taps, name: string): boolean {
+  return taps.hooks.has(name) || taps.splices.has(name) || taps.observers.some((o) => o.names.has(name))
+}
+
+function hasPrefix({ given, hooks, splices, observers }: Taps, prefix: string): boolean {
+  const lists = [given?.keys() ?? [], hooks.keys(), splices.keys(), ...observers.map(({ names }) => names)]
+  for (const names of lists) for (const name of names) if (name.startsWith(prefix)) return true
+  return false
+}
+
+function pass<T extends tf.Tensor>(taps: Taps, name: string, x: T | (() => T)): T {
+  let value = typeof x === 'function' ? ((taps.given?.get(name) as T | undefined) ?? x()) : x
+  for (const hook of taps.hooks.get(name) ?? []) value = replaced(name, value, hook)
+  for (const observer of taps.observers) if (observer.names.has(name)) value = observer.see(name, value)
+  const splice = taps.splices.get(name)
+  return splice ? (splice(value, makeAt(taps, `${name}.`)) as T) : value
+}
+
+function replaced<T extends tf.Tensor>(name: string, x: T, hook: HookFunction): T {
+  const result: unknown = hook(x, { name, layer: layerOf(name) })
+  if (result === undefined) return x
+  if (result instanceof Promise) {
+    result.catch(() => undefined) // what it fails with later is of no interest any more
+    throw new ArgumentError(
+      `hook at '${name}': the function returned a promise. Hooks are synchronous: return a tensor.`,
+    )
+  }
+  const tensor = result as tf.Tensor
+  const sameShape = tensor?.shape?.length === x.rank && tensor.shape.every((n, i) => n === x.shape[i])
+  if (!sameShape) {
+    const got = Array.isArray(tensor?.shape) ? `shape [${tensor.shape}]` : typeof result
+    throw new ShapeError(
+      `hook at '${name}': the function returned ${got}. It must return a tensor of shape [${x.shape}].`,
+    )
+  }
+  if (tensor.isDisposed || tensor.dtype !== x.dtype) {
+    const got = tensor.isDisposed ? 'a tensor that is disposed' : `a tensor of ${tensor.dtype}`
+    throw new ShapeError(`hook at '${name}': the function returned ${got}. It must return a live tensor of ${x.dtype}.`)
+  }
+  return tensor as T
+}
+
+/** The layer of a hook point's block: 3 for `blocks.3.attn.hook_z`, undefined outside the blocks. */
+export function layerOf(name: string): number | undefined {
+  const match = /^blocks\.(\d+)\./.exec(name)
+  return match ? Number(match[1]) : undefined
+}
+
+/**
+ * Names chosen by a filter, in firing order. Without a filter all points but those on request.
+ * @throws HookError for a name that is not among the points, or a pattern that matches none.
+ */
+export function chosenNames(
+  verb: string,
+  filter: NameFilter | undefined,
+  points: readonly HookPoint[],
+  model: string,
+): string[] {
+  if (filter === undefined) return points.filter((p) => !p.onRequest).map((p) => p.name)
+  const chosen = nameTest(verb, filter, points, model)
+  const names = points.map((p) => p.name).filter(chosen)
+  if (names.length === 0) {
+    throw new HookError(
+      `${verb}: no hook point of ${model} is chosen by ${filterText(filter)}. See model.hookNames for the names.`,
+    )
+  }
+  return names
+}
+
+function filterText(filter: NameFilter): string {
+  return typeof filter === 'object' && !(filter instanceof RegExp) ? JSON.stringify(filter) : String(filter)
+}
+
+function nameTest(
+  verb: string,
+  filter: NameFilter,
+  points: readonly HookPoint[],
+  model: string,
+): (name: string) => boolean {
+  if (typeof filter === 'function') return filter
+  // a fresh pattern without g and y, whose lastIndex would make every second match fail
+  if (filter instanceof RegExp) {
+    const pattern = new RegExp(filter.source, filter.flags.replace(/[gy]/g, ''))
+    return (name) => pattern.test(name)
+  }
+  const wanted = new Set(typeof filter === 'string' ? [filter] : filter)
+  for (const name of wanted) checkHookName(verb, name, points, model)
+  return (name) => wanted.has(name)
+}
+
+/** @throws HookError with the nearest name when the model has no such hook point. */
+export function checkHookName(verb: string, name: string, points: readonly HookPoint[], model: string): void {
+  if (points.some((p) => p.name === name)) return
+  const names = points.map((p) => p.name)
+  const layers = names.reduce((most, n) => Math.max(most, (layerOf(n) ?? -1) + 1), 0)
+  throw new HookError(
+    `${verb}: no hook point '${name}' in ${model} (${layers} layers: 0–${layers - 1}).${hookHint(name, names, layers)}`,
+  )
+}
+
+/** For a layer that is too large the same point of the last one, else the nearest name. */
+function hookHint(name: string, names: readonly string[], layers: number): string {
+  const ofLast = name.replace(/^blocks\.\d+\./, `blocks.${layers - 1}.`)
+  return (layerOf(name) ?? -1) >= layers && names.includes(ofLast)
+    ? ` Did you mean '${ofLast}'?`
+    : didYouMean(name, names)
+}

@@ -1,0 +1,42 @@
+/** What the verbs of a model take. */
+import type * as tf from '@tensorflow/tfjs'
+import type { NameFilter } from './hooks.js'
+import type { Metric, MetricFunction } from './metrics.js'
+import type { PositionSlice } from './positions.js'
+import type { SpliceOptions } from './splice.js'
+import type { Prompts, TokenOptions } from '../tokens/tokens.js'
+
+/** Prompts as text, ids, `Tokens` or an int32 tensor [B,P]. Text gets BOS in front unless `prependBos` is false. */
+export type Input = Prompts | tf.Tensor2D
+
+export interface RunOptions extends TokenOptions {
+  /**
+   * Start at this block (0 to L − 1; L is the final norm) with this residual stream [B,P,D], the block's input, instead
+   * of at the embedding: what comes before is not computed.
+   */
+  readonly from?: { readonly layer: number; readonly resid: tf.Tensor3D }
+}
+
+export interface CacheOptions extends TokenOptions {
+  /** Which hook points to keep. @default all but those on request */
+  readonly names?: NameFilter
+  /** Keep only these positions, an axis of length 1 for a single one. */
+  readonly positions?: PositionSlice
+  /**
+   * Token ids give the logits of these alone, [B,P,C], for a fraction of the time; false leaves the logits out and stops
+   * behind the last block that is needed. @default true
+   */
+  readonly logits?: boolean | readonly number[]
+}
+
+export interface GradientOptions extends TokenOptions {
+  /** `logitDiff(…)`, `logProb(…)` or any function from logits [B,P,V] to a scalar or one number a prompt [B]. */
+  readonly metric: Metric | MetricFunction
+  /** Where to take activations and gradients. @default all points but those on request */
+  readonly names?: NameFilter
+}
+
+export interface AttachOptions extends SpliceOptions {
+  /** Attach an SAE although it was trained on weights processed otherwise. @default false */
+  readonly force?: boolean
+}

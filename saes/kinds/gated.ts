@@ -1,0 +1,27 @@
+/**
+ * The gated SAE: one path says whether a latent fires, the other how much, sharing W_enc up to a factor exp(r_mag) a
+ * latent. latents = ReLU(x · W_enc · exp(r_mag) + b_mag) where x · W_enc + b_gate > 0. Rajamanoharan et al. 2024,
+ * arXiv:2404.16014.
+ */
+import * as tf from '@tensorflow/tfjs'
+import { gated } from '../../lib/ops/jump-relu.js'
+import { Sae, type Pass } from '../sae.js'
+
+export class GatedSae extends Sae {
+  static className = 'GatedSae'
+
+  protected override otherWeights(): Record<string, number[]> {
+    const { dSae } = this.cfg
+    return { b_gate: [dSae], r_mag: [dSae], b_mag: [dSae] }
+  }
+
+  /** hook_sae_acts_pre is the magnitude. */
+  protected override activations(input: tf.Tensor, pass: Pass): tf.Tensor {
+    const shared = pass.multiply(input, 'W_enc')
+    const magnitude = shared.mul(tf.exp(pass.perLatent('r_mag'))).add(pass.perLatent('b_mag'))
+    const pre = pass.at('hook_sae_acts_pre', magnitude) // [B,P,S]
+    return pass.at('hook_sae_acts_post', gated(tf.relu(pre), shared.add(pass.perLatent('b_gate'))))
+  }
+}
+
+tf.serialization.registerClass(GatedSae)

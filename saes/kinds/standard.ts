@@ -1,0 +1,31 @@
+/**
+ * The standard SAE: latents = ReLU((x − b_dec) · W_enc + b_enc). Bricken et al. 2023, Towards Monosemanticity. Configs
+ * up to SAELens 5 may name another activation: `tanh-relu`, tanh(ReLU(·)), or `topk`, ReLU of the k largest.
+ */
+import * as tf from '@tensorflow/tfjs'
+import { keepTopK } from '../../lib/ops/top-k.js'
+import { Sae, type Pass } from '../sae.js'
+
+export class StandardSae extends Sae {
+  static className = 'StandardSae'
+
+  override get latentsCompete(): boolean {
+    return this.cfg.activation === 'topk'
+  }
+
+  protected override otherWeights(): Record<string, number[]> {
+    return { b_enc: [this.cfg.dSae] }
+  }
+
+  protected override activations(input: tf.Tensor, pass: Pass): tf.Tensor {
+    return pass.at('hook_sae_acts_post', this.#activate(this.preActivations(input, pass)))
+  }
+
+  #activate(pre: tf.Tensor): tf.Tensor {
+    const { activation, k } = this.cfg
+    if (activation === 'topk') return tf.relu(keepTopK(pre, k!))
+    return activation === 'tanh-relu' ? tf.tanh(tf.relu(pre)) : tf.relu(pre)
+  }
+}
+
+tf.serialization.registerClass(StandardSae)

@@ -1,0 +1,23 @@
+/** The top-k SAE: ReLU of each token's k largest pre-activations. Gao et al. 2024, arXiv:2406.04093. */
+import * as tf from '@tensorflow/tfjs'
+import { keepTopK } from '../../lib/ops/top-k.js'
+import { Sae, type Pass } from '../sae.js'
+
+export class TopKSae extends Sae {
+  static className = 'TopKSae'
+
+  override get latentsCompete(): boolean {
+    return true
+  }
+
+  protected override otherWeights(): Record<string, number[]> {
+    return { b_enc: [this.cfg.dSae] }
+  }
+
+  protected override activations(input: tf.Tensor, pass: Pass): tf.Tensor {
+    const pre = this.preActivations(input, pass) // [B,P,S]
+    return pass.at('hook_sae_acts_post', tf.relu(keepTopK(pre, this.cfg.k!)))
+  }
+}
+
+tf.serialization.registerClass(TopKSae)

@@ -1,0 +1,244 @@
+/** Hook points as an argument: how functions, observers and splices compose, and how filters choose. */
+import * as tf from '@tensorflow/tfjs'
+import { expect } from 'chai'
+import { chosenNames, layerOf, makeAt, noTaps, silent, type HookFunction, type NameFilter } from '../../../lib/core/hooks.js'
+import type { Observer, SpliceFunction, Taps } from '../../../lib/core/hooks.js'
+import { refusalOf } from '../../support/refusal.js'
+
+const numbers = (x: tf.Tensor) => Array.from(x.dataSync())
+const hooked = (hooks: Record<string, HookFunction[]>): Taps => ({ ...noTaps, hooks: new Map(Object.entries(hooks)) })
+
+const points = [
+  { name: 'hook_embed', shape: '[B,P,D]' },
+  { name: 'blocks.0.hook_resid_pre', shape: '[B,P,D]' },
+  { name: 'blocks.0.hook_q_input', shape: '[B,P,H,D]', onRequest: true },
+  { name: 'blocks.0.attn.hook_z', shape: '[B,P,H,K]' },
+  { name: 'blocks.1.attn.hook_z', shape: '[B,P,H,K]' },
+  { name: 'blocks.1.attn.hook_result', shape: '[B,P,H,D]', onRequest: true },
+]
+const choose = (filter?: NameFilter) => chosenNames('run', filter, points, 'toy')
+
+describe('lib/core/hooks', () => {
+  describe('at', () => {
+    it('hands on the very tensor where nobody listens', () => {
+      tf.tidy(() => {
+        const x = tf.scalar(1)
+        expect(silent('hook_z', x)).to.equal(x)
+        expect(makeAt(hooked({ other: [(v) => v.add(1)] }))('hook_z', x)).to.equal(x)
+      })
+    })
+
+    it('is quiet under a prefix where nobody listens, replaces or gives anything', () => {
+      const name = 'blocks.1.attn.hook_z'
+      const splice: SpliceFunction = (x) => x
+      const observer: Observer = { names: new Set([name]), see: (_, x) => x }
+      const taps: Taps[] = [
+        hooked({ [name]: [() => undefined] }),
+        { ...noTaps, splices: new Map([[name, splice]]) },
+        { ...noTaps, observers: [observer] },
+        { ...noTaps, given: new Map([[name, tf.scalar(1)]]) },
+      ]
+      for (const one of taps) {
+        const at = makeAt(one)
+        const blocks = ['blocks.0', 'blocks.1', 'blocks.10'].map((prefix) => at.under(prefix))
+        expect(blocks.map((block) => block.isQuiet())).to.deep.equal([true, false, true])
+        expect(blocks[1]!.under('attn').isQuiet()).to.equal(false)
+        expect(blocks[1]!.under('mlp').isQuiet()).to.equal(true)
+      }
+      taps[3]!.given!.get(name)!.dispose()
+    })
+
+    it('runs hooks in their order, each on what the one before returned', () => {
+      const double: HookFunction = (x: tf.Tensor) => x.mul(2)
+      const addOne: HookFunction = (x: tf.Tensor) => x.add(1)
+      tf.tidy(() => {
+        const x = tf.tensor1d([1, 10])
+        expect(numbers(makeAt(hooked({ p: [double, addOne] }))('p', x))).to.deep.equal([3, 21])
+        expect(numbers(makeAt(hooked({ p: [addOne, double] }))('p', x))).to.deep.equal([4, 22])
+      })
+    })
+
+    it('goes on with the value as it is when a hook returns nothing', () => {
+      tf.tidy(() => {
+        const seen: tf.Tensor[] = []
+        const look: HookFunction = (x: tf.Tensor) => void seen.push(x)
+        const x = tf.tensor1d([1, 2])
+        expect(makeAt(hooked({ p: [look, look] }))('p', x)).to.equal(x)
+        expect(seen).to.deep.equal([x, x])
+      })
+    })
+
+    it('tells a hook the full name and the layer', () => {
+      const told: unknown[] = []
+      const at = makeAt(
+        hooked({ hook_embed: [(_, c) => void told.push(c)], 'blocks.12.attn.hook_z': [(_, c) => void told.push(c)] }),
+      )
+      tf.tidy(() => {
+        at('hook_embed', tf.scalar(0))
+        at.under('blocks.12').under('attn')('hook_z', tf.scalar(0))
+      })
+      expect(told).to.deep.equal([
+        { name: 'hook_embed', layer: undefined },
+        { name: 'blocks.12.attn.hook_z', layer: 12 },
+      ])
+      expect(['blocks.3.hook_resid_pre', 'ln_final.hook_scale', 'xblocks.3.hook'].map(layerOf)).to.deep.equal([
+        3,
+        undefined,
+        undefined,
+      ])
+    })
+
+    it('shows observers what the hooks left, and the splice what the observers passed on', () => {
+      const order: string[] = []
+      const observer: Observer = {
+        names: new Set(['p']),
+        see: (name, x) => {
+          order.push(`observer ${name} ${numbers(x)}`)
+          return x
+        },
+      }
+      const splice: SpliceFunction = (x, at) => {
+        order.push(`splice ${numbers(x)}`)
+        return at('hook_inner', x.mul(10))
+      }
+      const inner: HookFunction = (x: tf.Tensor, { name }) => {
+        order.push(`${name} ${numbers(x)}`)
+        return x.add(5)
+      }
+      const at = makeAt({
+        hooks: new Map<string, HookFunction[]>([
+          ['p', [(x: tf.Tensor) => x.add(1)]],
+          ['p.hook_inner', [inner]],
+        ]),
+        observers: [observer],
+        splices: new Map([['p', splice]]),
+      })
+      tf.tidy(() => void expect(numbers(at('p', tf.scalar(1)))).to.deep.equal([25]))
+      expect(order).to.deep.equal(['observer p 2', 'splice 2', 'p.hook_inner 20'])
+    })
+
+    it('says who wants a point, and who may replace it', () => {
+      const observer: Observer = { names: new Set(['b.seen']), see: (_, x) => x }
+      const at = makeAt({ ...hooked({ 'b.hooked': [() => {}] }), observers: [observer] }).under('b')
+      expect(['seen', 'hooked', 'other'].map((name) => at.wants(name))).to.deep.equal([true, true, false])
+      expect(['seen', 'hooked', 'other'].map((name) => at.replaces(name))).to.deep.equal([false, true, false])
+    })
+
+    const wrong: [string, () => unknown, string][] = [
+      [
+        'another shape',
+        () => tf.zeros([2, 2]),
+        "ShapeError: hook at 'p': the function returned shape [2,2]. It must return a tensor of shape [2].",
+      ],
+      [
+        'a scalar',
+        () => tf.scalar(1),
+        "ShapeError: hook at 'p': the function returned shape []. It must return a tensor of shape [2].",
+      ],
+      [
+        'a number',
+        () => 3,
+        "ShapeError: hook at 'p': the function returned number. It must return a tensor of shape [2].",
+      ],
+      [
+        'null',
+        () => null,
+        "ShapeError: hook at 'p': the function returned object. It must return a tensor of shape [2].",
+      ],
+      [
+        'an array',
+        () => [1, 2],
+        "ShapeError: hook at 'p': the function returned object. It must return a tensor of shape [2].",
+      ],
+      [
+        'a promise',
+        () => Promise.resolve(),
+        "ArgumentError: hook at 'p': the function returned a promise. Hooks are synchronous: return a tensor.",
+      ],
+      [
+        'a promise that fails',
+        () => Promise.reject(new Error('of no interest')),
+        "ArgumentError: hook at 'p': the function returned a promise. Hooks are synchronous: return a tensor.",
+      ],
+      [
+        'whole numbers',
+        () => tf.tensor1d([1, 2], 'int32'),
+        "ShapeError: hook at 'p': the function returned a tensor of int32. It must return a live tensor of float32.",
+      ],
+      [
+        'a disposed tensor',
+        () => {
+          const x = tf.tensor1d([1, 2])
+          x.dispose()
+          return x
+        },
+        "ShapeError: hook at 'p': the function returned a tensor that is disposed. It must return a live tensor of float32.",
+      ],
+    ]
+    for (const [what, hook, message] of wrong) {
+      it(`refuses a hook that returns ${what}`, async () => {
+        const call = () => tf.tidy(() => makeAt(hooked({ p: [hook as HookFunction] }))('p', tf.tensor1d([1, 2])))
+        expect(await refusalOf(call)).to.equal(message)
+      })
+    }
+  })
+
+  describe('filters', () => {
+    it('choose all points but those on request when there is none', () => {
+      expect(choose()).to.deep.equal([
+        'hook_embed',
+        'blocks.0.hook_resid_pre',
+        'blocks.0.attn.hook_z',
+        'blocks.1.attn.hook_z',
+      ])
+    })
+
+    it('choose one name, or several in firing order and once', () => {
+      expect(choose('blocks.0.attn.hook_z')).to.deep.equal(['blocks.0.attn.hook_z'])
+      expect(choose(['blocks.1.attn.hook_z', 'hook_embed', 'blocks.1.attn.hook_z'])).to.deep.equal([
+        'hook_embed',
+        'blocks.1.attn.hook_z',
+      ])
+    })
+
+    it('choose points on request by name, by pattern and by function', () => {
+      expect(choose('blocks.0.hook_q_input')).to.deep.equal(['blocks.0.hook_q_input'])
+      expect(choose(/hook_result|hook_q/)).to.deep.equal(['blocks.0.hook_q_input', 'blocks.1.attn.hook_result'])
+      expect(choose((name) => name.endsWith('t'))).to.deep.equal(['blocks.0.hook_q_input', 'blocks.1.attn.hook_result'])
+    })
+
+    for (const flags of ['', 'g', 'y', 'gy', 'i']) {
+      it(`match every name anew with a pattern of flags '${flags}', and leave it as it was`, () => {
+        const pattern = new RegExp(flags.includes('i') ? 'BLOCKS\\..*_Z$' : 'blocks\\..*hook_z$', flags)
+        const both = ['blocks.0.attn.hook_z', 'blocks.1.attn.hook_z']
+        expect(choose(pattern)).to.deep.equal(both)
+        expect(choose(pattern)).to.deep.equal(both)
+        expect(pattern.lastIndex).to.equal(0)
+      })
+    }
+
+    it('refuse an unknown name with the nearest one, alone or in a list', async () => {
+      const message =
+        "HookError: run: no hook point 'blocks.2.attn.hook_z' in toy (2 layers: 0–1). Did you mean 'blocks.1.attn.hook_z'?"
+      expect(await refusalOf(() => choose('blocks.2.attn.hook_z'))).to.equal(message)
+      expect(await refusalOf(() => choose(['hook_embed', 'blocks.2.attn.hook_z']))).to.equal(message)
+      expect(await refusalOf(() => choose('zzz'))).to.equal(
+        "HookError: run: no hook point 'zzz' in toy (2 layers: 0–1).",
+      )
+    })
+
+    const isX = (name: string) => name === 'x'
+    const none: [string, NameFilter, string][] = [
+      ['a pattern', /hook_zz$/, '/hook_zz$/'],
+      ['a function', isX, String(isX)],
+      ['a list', [], '[]'],
+    ]
+    for (const [what, filter, shown] of none) {
+      it(`refuse ${what} that chooses nothing`, async () => {
+        expect(await refusalOf(() => choose(filter))).to.equal(
+          `HookError: run: no hook point of toy is chosen by ${shown}. See model.hookNames for the names.`,
+        )
+      })
+    }
+  })
+})
