@@ -78,10 +78,10 @@ describe('structure', () => {
       "import { type T, S } from '../saes/sae.js'",
       'saes/sae.ts, ' + against,
     ],
-    'an architecture named by another file': [
-      'models/neo.ts',
-      "import { block } from './gpt2.js'",
-      'models/gpt2.ts, which only models/index.ts may',
+    'an architecture named outside of models': [
+      'lib/index.ts',
+      "import { gpt2 } from '../models/gpt2.js'",
+      'models/gpt2.ts, which only models/ may',
     ],
     'a backend package elsewhere': [
       'lib/a.ts',
@@ -93,10 +93,10 @@ describe('structure', () => {
     it(`refuses ${title}`, () => expect(faultsOf({ [path]: text }).join()).to.equal(`${path}: imports ${fault}`))
   }
 
-  it('refuses a kind of SAE named by another file than saes/index.ts', () => {
+  it('refuses a kind of SAE named by another file than saes/kinds/kinds.ts', () => {
     const gated = "import { StandardSae } from './standard.js'\nexport class GatedSae extends StandardSae {}"
     const files = { 'saes/standard.ts': 'export class StandardSae extends Sae {}', 'saes/gated.ts': gated }
-    const fault = 'saes/gated.ts: imports saes/standard.ts, which only saes/index.ts may'
+    const fault = 'saes/gated.ts: imports saes/standard.ts, which only saes/kinds/kinds.ts may'
     expect(faultsOf(files)).to.deep.equal([fault])
   })
 

@@ -2,11 +2,18 @@
  * Which latents of an MLP make a model close a quotation, and what is lost without them? Found by what ablating each
  * costs, then taken apart and taken out. Run it: npm run example -- closing-quotes
  */
-import { answerRanks, bars, directionAblation, directionDfa, directionDla, directLogitAttribution } from 'tfjs-lens'
-import { histogram, latentPeaks, latentsAt, loadData, logitBoosts, logprobBoosts, lossesUnder } from 'tfjs-lens'
-import { meanActivation, meanInterval, Notebook, peakExamples, pearson, pocketText, positionAblation } from 'tfjs-lens'
-import { positionsAt, rareTokens, reconstructionLoss, scatter, Table, tokenCounts, tokenLabel } from 'tfjs-lens'
-import { topDirections, topDirectionsTable, visibleToken, withoutError, withoutLatents, withReplaced } from 'tfjs-lens'
+import { answerRanks, directionAblation, directionDfa, directionDla, directLogitAttribution } from 'tfjs-lens/analyses'
+import { bars } from 'tfjs-lens/report'
+import { latentPeaks, latentsAt, logitBoosts, logprobBoosts, lossesUnder } from 'tfjs-lens/analyses'
+import { loadData } from 'tfjs-lens/data'
+import { histogram } from 'tfjs-lens/report'
+import { pocketText } from 'tfjs-lens/models'
+import { meanActivation, meanInterval, peakExamples, positionAblation } from 'tfjs-lens/analyses'
+import { Notebook, pearson } from 'tfjs-lens/report'
+import { positionsAt, rareTokens, reconstructionLoss, tokenCounts, tokenLabel } from 'tfjs-lens/analyses'
+import { scatter, Table } from 'tfjs-lens/report'
+import { topDirections, topDirectionsTable, withoutError, withoutLatents, withReplaced } from 'tfjs-lens/analyses'
+import { visibleToken } from 'tfjs-lens/report'
 import type { Result } from 'tfjs-lens'
 import { count, hookOption, loadSaes, research, researchModel, type ResearchOptions } from './setup/research.js'
 

@@ -3,7 +3,8 @@
  * Direct logit attribution says which parts write the answer; activation patching says where in the prompt and in which
  * heads the information comes from. Run it: npx tsx docs/examples/find-name-movers.ts
  */
-import { activationPatching, directLogitAttribution, loadModel, logitDiff, type Result } from 'tfjs-lens'
+import { loadModel, logitDiff, type Result } from 'tfjs-lens'
+import { activationPatching, directLogitAttribution } from 'tfjs-lens/analyses'
 
 const names = [
   ['Carl', 'Eva'],

@@ -3,8 +3,12 @@
  * and their errors ablated, attributed and cut off from later heads. Run it: npm run example -- ioi
  */
 import { readFileSync } from 'node:fs'
-import { ablation, attributionPatching, ioiPrompts, latentPaths, heatmap, latentsAt, logitDiff } from 'tfjs-lens'
-import { metricUnder, Notebook, pearson, scatter, Table, visibleToken, type IoiPrompt, type Result } from 'tfjs-lens'
+import { logitDiff } from 'tfjs-lens'
+import { ablation, attributionPatching, ioiPrompts, latentPaths, latentsAt } from 'tfjs-lens/analyses'
+import { heatmap } from 'tfjs-lens/report'
+import { type Result } from 'tfjs-lens'
+import { metricUnder, type IoiPrompt } from 'tfjs-lens/analyses'
+import { Notebook, pearson, scatter, Table, visibleToken } from 'tfjs-lens/report'
 import {
   count,
   hookOption,

@@ -2,7 +2,9 @@
  * Do gradients tell which SAE latents matter? The estimated effect of removing each latent (attribution patching, one
  * backward pass) beside the exact one (a run for each). Run it: npx tsx docs/examples/latent-effects.ts
  */
-import { ablation, attributionPatching, loadModel, loadSae, logitDiff, Table } from 'tfjs-lens'
+import { loadModel, loadSae, logitDiff } from 'tfjs-lens'
+import { ablation, attributionPatching } from 'tfjs-lens/analyses'
+import { Table } from 'tfjs-lens/report'
 
 const prompts = [
   'Carl and Eva were good friends. When Carl and Eva went to the hill, Eva gave a stone to',

@@ -3,12 +3,20 @@
  * tokens that its largest effects gather. Run it: npm run example -- logit-lens
  */
 import { readFileSync } from 'node:fs'
-import { bars, decadeSets, enrichment, joinStatistics, latentDensity, latentProperties, latentsBy } from 'tfjs-lens'
-import { latentStatistics, letterSets, loadData, loadModel, manhattan, Notebook, partOfSpeechSets } from 'tfjs-lens'
-import { pocketText, quickListUrl, regexSets, statisticAnimation, statisticAreas, statisticBoxes } from 'tfjs-lens'
-import { statisticHistogram, statisticScatter, summarizeStatistic, Table, topEnriched, topLogits } from 'tfjs-lens'
-import { tokenLabel, visibleToken, wordLists, wordSets } from 'tfjs-lens'
-import type { HookedModel, LatentValue, Result, SaeLatents, TokenLogit, TokenSets } from 'tfjs-lens'
+import { decadeSets, enrichment, joinStatistics, latentDensity, latentProperties, latentsBy } from 'tfjs-lens/analyses'
+import { bars } from 'tfjs-lens/report'
+import { loadModel } from 'tfjs-lens'
+import { latentStatistics, letterSets, manhattan, partOfSpeechSets } from 'tfjs-lens/analyses'
+import { loadData } from 'tfjs-lens/data'
+import { Notebook } from 'tfjs-lens/report'
+import { pocketText } from 'tfjs-lens/models'
+import { quickListUrl, regexSets, statisticAnimation, statisticAreas, statisticBoxes } from 'tfjs-lens/analyses'
+import { statisticHistogram, statisticScatter, summarizeStatistic, topEnriched, topLogits } from 'tfjs-lens/analyses'
+import { Table } from 'tfjs-lens/report'
+import { tokenLabel, wordLists, wordSets } from 'tfjs-lens/analyses'
+import { visibleToken } from 'tfjs-lens/report'
+import type { HookedModel, Result } from 'tfjs-lens'
+import type { LatentValue, SaeLatents, TokenLogit, TokenSets } from 'tfjs-lens/analyses'
 import { count, link, loadSaes, openInBrowser, research, saeNames, type ResearchOptions } from './setup/research.js'
 
 const options = research('logit-lens', {

@@ -3,18 +3,15 @@
  * most, and for attention SAEs where that comes from. Run it: npm run example -- sae-features
  */
 import * as tf from '@tensorflow/tfjs'
-import { arithmeticPrompts, generationAccuracy, histogram, indexWithBuffer, kLargestIndices, loadData } from 'tfjs-lens'
-import {
-  maxActivating,
-  Notebook,
-  pocketText,
-  Table,
-  topLatents,
-  topLogits,
-  visibleToken,
-  writePrompts,
-} from 'tfjs-lens'
-import type { Highlight, Operation, Sae } from 'tfjs-lens'
+import { arithmeticPrompts, generationAccuracy } from 'tfjs-lens/analyses'
+import { loadData } from 'tfjs-lens/data'
+import { histogram, indexWithBuffer, kLargestIndices } from 'tfjs-lens/report'
+import { pocketText } from 'tfjs-lens/models'
+import { maxActivating, topLatents, topLogits, writePrompts } from 'tfjs-lens/analyses'
+import { Notebook, Table, visibleToken } from 'tfjs-lens/report'
+import type { Sae } from 'tfjs-lens/saes'
+import type { Operation } from 'tfjs-lens/analyses'
+import type { Highlight } from 'tfjs-lens/report'
 import {
   count,
   hookOption,

@@ -37,8 +37,8 @@ async function run(options: Options): Promise<void> {
   const top = wholeNumber('top', options.top)
   const [{ backendNotice, useBackend }, { loadModel }, { loadSae }, { ioiPrompts }] = await Promise.all([
     import('../backend/backend.js'),
-    import('../../models/index.js'),
-    import('../../saes/index.js'),
+    import('../../models/load-model.js'),
+    import('../../saes/load-sae.js'),
     import('../../analyses/prompts/ioi-prompts.js'),
   ])
   const [{ studyIoi }, { printStudy, studyPage }, { writePage }, { writeFileAtomic }, { NotebookResults }] =

@@ -53,11 +53,16 @@ async function preload() {
   const { backendNotice, useBackend } = await import('../backend/backend.js')
   console.error(`backend: ${backendNotice(await useBackend())}`)
   const tf = await import('@tensorflow/tfjs')
-  const lens = await import('../index.js')
-  const models = await import('../../models/index.js')
-  const saes = await import('../../saes/index.js')
-  const analyses = await import('../../analyses/index.js')
-  return { ...lens, ...models, ...saes, ...analyses, tf, model: await models.loadModel() }
+  const core = await import('../index.js')
+  const doors = await Promise.all([
+    import('../../models/index.js'),
+    import('../../saes/index.js'),
+    import('../../analyses/index.js'),
+    import('../data/index.js'),
+    import('../report/index.js'),
+    import('../sweep/index.js'),
+  ])
+  return { ...core, ...Object.assign({}, ...doors), tf, model: await core.loadModel() }
 }
 
 /** As Node prints a value, but of a tensor the numbers: inspected, it would show ids. */

@@ -1,4 +1,4 @@
-/** TransformerLens's shorthands for hook names: `actName('z', 4)` is `blocks.4.attn.hook_z`. */
+/** TransformerLens's shorthands for hook names: `hook('z', 4)` is `blocks.4.attn.hook_z`. */
 
 const spelledOut: Readonly<Record<string, string>> = {
   attn: 'pattern',
@@ -17,13 +17,14 @@ const norms: Readonly<Record<string, string>> = { a: 'ln1', m: 'ln2', ln1: 'ln1'
 
 /**
  * The full name of a hook point from its short form, as TransformerLens's get_act_name:
- * `actName('resid_pre', 7)`, `actName('k6')`, `actName('scale4ln1')`, `actName('normalized')` (of ln_final).
+ * `hook('resid_pre', 7)`, `hook('k6')`, `hook('scale4ln1')`, `hook('normalized')` (of ln_final).
  * A full name comes back unchanged.
+ * @example hook('z', 9) // 'blocks.9.attn.hook_z'
  */
-export function actName(name: string, layer?: number, part?: string): string {
+export function hook(name: string, layer?: number, part?: string): string {
   if (name.includes('.') || name.startsWith('hook_')) return name
   const packed = layer === undefined ? /^([a-z_]+)(\d+)([a-z]+\d?)?$/.exec(name) : null
-  if (packed) return actName(packed[1]!, Number(packed[2]), packed[3] ?? part)
+  if (packed) return hook(packed[1]!, Number(packed[2]), packed[3] ?? part)
   const short = spelledOut[name] ?? name
   if (layer === undefined) return ofNorm.has(short) ? `ln_final.hook_${short}` : `hook_${short}`
   const block = `blocks.${layer}.`
@@ -33,3 +34,6 @@ export function actName(name: string, layer?: number, part?: string): string {
   if (ofMlp.has(short)) return `${block}mlp.hook_${short}`
   return `${block}hook_${short}`
 }
+
+/** TransformerLens's name of `hook`. */
+export const actName = hook

@@ -5,7 +5,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
-import { loadModel } from '../../models/index.js'
+import { loadModel } from '../../models/load-model.js'
 import type { HookedModel } from '../../lib/model.js'
 import { random, type Random } from '../../lib/stats/random.js'
 import { encodeSafetensors } from '../../lib/weights/formats/safetensors.js'

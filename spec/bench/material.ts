@@ -1,8 +1,9 @@
 /** What the jobs work on: a folder as spec/bench/make_models.py writes it. Models and SAEs are loaded at first use. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadModel } from '../../models/index.js'
-import { loadSae, type Sae } from '../../saes/index.js'
+import { loadModel } from '../../models/load-model.js'
+import { loadSae } from '../../saes/load-sae.js'
+import type { Sae } from '../../saes/index.js'
 import { FileError } from '../../lib/errors/errors.js'
 import { logitDiff, type Metric } from '../../lib/core/metrics.js'
 import type { HookedModel } from '../../lib/model.js'

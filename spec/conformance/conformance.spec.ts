@@ -24,7 +24,7 @@ interface Run {
 }
 type Json = Record<string, Record<string, unknown>>
 
-const RECORDS = path.resolve(import.meta.dirname, '../../reference')
+const RECORDS = path.resolve(import.meta.dirname, '../reference')
 const at = (name: string) => path.join(RECORDS, name)
 
 /** Runs in this process, checks the last line, and names the checks by tensor. */

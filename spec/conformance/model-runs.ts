@@ -1,6 +1,6 @@
 /** The runs of a recorded model that several checks look at. */
 import type * as tf from '@tensorflow/tfjs'
-import { loadModel } from '../../models/index.js'
+import { loadModel } from '../../models/load-model.js'
 import type { ActivationCache } from '../../lib/core/cache.js'
 import type { GradientRun } from '../../lib/core/gradients.js'
 import { logitDiff, type MetricFunction } from '../../lib/core/metrics.js'

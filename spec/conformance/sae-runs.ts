@@ -1,8 +1,9 @@
 /** The model and the SAEs of an SAE record, and single passes through an SAE. */
 import path from 'node:path'
 import * as tf from '@tensorflow/tfjs'
-import { loadModel } from '../../models/index.js'
-import { foldActivationNorm, foldWDecNorm, loadSae, type Sae } from '../../saes/index.js'
+import { loadModel } from '../../models/load-model.js'
+import { foldActivationNorm, foldWDecNorm, type Sae } from '../../saes/index.js'
+import { loadSae } from '../../saes/load-sae.js'
 import { ActivationCache, Recorder } from '../../lib/core/cache.js'
 import { makeAt, noTaps } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'

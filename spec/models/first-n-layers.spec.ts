@@ -3,7 +3,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { loadModel } from '../../models/index.js'
+import { loadModel } from '../../models/load-model.js'
 import { expectClose } from '../support/close.js'
 import { refusalOf } from '../support/refusal.js'
 

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import type { Architecture } from '../../lib/transformer/architecture.js'
-import { loadModel } from '../../models/index.js'
+import { loadModel } from '../../models/load-model.js'
 import { neel } from '../../models/neel.js'
 import { expectClose, tolerances } from '../support/close.js'
 import { recordLaws } from '../support/record-laws.js'

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { HookError, MismatchError } from '../../lib/errors/errors.js'
 import type { HookedModel } from '../../lib/model.js'
-import { loadModel } from '../../models/index.js'
+import { loadModel } from '../../models/load-model.js'
 import type { ProcessingFlags } from '../../lib/weights/process.js'
 import type { Sae, SaeConfig } from '../../saes/index.js'
 import { pocket } from '../support/pocket.js'

@@ -1,5 +1,5 @@
 /** The embedded model, loaded once for all specs and never disposed. */
-import { loadModel } from '../../models/index.js'
+import { loadModel } from '../../models/load-model.js'
 import type { HookedModel } from '../../lib/model.js'
 
 let loaded: Promise<HookedModel> | undefined

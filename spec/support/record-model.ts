@@ -6,7 +6,7 @@ import type { HookedModel } from '../../lib/model.js'
 import { openCheckpoint } from '../../lib/weights/checkpoint.js'
 import { encodeSafetensors } from '../../lib/weights/formats/safetensors.js'
 import { folderSource } from '../../lib/weights/source.js'
-import { loadModel, type LoadOptions } from '../../models/index.js'
+import { loadModel, type LoadOptions } from '../../models/load-model.js'
 import { withFolder } from './weight-files.js'
 
 export type Tensors = Record<string, { shape: readonly number[]; values: Float32Array | Int32Array }>

@@ -1,7 +1,8 @@
 /** SAEs for specs: embedded ones made ready, random ones, and a plain float64 standard SAE to hold them to. */
 import * as tf from '@tensorflow/tfjs'
 import type { HookedModel } from '../../lib/model.js'
-import { loadSae, StandardSae, type Sae, type SaeConfig } from '../../saes/index.js'
+import { loadSae } from '../../saes/load-sae.js'
+import { StandardSae, type Sae, type SaeConfig } from '../../saes/index.js'
 import { seededRandom } from './weight-files.js'
 
 /** An embedded SAE by `release/id`. */

@@ -2,7 +2,7 @@
 import type { HookedModel } from '../../lib/model.js'
 import { random } from '../../lib/stats/random.js'
 import { encodeSafetensors } from '../../lib/weights/formats/safetensors.js'
-import { loadModel, type LoadOptions } from '../../models/index.js'
+import { loadModel, type LoadOptions } from '../../models/load-model.js'
 import type { TensorRecord } from './tiny-gpt2.js'
 import { withFolder } from './weight-files.js'
 

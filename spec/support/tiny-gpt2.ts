@@ -1,7 +1,7 @@
 /** A GPT-2 small enough for finite differences, with seeded random weights, as a folder or loaded. */
 import { random } from '../../lib/stats/random.js'
 import { encodeSafetensors } from '../../lib/weights/formats/safetensors.js'
-import { loadModel, type LoadOptions } from '../../models/index.js'
+import { loadModel, type LoadOptions } from '../../models/load-model.js'
 import type { HookedModel } from '../../lib/model.js'
 import { withFolder } from './weight-files.js'
 

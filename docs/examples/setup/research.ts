@@ -1,7 +1,9 @@
 /** What the research scripts share: their options, and the SAEs that these name. */
 import { spawn } from 'node:child_process'
 import { Command } from 'commander'
-import { loadModel, loadSae, saeReleases, type HookedModel, type Drawn, type Sae } from 'tfjs-lens'
+import { loadModel, loadSae, type HookedModel } from 'tfjs-lens'
+import { saeReleases, type Sae } from 'tfjs-lens/saes'
+import { type Drawn } from 'tfjs-lens/report'
 
 export interface ResearchOptions {
   readonly model: string

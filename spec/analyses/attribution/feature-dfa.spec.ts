@@ -5,8 +5,9 @@ import { expect } from 'chai'
 import { featureDfa } from '../../../analyses/index.js'
 import type { HookedModel, Input } from '../../../lib/model.js'
 import { Tokens } from '../../../lib/tokens/tokens.js'
-import { loadModel } from '../../../models/index.js'
-import { loadSae, type Sae } from '../../../saes/index.js'
+import { loadModel } from '../../../models/load-model.js'
+import { loadSae } from '../../../saes/load-sae.js'
+import type { Sae } from '../../../saes/index.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { pocket } from '../../support/pocket.js'
 import { reference } from '../../support/reference.js'
@@ -72,7 +73,7 @@ describe('feature dfa', () => {
       ['gemma2', 48],
     ] as const) {
       // 4 heads that share 2 of values
-      const tiny = await loadModel(fileURLToPath(new URL(`../reference/models/${family}`, import.meta.url)))
+      const tiny = await loadModel(fileURLToPath(new URL(`../../reference/models/${family}`, import.meta.url)))
       using wide = randomSae({ hookName: 'blocks.1.attn.hook_z', dIn, flattenHeads: true })
       try {
         const rows = new Tokens([[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]]) // prettier-ignore

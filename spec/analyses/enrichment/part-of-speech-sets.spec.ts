@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { partOfSpeechSets, wordLists, wordSets } from '../../../analyses/index.js'
 import type { HookedModel } from '../../../lib/model.js'
-import { loadModel } from '../../../models/index.js'
+import { loadModel } from '../../../models/load-model.js'
 import { pocket } from '../../support/pocket.js'
 import { reference } from '../../support/reference.js'
 import { refusalOf } from '../../support/refusal.js'

@@ -4,7 +4,7 @@ import { decadeSets, letterSets, regexSets, tokenPatterns, wordSets } from '../.
 import { startMatcher } from '../../../analyses/enrichment/token-sets-pattern.js'
 import { checkedSets } from '../../../analyses/enrichment/token-sets.js'
 import type { HookedModel } from '../../../lib/model.js'
-import { loadModel } from '../../../models/index.js'
+import { loadModel } from '../../../models/load-model.js'
 import { pocket } from '../../support/pocket.js'
 import { reference } from '../../support/reference.js'
 import { refusalOf } from '../../support/refusal.js'

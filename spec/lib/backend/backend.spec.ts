@@ -22,8 +22,8 @@ const STAND_IN = `
 /** The beginning of each script: prints what a promise gives, or the words of its BackendError. */
 const PRELUDE = `
   import * as tf from '@tensorflow/tfjs'
-  import { backendInfo, backendNotice, checkCapacity, useBackend } from '../lib/backend.js'
-  import { BackendError } from '../lib/errors.js'
+  import { backendInfo, backendNotice, checkCapacity, useBackend } from '../lib/backend/backend.js'
+  import { BackendError } from '../lib/errors/errors.js'
   const show = async (get) => {
     try { console.log(JSON.stringify(await get())) }
     catch (e) { console.log(JSON.stringify(e instanceof BackendError ? e.message : 'not ours: ' + e.stack)) }
@@ -35,7 +35,7 @@ describe('lib/backend/backend', () => {
   /** A project with the library's backend, tfjs and wasm, but no native package. */
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'tfjs-lens-backend-'))
-    for (const name of ['backend.ts', 'errors.ts', 'nearest.ts', 'node.ts', 'wasm'])
+    for (const name of ['backend', 'errors'])
       cpSync(join(ROOT, 'lib', name), join(folder, 'lib', name), { recursive: true })
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
     mkdirSync(join(folder, 'user'))

@@ -3,7 +3,7 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { loadModel } from '../../../models/index.js'
+import { loadModel } from '../../../models/load-model.js'
 import { pocket } from '../../support/pocket.js'
 import { refusalOf } from '../../support/refusal.js'
 

@@ -142,7 +142,7 @@ describe('lib/data/harvest', () => {
   it('goes on after its process was killed', async function () {
     this.timeout(60_000)
     const code = `
-      import { harvest, loadData, loadModel, pocketText } from './lib/index.js'
+      import { harvest, loadData, loadModel, pocketText } from './spec/support/doors.js'
       const model = await loadModel()
       const data = await loadData(model, pocketText('test'), { positions: 32, rows: 4, limit: 26 })
       const onProgress = (done) => { if (done > 400) process.kill(process.pid, 'SIGKILL') }

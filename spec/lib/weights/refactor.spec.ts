@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import type { HookedModel } from '../../../lib/model.js'
-import { loadModel } from '../../../models/index.js'
+import { loadModel } from '../../../models/load-model.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { refusalOf } from '../../support/refusal.js'
 

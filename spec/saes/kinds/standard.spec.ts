@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { makeAt, noTaps, silent, type Observer } from '../../../lib/core/hooks.js'
-import { foldActivationNorm, loadSae, StandardSae, type Sae } from '../../../saes/index.js'
+import { foldActivationNorm, StandardSae, type Sae } from '../../../saes/index.js'
+import { loadSae } from '../../../saes/load-sae.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { reference, type Reference } from '../../support/reference.js'
 

@@ -8,18 +8,18 @@ import type { ActivationData } from '../../../lib/data/activation-data.js'
 import { Result } from '../../../lib/report/result/result.js'
 import type { HookedModel } from '../../../lib/model.js'
 import { random } from '../../../lib/stats/random.js'
-import { loadModel } from '../../../models/index.js'
+import { loadModel } from '../../../models/load-model.js'
+import { loadSae } from '../../../saes/load-sae.js'
 import {
-  loadSae,
   saveSae,
   trainingFigure,
-  trainSae,
   type Sae,
   type TrainedSae,
   type TrainingConfig,
   type TrainingEntry,
   type TrainingOptions,
 } from '../../../saes/index.js'
+import { trainSae } from '../../../saes/train-sae.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { refusalOf } from '../../support/refusal.js'
 import { rowsOf } from '../../support/saes.js'

@@ -107,9 +107,7 @@ describe('the npm package', function () {
   it('is imported from JavaScript by all its doors, and computes', () => {
     write(
       'script.js',
-      `import { HookedModel, useBackend } from 'tfjs-lens'
-      import { loadModel } from 'tfjs-lens/models'
-      import { loadSae } from 'tfjs-lens/saes'
+      `import { HookedModel, loadModel, loadSae, useBackend } from 'tfjs-lens'
       import { directLogitAttribution } from 'tfjs-lens/analyses'
       const model = await loadModel()
       const sae = await loadSae('pocket-res', 'blocks.2.hook_resid_pre')
@@ -122,16 +120,14 @@ describe('the npm package', function () {
   })
 
   it('is required from CommonJS', () => {
-    write('script.cjs', "console.log(typeof require('tfjs-lens').loadModel, typeof require('tfjs-lens/saes').loadSae)")
+    write('script.cjs', "console.log(typeof require('tfjs-lens').loadModel, typeof require('tfjs-lens/saes').saveSae)")
     expect(run(consumer, process.execPath, ['script.cjs'])).to.equal('function function\n')
   })
 
   it('is type-checked from TypeScript by all its doors', () => {
     write(
       'script.ts',
-      `import { type BackendInfo, HookedModel, useBackend } from 'tfjs-lens'
-      import { loadModel } from 'tfjs-lens/models'
-      import { loadSae } from 'tfjs-lens/saes'
+      `import { type BackendInfo, HookedModel, loadModel, loadSae, useBackend } from 'tfjs-lens'
       import { ablation } from 'tfjs-lens/analyses'
       export const info: BackendInfo = await useBackend('wasm')
       const model: HookedModel = await loadModel()

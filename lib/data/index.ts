@@ -1,0 +1,13 @@
+/** The door `tfjs-lens/data`: text as batches of tokens, and activations harvested from them. */
+export type { ActivationBatch, ActivationData } from './activation-data.js'
+export type { Exclude } from './excluded.js'
+export { harvest, type Harvest, type HarvestOptions } from './harvest.js'
+export { harvestedActivations, type HarvestedOptions } from './harvested-activations.js'
+export { loadData } from './load-data.js'
+export type { Mixing } from './mixing.js'
+export { modelActivations, type ModelActivationOptions } from './model-activations.js'
+export type { DataSource } from './open-documents.js'
+export type { DataModel, DataOptions } from './row-rules.js'
+export type { Layout } from './rows.js'
+export type { Shuffle } from './shuffle.js'
+export type { DataPosition, TokenBatch, TokenData } from './token-data.js'
