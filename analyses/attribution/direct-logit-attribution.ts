@@ -6,6 +6,7 @@ import { ArgumentError, MismatchError } from '../../lib/errors/errors.js'
 import { metricPositions, type Answers } from '../../lib/core/metrics.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
+import { parseHook } from '../../lib/transformer/hook-names.js'
 import { plainPoint } from '../../lib/core/splice.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 import type { TokenOptions } from '../../lib/tokens/tokens.js'
@@ -103,7 +104,7 @@ function componentRows(view: HookedModel, read: LogitReader, latents: number): R
   const { nLayers } = view.config
   const at = (hook: string) => writerAt(view, hook)
   const start = lastStreamSae(view)
-  const stream: Row[] = start ? read.sae(start.sae, undefined, latents) : embeddings(view, read, latents)
+  const stream: Row[] = start ? read.sae(start.sae, latents) : embeddings(view, read, latents)
   const heads: Row[] = []
   const mlps: Row[] = []
   const split: Row[] = []
@@ -112,17 +113,18 @@ function componentRows(view: HookedModel, read: LogitReader, latents: number): R
     const block = `blocks.${l}`
     if (!start || l >= start.attnFrom) {
       const [whole, inner] = [at(`${block}.hook_attn_out`), at(`${block}.attn.hook_z`)]
-      if (whole) split.push(...read.sae(whole, undefined, latents))
+      if (whole) split.push(...read.sae(whole, latents))
       else {
         biases.push(`${block}.attn.b_O`)
-        if (inner) split.push(...read.sae(inner, `${block}.attn.W_O`, latents))
+        if (inner) split.push(...read.sae(inner, latents))
         else read.heads(l).forEach((values, h) => heads.push([`L${l}H${h}`, values]))
       }
     }
     if (!start || l >= start.mlpFrom) {
       const [whole, inner] = [at(`${block}.hook_mlp_out`), at(`${block}.mlp.hook_post`)]
       if (inner && !whole) biases.push(`${block}.mlp.b_out`)
-      if (whole ?? inner) split.push(...read.sae((whole ?? inner)!, whole ? undefined : `${block}.mlp.W_out`, latents))
+      const sae = whole ?? inner
+      if (sae) split.push(...read.sae(sae, latents))
       else mlps.push([`${l}_mlp_out`, read.vector(`${block}.hook_mlp_out`)])
     }
   }
@@ -133,7 +135,7 @@ const embeddings = (view: HookedModel, read: LogitReader, latents: number): Row[
   ['embed', 'pos_embed'].flatMap((name): Row[] => {
     if (!view.hookNames.includes(`hook_${name}`)) return []
     const sae = writerAt(view, `hook_${name}`)
-    return sae ? read.sae(sae, undefined, latents) : [[name, read.vector(`hook_${name}`)]]
+    return sae ? read.sae(sae, latents) : [[name, read.vector(`hook_${name}`)]]
   })
 
 /** The SAE whose output goes on at a hook point: the last of those that sit there. */
@@ -143,10 +145,11 @@ function writerAt(view: HookedModel, hook: string): AttachedSae | undefined {
 
 /** The last SAE on the residual stream itself, and the first layers whose attention and MLP write behind it. */
 function lastStreamSae(view: HookedModel): { sae: AttachedSae; attnFrom: number; mlpFrom: number } | undefined {
-  const order = { pre: 0, mid: 1, post: 2 }
+  const order = ['hook_resid_pre', 'hook_resid_mid', 'hook_resid_post']
   const found = view.attached.flatMap((sae) => {
-    const [, layer, place] = /^blocks\.(\d+)\.hook_resid_(pre|mid|post)$/.exec(plainPoint(sae.outputSite)) ?? []
-    return layer === undefined ? [] : [{ sae, layer: Number(layer), place: order[place as keyof typeof order] }]
+    const { layer, local } = parseHook(plainPoint(sae.outputSite))
+    const place = order.indexOf(local)
+    return layer === undefined || place < 0 ? [] : [{ sae, layer, place }]
   })
   const last = found.sort((a, b) => a.layer * 3 + a.place - b.layer * 3 - b.place).at(-1)
   return (

@@ -4,7 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError, MismatchError } from '../../lib/errors/errors.js'
-import { layerOf, type HookName } from '../../lib/core/hooks.js'
+import type { HookName } from '../../lib/core/hooks.js'
+import { parseHook } from '../../lib/transformer/hook-names.js'
 import { metricPositions } from '../../lib/core/metrics.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
@@ -120,18 +121,18 @@ function realRows({ rows, mask }: Tokens): { ids: number[]; start: number }[] {
 
 /** What the decomposition of the MLP's input needs. */
 function readBefore(layer: number, encoder?: Encoder): (name: string) => boolean {
-  const point = /^hook_(pos_)?embed$|^blocks\.\d+\.(attn\.hook_z|hook_mlp_out|ln[12]_post\.hook_scale)$/
+  const points = /^(hook_(pos_)?embed|attn\.hook_z|hook_mlp_out|ln[12]_post\.hook_scale)$/
   return (name) => {
-    const l = layerOf(name) ?? -1
     if (name === encoder?.site || name === `blocks.${layer}.ln2.hook_scale`) return true
-    return point.test(name) && (l < layer || (l === layer && !name.includes('hook_mlp_out')))
+    const { layer: l = -1, local, sae } = parseHook(name)
+    return sae === undefined && points.test(local) && (l < layer || (l === layer && local !== 'hook_mlp_out'))
   }
 }
 
 /** @throws MismatchError when it is not an MLP's neurons that the SAE reads */
 function neuronLayer(view: HookedModel, { sae, site }: Encoder): number {
-  const [, layer] = /^blocks\.(\d+)\.mlp\.hook_post$/.exec(site) ?? []
-  if (layer === undefined) {
+  const { layer, local, sae: inner } = parseHook(site)
+  if (layer === undefined || local !== 'mlp.hook_post' || inner) {
     throw new MismatchError(`directionDfa: the SAE '${sae.label}' reads ${site}. It takes an SAE of mlp.hook_post.`)
   }
   if (view.hookNames.includes(`blocks.${layer}.mlp.hook_pre_linear`)) {
@@ -139,5 +140,5 @@ function neuronLayer(view: HookedModel, { sae, site }: Encoder): number {
       `directionDfa: the MLP of ${view.name} is gated, so that its neurons are no image of what it reads by one matrix. Use a model without gates.`,
     )
   }
-  return Number(layer)
+  return layer
 }

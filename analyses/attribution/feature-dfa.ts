@@ -11,7 +11,8 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError, MismatchError } from '../../lib/errors/errors.js'
-import { layerOf, type HookName } from '../../lib/core/hooks.js'
+import type { HookName } from '../../lib/core/hooks.js'
+import { layerOf } from '../../lib/transformer/hook-names.js'
 import { metricPositions } from '../../lib/core/metrics.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'

@@ -7,6 +7,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { MismatchError } from '../../lib/errors/errors.js'
 import type { HookedModel } from '../../lib/model.js'
+import { writerOf } from '../../lib/transformer/writers.js'
 import { plainPoint } from '../../lib/core/splice.js'
 import type { Encoder } from '../patching/encoders.js'
 
@@ -22,7 +23,7 @@ export function latentDirections(
   { sae, outputSite }: Encoder,
   latents: readonly number[],
 ): tf.Tensor2D {
-  const through = wayOut(view, outputSite)
+  const through = matrixAfter(view, outputSite)
   return tf.tidy(() => {
     const rows = sae.writes({ latents }).directions
     if (through === undefined) return rows
@@ -31,11 +32,9 @@ export function latentDirections(
 }
 
 /** The matrix between a hook point and the residual stream; undefined when the point is on it. */
-function wayOut(view: HookedModel, site: string): string | undefined {
-  const point = plainPoint(site)
-  const [, block, inner] = /^(blocks\.\d+)\.(attn\.hook_z|mlp\.hook_post)$/.exec(point) ?? []
-  if (block) return `${block}.${inner === 'attn.hook_z' ? 'attn.W_O' : 'mlp.W_out'}`
-  if (/(^hook_(pos_)?embed|\.hook_(resid_(pre|mid|post)|attn_out|mlp_out))$/.test(point)) return undefined
+function matrixAfter(view: HookedModel, site: string): string | undefined {
+  const writer = writerOf(plainPoint(site), new Set(view.hookNames))
+  if (writer && !writer.sumsHeads) return writer.matrix
   throw new MismatchError(
     `latentLogits: what is written at '${site}' has no single way to the logits. Use an SAE of the residual stream, of attention or MLP outputs, of attn.hook_z or of mlp.hook_post.`,
   )

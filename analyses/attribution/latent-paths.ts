@@ -4,7 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError, HookError } from '../../lib/errors/errors.js'
-import { layerOf, type HookName } from '../../lib/core/hooks.js'
+import type { HookName } from '../../lib/core/hooks.js'
+import { layerOf } from '../../lib/transformer/hook-names.js'
 import { describeMetric, metricPositions, type AnyMetric } from '../../lib/core/metrics.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'

@@ -7,6 +7,8 @@ import type { ActivationCache } from '../../lib/core/cache.js'
 import { residualDirections } from '../../lib/transformer/unembed.js'
 import type { HookedModel } from '../../lib/model.js'
 import { pickColumns, pickPositions } from '../../lib/ops/pick.js'
+import { plainPoint } from '../../lib/core/splice.js'
+import { writerOf } from '../../lib/transformer/writers.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 
 export type AnswerPair = readonly [answer: readonly number[], wrong: readonly number[] | undefined]
@@ -46,19 +48,20 @@ export class LogitReader {
     const { nHeads } = this.#view.config
     const values = this.#read(() => {
       const z = this.#at(`blocks.${layer}.attn.hook_z`) // [B,H,K]
-      const inward = this.#inward(`blocks.${layer}.attn.W_O`).reshape(z.shape)
+      const inward = this.#inward(`blocks.${layer}.attn.hook_z`).reshape(z.shape)
       return z.mul(inward).sum(-1).transpose() // [H,B]
     })
     const prompts = this.#positions.length
     return Array.from({ length: nHeads }, (_, h) => values.slice(h * prompts, (h + 1) * prompts))
   }
 
-  /** An SAE's latents, bias and error. `through` is the matrix between its hook point and the residual stream. */
-  sae({ sae, site, outputSite }: AttachedSae, through: string | undefined, latents: number): Row[] {
+  /** An SAE's latents, bias and error. */
+  sae({ sae, site, outputSite }: AttachedSae, latents: number): Row[] {
+    const point = plainPoint(outputSite)
     const acts = `${site}.hook_sae_acts_post`
     const attributions = tf.tidy(() => {
       const { directions, bias } = sae.writes()
-      const inward = this.#inward(through) // [B,d_in]
+      const inward = this.#inward(point) // [B,d_in]
       const each = this.#at(acts).mul(tf.matMul(inward, directions, false, true)) // [B,S]
       return { each: each.arraySync() as number[][], bias: Float32Array.from(inward.mul(bias).sum(-1).dataSync()) }
     })
@@ -68,7 +71,7 @@ export class LogitReader {
     if (this.#cache.has(error))
       rows.push([
         `${site} error`,
-        this.#read(() => this.#at(error).reshape([this.#positions.length, -1]).mul(this.#inward(through)).sum(-1)),
+        this.#read(() => this.#at(error).reshape([this.#positions.length, -1]).mul(this.#inward(point)).sum(-1)),
       ])
     return rows
   }
@@ -97,19 +100,18 @@ export class LogitReader {
     })
   }
 
-  /** The logit direction as seen from a point before the matrix `through`: [B,d_in]. */
-  #inward(through: string | undefined): tf.Tensor2D {
-    if (through === undefined) return this.#direction
-    const W = this.#view.weight(through)
-    const norm = through.replace(/attn\.W_O$/, 'ln1_post').replace(/mlp\.W_out$/, 'ln2_post')
-    return tf.matMul(this.#inFrontOfNorm(norm), W.reshape<tf.Tensor2D>([-1, W.shape.at(-1)!]), false, true)
+  /** The logit direction as seen from a hook point whose value is written to the residual stream: [B,d_in]. */
+  #inward(point: string): tf.Tensor2D {
+    const { matrix, norm } = writerOf(point, new Set(this.#view.hookNames)) ?? {}
+    if (matrix === undefined) return this.#direction
+    const W = this.#view.weight(matrix)
+    return tf.matMul(this.#beforeNorm(norm), W.reshape<tf.Tensor2D>([-1, W.shape.at(-1)!]), false, true)
   }
 
-  /** The logit direction in front of the RMSNorm behind attention or MLP, where there is one: [B,D]. */
-  #inFrontOfNorm(norm: string): tf.Tensor2D {
-    const scale = `${norm}.hook_scale`
-    if (!this.#cache.has(scale)) return this.#direction
-    return this.#direction.mul(this.#view.weight(`${norm}.w`)).div(this.#at(scale))
+  /** The logit direction before the RMSNorm that follows attention or MLP, where there is one: [B,D]. */
+  #beforeNorm(norm: string | undefined): tf.Tensor2D {
+    if (norm === undefined) return this.#direction
+    return this.#direction.mul(this.#view.weight(`${norm}.w`)).div(this.#at(`${norm}.hook_scale`))
   }
 
   #ofAnswers(make: (ids: readonly number[]) => tf.Tensor): tf.Tensor {

@@ -6,6 +6,7 @@ import type { JsonObject } from '../../lib/report/result/json.js'
 import { progress } from '../../lib/report/terminal/progress.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Sae } from '../../saes/index.js'
+import { layerOf } from '../../lib/transformer/hook-names.js'
 import { chosenLatents, encoderAt, type Encoder } from '../patching/encoders.js'
 import { eachMoments } from './moments.js'
 
@@ -94,13 +95,13 @@ export function latentAxis(saes: readonly SaeLatents[]): { name: string; labels:
 export function describe({ sae, site }: Encoder, first: number, latents: readonly number[]): SaeLatents {
   const { modelName, neuronpediaId } = sae.cfg
   const known = { ...(modelName && { modelName }), ...(neuronpediaId && { neuronpediaId }) }
-  return { hook: site, label: sae.label, layer: layerOf(sae), first, latents, ...known }
+  return { hook: site, label: sae.label, layer: streamLayer(sae), first, latents, ...known }
 }
 
-/** −1 for a point outside the blocks. */
-function layerOf({ hookName }: Sae): number {
-  const [, block] = /^blocks\.(\d+)\./.exec(hookName) ?? []
-  return block === undefined ? -1 : Number(block) + Number(hookName.includes('post'))
+/** The block that reads what the SAE is of: the next one at its end; −1 for a point outside the blocks. */
+function streamLayer({ hookName }: Sae): number {
+  const layer = layerOf(hookName)
+  return layer === undefined ? -1 : layer + Number(hookName.includes('post'))
 }
 
 function encodersOf(verb: string, view: HookedModel, hook: string | undefined): Encoder[] {

@@ -10,6 +10,7 @@ import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
 import { argMax } from '../../lib/generation/sampling.js'
 import { Tokens, type TokenOptions } from '../../lib/tokens/tokens.js'
+import { layerOf } from '../../lib/transformer/hook-names.js'
 import { promptAxis } from '../labels.js'
 import { LogitLens } from './logit-lens-result.js'
 
@@ -66,7 +67,7 @@ async function stateLogits(
     logits.push(tokens.rows.map((_, b) => values.slice(b * dVocab, (b + 1) * dVocab)))
   }
   const labels = cache.names.map((name) =>
-    name === last ? 'final_post' : name.replace(/^blocks\.(\d+)\.hook_resid_/, '$1_'),
+    name === last ? 'final_post' : `${layerOf(name)}_${name.endsWith('mid') ? 'mid' : 'pre'}`,
   )
   return { labels, logits }
 }

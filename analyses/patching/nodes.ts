@@ -5,7 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../../lib/errors/errors.js'
-import { layerOf } from '../../lib/core/hooks.js'
+import { parseHook } from '../../lib/transformer/hook-names.js'
 import type { HookedModel } from '../../lib/model.js'
 import { didYouMean } from '../../lib/errors/nearest.js'
 import { range } from '../../lib/stats/range.js'
@@ -68,8 +68,9 @@ function saeSender(verb: string, view: HookedModel, name: string, latent: number
       `${verb}: there is no '${name}': the SAE at ${sae.site} has no error term. Attach it with { errorTerm: true }.`,
     )
   const site = plainPoint(sae.outputSite)
-  const place = places[site.replace(/^blocks\.\d+\./, '')]
-  if (place) return { name, layer: layerOf(site)!, place, sae, ...(latent !== undefined && { latent }) }
+  const { layer, local } = parseHook(site)
+  const place = places[local]
+  if (layer !== undefined && place) return { name, layer, place, sae, ...(latent !== undefined && { latent }) }
   throw new ArgumentError(
     `${verb}: what the SAE at ${sae.site} writes is no part of the residual stream. Use one at ${Object.keys(places).join(', ')}.`,
   )

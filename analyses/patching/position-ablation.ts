@@ -1,7 +1,8 @@
 /** A latent taken out at one active position at a time: what each costs, beside how active it is there. */
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../../lib/errors/errors.js'
-import { layerOf, type HookName } from '../../lib/core/hooks.js'
+import type { HookName } from '../../lib/core/hooks.js'
+import { layerOf } from '../../lib/transformer/hook-names.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { tokenLosses } from '../../lib/ops/loss.js'
 import { pickColumns } from '../../lib/ops/pick.js'

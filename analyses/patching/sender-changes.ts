@@ -2,6 +2,8 @@
 import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from '../../lib/core/cache.js'
 import type { HookFunction } from '../../lib/core/hooks.js'
+import { layerOf } from '../../lib/transformer/hook-names.js'
+import { writerOf, type Writer } from '../../lib/transformer/writers.js'
 import type { HookedModel } from '../../lib/model.js'
 import { outputPoint, plainPoint } from '../../lib/core/splice.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
@@ -65,8 +67,8 @@ function pointsOf(view: HookedModel, sender: Sender): string[] {
   const site = siteOf(sender)
   // of an SAE also points that are not used: so that the run reaches both its ends
   const own = sae ? [sae.site, latent === undefined ? `${sae.outputSite}.hook_sae_error` : sae.outputSite] : []
-  const run = [behindSaes(view, site), `blocks.${layer}.hook_resid_pre`, ways[inBlock(site)]?.out(layer)]
-  return [...own, ...(sae && !ways[inBlock(site)] ? [] : run.filter((name) => name !== undefined))]
+  const way = wayFrom(view, site)
+  return way ? [...own, behindSaes(view, site), `blocks.${layer}.hook_resid_pre`, way.output] : own
 }
 
 const embeddings = (view: HookedModel): string[] =>
@@ -74,12 +76,11 @@ const embeddings = (view: HookedModel): string[] =>
 
 /** The model's hook point at which a head or an SAE writes. */
 const siteOf = ({ sae, layer }: Sender): string => (sae ? plainPoint(sae.outputSite) : `blocks.${layer}.attn.hook_z`)
-const inBlock = (site: string): string => site.replace(/^blocks\.\d+\./, '')
 
-/** Ways from points inside attention and MLP to the residual stream: a matrix, and in some models a norm. */
-const ways: Readonly<Record<string, { weight: string; norm: string; out: (layer: number) => string }>> = {
-  'attn.hook_z': { weight: 'attn.W_O', norm: 'ln1_post', out: (layer) => `blocks.${layer}.hook_attn_out` },
-  'mlp.hook_post': { weight: 'mlp.W_out', norm: 'ln2_post', out: (layer) => `blocks.${layer}.hook_mlp_out` },
+/** The way from a point inside attention or MLP to the residual stream; undefined for a point on the stream. */
+function wayFrom(view: HookedModel, site: string): (Writer & { readonly matrix: string }) | undefined {
+  const { matrix, ...rest } = writerOf(site, new Set(view.hookNames))!
+  return matrix === undefined ? undefined : { matrix, ...rest }
 }
 
 /** The change of the residual stream [B,P,D] with a sender's value of the source. The caller owns it. */
@@ -90,10 +91,11 @@ export function senderChange(view: HookedModel, clean: SenderRun, source: Sender
     if (sender.head === undefined && !sender.sae)
       return difference(behindSaes(view, `blocks.${sender.layer}.hook_mlp_out`)) as tf.Tensor3D
     const site = siteOf(sender)
-    if (!ways[inBlock(site)]) return ofSae(clean, source, sender) as tf.Tensor3D
+    const way = wayFrom(view, site)
+    if (!way) return ofSae(clean, source, sender) as tf.Tensor3D
     const behind = behindSaes(view, site)
     const change = sender.sae ? ofSae(clean, source, sender).reshape(clean.get(behind).shape) : ofHead(difference(behind), sender.head!) // prettier-ignore
-    return throughWay(view, clean, site, sender.layer, change)
+    return throughWay(view, clean, site, change)
   })
 }
 
@@ -114,17 +116,18 @@ function ofSae(clean: SenderRun, source: SenderRun, { sae, latent }: Sender): tf
 }
 
 /** A change at z or the neurons, in the residual stream: linear, but where a norm lies between. */
-function throughWay(view: HookedModel, clean: SenderRun, site: string, layer: number, change: tf.Tensor): tf.Tensor3D {
-  const { weight, norm, out } = ways[inBlock(site)]!
-  if (view.hookNames.includes(`blocks.${layer}.${norm}.hook_scale`)) return byRun(view, clean, site, layer, change)
+function throughWay(view: HookedModel, clean: SenderRun, site: string, change: tf.Tensor): tf.Tensor3D {
+  const { matrix, norm, output } = wayFrom(view, site)!
+  if (norm !== undefined) return byRun(view, clean, site, change)
   const [batch, positions] = change.shape as [number, number]
-  const W = view.weight(`blocks.${layer}.${weight}`).reshape<tf.Tensor2D>([-1, view.config.dModel])
-  return tf.matMul(change.reshape<tf.Tensor2D>([batch * positions, -1]), W).reshape(clean.get(out(layer)).shape)
+  const W = view.weight(matrix).reshape<tf.Tensor2D>([-1, view.config.dModel])
+  return tf.matMul(change.reshape<tf.Tensor2D>([batch * positions, -1]), W).reshape(clean.get(output).shape)
 }
 
-function byRun(view: HookedModel, clean: SenderRun, site: string, layer: number, change: tf.Tensor): tf.Tensor3D {
+function byRun(view: HookedModel, clean: SenderRun, site: string, change: tf.Tensor): tf.Tensor3D {
+  const layer = layerOf(site)!
   const behind = behindSaes(view, site)
-  const out = ways[inBlock(site)]!.out(layer)
+  const out = wayFrom(view, site)!.output
   let after: tf.Tensor | undefined
   const hooked = view.stopAt(layer + 1).withHooks([
     [behind, () => clean.get(behind).add(change)],

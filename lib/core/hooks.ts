@@ -5,6 +5,7 @@
 import type * as tf from '@tensorflow/tfjs'
 import { ArgumentError, HookError, ShapeError } from '../errors/errors.js'
 import { didYouMean } from '../errors/nearest.js'
+import { layerOf } from '../transformer/hook-names.js'
 
 type BlockPoint =
   | `hook_${'resid_pre' | 'resid_mid' | 'resid_post' | 'attn_out' | 'mlp_out' | 'mlp_in' | 'attn_in'}`
@@ -151,12 +152,6 @@ function replaced<T extends tf.Tensor>(name: string, x: T, hook: HookFunction): 
   return tensor as T
 }
 
-/** The layer of a hook point's block: 3 for `blocks.3.attn.hook_z`, undefined outside the blocks. */
-export function layerOf(name: string): number | undefined {
-  const match = /^blocks\.(\d+)\./.exec(name)
-  return match ? Number(match[1]) : undefined
-}
-
 /**
  * Names chosen by a filter, in firing order. Without a filter all points but those on request.
  * @throws HookError for a name that is not among the points, or a pattern that matches none.
@@ -211,8 +206,7 @@ export function checkHookName(verb: string, name: string, points: readonly HookP
 
 /** For a layer that is too large the same point of the last one, else the nearest name. */
 function hookHint(name: string, names: readonly string[], layers: number): string {
-  const ofLast = name.replace(/^blocks\.\d+\./, `blocks.${layers - 1}.`)
-  return (layerOf(name) ?? -1) >= layers && names.includes(ofLast)
-    ? ` Did you mean '${ofLast}'?`
-    : didYouMean(name, names)
+  const layer = layerOf(name) ?? -1
+  const ofLast = name.replace(`blocks.${layer}.`, `blocks.${layers - 1}.`)
+  return layer >= layers && names.includes(ofLast) ? ` Did you mean '${ofLast}'?` : didYouMean(name, names)
 }

@@ -4,6 +4,7 @@ import { ArgumentError } from '../errors/errors.js'
 import { makeAt } from './hooks.js'
 import { bindMetric, type AnyMetric, type MetricContext, type MetricFunction } from './metrics.js'
 import { readLogits } from '../sweep/reads.js'
+import { isAfterBlocks } from '../transformer/hook-names.js'
 import { checkTokenIds, columnsOf, type Columns } from '../transformer/unembed.js'
 import { blocksNeeded, viewTaps, type LoadedModel, type View } from './view.js'
 
@@ -42,7 +43,8 @@ export function wantedLogits(
     const why = logits.length === 0 ? 'logits is an empty list' : `this view stops at layer ${view.stopAt}`
     throw new ArgumentError(`runWithCache: ${why}, so there are no logits of tokens. Use { logits: false }.`)
   }
-  if (listens(view, names, /^unembed\.hook_out$/)) return { ...nothing, of: (output) => selected(output, logits) }
+  if (listens(view, names, (name) => name === 'unembed.hook_out'))
+    return { ...nothing, of: (output) => selected(output, logits) }
   const columns = columnsOf(model.weights, logits)
   return { ...nothing, columns, of: (output) => output, [Symbol.dispose]: () => columns[Symbol.dispose]() }
 }
@@ -55,8 +57,8 @@ function selected(whole: tf.Tensor3D, ids: readonly number[]): tf.Tensor3D {
 }
 
 /** Whether anyone reads or replaces a point of this kind. */
-function listens(view: View, names: readonly string[], point: RegExp): boolean {
-  return [...names, ...view.hooks.map(({ name }) => name)].some((name) => point.test(name))
+function listens(view: View, names: readonly string[], isPoint: (name: string) => boolean): boolean {
+  return [...names, ...view.hooks.map(({ name }) => name)].some(isPoint)
 }
 
 /**
@@ -71,7 +73,7 @@ export function readout(
   names: readonly string[],
 ): Readout {
   const bound = bindMetric(metric, context)
-  const behindBlocks = listens(view, names, /^(ln_final|unembed)\./)
+  const behindBlocks = listens(view, names, isAfterBlocks)
   const reading = typeof metric === 'function' || behindBlocks ? undefined : metric.reading?.(context)
   if (!reading) return { metric: bound, stopAt: undefined, [Symbol.dispose]: () => undefined }
   const columns = reading.columns && columnsOf(model.weights, reading.columns)

@@ -6,7 +6,6 @@ import { ArgumentError, HookError, ShapeError } from '../errors/errors.js'
 import {
   axesOf,
   chosenNames,
-  layerOf,
   type HookFunction,
   type HookPoint,
   type NameFilter,
@@ -15,6 +14,7 @@ import {
   type SpliceFunction,
 } from './hooks.js'
 import type { Recorded } from './self-check.js'
+import { blockOf } from '../transformer/hook-names.js'
 import { outputPoint, type Attachable, type Splice, type SpliceOptions, type SpliceOutput } from './splice.js'
 import type { Tokenizer } from '../tokens/tokenizer.js'
 import type { Tokens } from '../tokens/tokens.js'
@@ -154,11 +154,6 @@ export function blocksBefore(names: readonly string[], { config }: LoadedModel, 
 
 /** Whether an SAE reads in one block and writes in another. */
 export const spans = ({ site, outputSite }: View['attached'][number]): boolean => blockOf(site) !== blockOf(outputSite)
-
-/** The block a point is in: −1 before the blocks, Infinity behind them. */
-export function blockOf(name: string): number {
-  return layerOf(name) ?? (/^(ln_final|unembed)\./.test(name) ? Infinity : -1)
-}
 
 /** @throws ArgumentError, ShapeError when a run cannot start at this block with this residual stream. */
 export function checkStart(

@@ -1,12 +1,13 @@
 /** The run without interventions that all others start from: residual streams, keys and values, what edits look at. */
 import * as tf from '@tensorflow/tfjs'
 import type { ForwardInput, KeysValues, Past } from '../transformer/architecture.js'
-import { layerOf, makeAt, type At, type HookPoint, type Observer } from '../core/hooks.js'
+import { makeAt, type At, type HookPoint, type Observer } from '../core/hooks.js'
 import { keptClones } from '../transformer/kv-cache.js'
 import type { Attachable } from '../core/splice.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { blocksNeeded, viewTaps, type LoadedModel, type View } from '../core/view.js'
 import { unitAxis, type ResolvedEdit } from './edits.js'
+import { isAfterBlocks, layerOf } from '../transformer/hook-names.js'
 import type { RowsAt, UnitPlaces } from './apply.js'
 import { lastBlock, type Part } from './last-block.js'
 
@@ -208,7 +209,7 @@ export class CleanRun implements Disposable {
       const run = { ...view, attached: view.attached.filter((a) => !encoded.includes(a)) }
       using taps = viewTaps(run, [this.#keeper])
       const { nLayers } = model.config
-      const behindBlocks = [...kept.keys()].some((name) => /^(ln_final|unembed)\./.test(name))
+      const behindBlocks = [...kept.keys()].some(isAfterBlocks)
       const at = makeAt(taps)
       this.final = tf.tidy(() => {
         if (last !== undefined)

@@ -7,7 +7,8 @@ import { axesOf, checkHookName, type HookFunction, type HookName, type HookPoint
 import { metricPositions } from '../core/metrics.js'
 import { resolvePosition } from '../core/positions.js'
 import type { Tokens } from '../tokens/tokens.js'
-import { blockOf, featureShape, type View } from '../core/view.js'
+import { blockOf } from '../transformer/hook-names.js'
+import { featureShape, type View } from '../core/view.js'
 import { isMade, type Made } from './made.js'
 import { checkSource } from './sources.js'
 

@@ -4,9 +4,11 @@
  * not run either.
  */
 import type * as tf from '@tensorflow/tfjs'
-import { layerOf, type HookPoint } from '../core/hooks.js'
+import type { HookPoint } from '../core/hooks.js'
 import { outputPoint, type Attachable } from '../core/splice.js'
-import { blockOf, spans, type View } from '../core/view.js'
+import { spans, type View } from '../core/view.js'
+import { blockOf, isAfterBlocks, layerOf, parseHook } from '../transformer/hook-names.js'
+import { writerOf } from '../transformer/writers.js'
 import type { ResolvedEdit } from './edits.js'
 
 export type Attached = View['attached'][number]
@@ -41,6 +43,22 @@ export function replaces({ write }: Start): boolean {
 export function joinOrder(start: Start): number {
   const inBlock = { tokens: -1, block: replaces(start) ? 1 : 0, attention: 2, end: 3 }[start.entry]
   return 4 * start.layer + inBlock
+}
+
+/** Points that what is written at a point passes before it arrives; an SAE at one of them would see it. */
+const passedPoints: Readonly<Record<string, readonly string[]>> = {
+  'attn.hook_z': ['attn.hook_z', 'attn.hook_result'],
+  'attn.hook_result': ['attn.hook_result'],
+  'mlp.hook_post': ['mlp.hook_post', 'hook_mlp_out'],
+  hook_mlp_out: ['hook_mlp_out'],
+}
+
+/** Where a run starts when what an SAE puts out at a point is known. */
+const entryAt: Readonly<Record<string, Start['entry']>> = {
+  hook_resid_pre: 'block',
+  hook_attn_out: 'attention',
+  hook_resid_mid: 'attention',
+  hook_resid_post: 'end',
 }
 
 export interface LandingOptions {
@@ -79,7 +97,7 @@ export class Landing {
   #find(names: readonly string[]): Start {
     const first = names[0]!
     const { nLayers, skip } = this.#options
-    if (/^(ln_final|unembed)\./.test(first)) return this.#started('block', nLayers)
+    if (isAfterBlocks(first)) return this.#started('block', nLayers)
     const layer = layerOf(first)
     if (layer === undefined) return this.#started('tokens', 0)
     if (!skip) return this.#reaching(this.#started('block', layer))
@@ -133,30 +151,16 @@ export class Landing {
 
   /** Where what is written at a site arrives: the point, and where the run starts then. */
   #arrival(site: string, sae: Attached | undefined): { at: string; entry: Start['entry'] } | undefined {
-    const [, block, local] = /^(blocks\.\d+)\.(.*)$/.exec(site) ?? []
-    const has = (name: string) => this.#orders.has(`${block}.${name}`)
-    const others = this.#options.attached.filter((a) => a !== sae)
-    const free = (...points: string[]) => !others.some((a) => points.some((p) => [a.site, a.outputSite].includes(`${block}.${p}`))) // prettier-ignore
-    if (sae && others.some((a) => [a.site, a.outputSite].some((s) => s.startsWith(`${site}.`) || s === site))) return undefined // prettier-ignore
-    switch (local) {
-      case 'attn.hook_z':
-        return !has('ln1_post.hook_scale') && (sae || free('attn.hook_z')) && free('attn.hook_result') ? { at: `${block}.hook_attn_out`, entry: 'attention' } : undefined // prettier-ignore
-      case 'attn.hook_result':
-        return has('ln1_post.hook_scale') || !free('attn.hook_result') ? undefined : { at: `${block}.hook_attn_out`, entry: 'attention' } // prettier-ignore
-      case 'mlp.hook_post':
-        return !has('ln2_post.hook_scale') && free('mlp.hook_post', 'hook_mlp_out') ? { at: `${block}.hook_resid_post`, entry: 'end' } : undefined // prettier-ignore
-      case 'hook_mlp_out':
-        return free('hook_mlp_out') ? { at: `${block}.hook_resid_post`, entry: 'end' } : undefined
-      case 'hook_resid_pre':
-        return sae && { at: site, entry: 'block' }
-      case 'hook_attn_out':
-      case 'hook_resid_mid':
-        return sae && { at: site, entry: 'attention' }
-      case 'hook_resid_post':
-        return sae && { at: site, entry: 'end' }
-      default:
-        return undefined
-    }
+    const { layer, local } = parseHook(site)
+    const writer = writerOf(site, this.#orders)
+    if (layer === undefined || !writer || writer.norm !== undefined) return undefined
+    const others = this.#options.attached.filter((a) => a !== sae).flatMap((a) => [a.site, a.outputSite])
+    if (sae && others.some((other) => other === site || other.startsWith(`${site}.`))) return undefined
+    const passed = passedPoints[local]
+    if (!passed) return sae && { at: site, entry: entryAt[local]! }
+    if (passed.some((point) => others.includes(`blocks.${layer}.${point}`))) return undefined
+    const ofAttention = writer.output.endsWith('hook_attn_out')
+    return ofAttention ? { at: writer.output, entry: 'attention' } : { at: writer.lands, entry: 'end' }
   }
 
   /** The SAE one of whose latents or error this point is, if they write linearly. */

@@ -5,8 +5,9 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import type { Past } from '../transformer/architecture.js'
-import { layerOf, makeAt, type HookFunction, type Observer, type Taps } from '../core/hooks.js'
+import { makeAt, type HookFunction, type Observer, type Taps } from '../core/hooks.js'
 import type { Reading } from '../core/metrics.js'
+import { isAfterBlocks, layerOf } from '../transformer/hook-names.js'
 import { viewTaps } from '../core/view.js'
 import { editRows, type RowsAt } from './apply.js'
 import type { CleanRun } from './clean.js'
@@ -238,7 +239,7 @@ class WaveRun implements Disposable {
 
   /** Rows that would join behind the point have what the clean run has there. */
   #readHook(hook: string, reading: Reading): tf.Tensor3D {
-    if (/^(ln_final|unembed)\./.test(hook)) tf.tidy(() => void this.#unembedded((batch) => this.#observers(batch)))
+    if (isAfterBlocks(hook)) tf.tidy(() => void this.#unembedded((batch) => this.#observers(batch)))
     return tf.tidy(() => {
       const known = this.#seen.reduce((sum, { shape }) => sum + shape[0], 0)
       const { members } = this.#wave

@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { matMul } from '../ops/linear.js'
+import { writerOf } from '../transformer/writers.js'
 import type { Attachable } from '../core/splice.js'
 import { editRows, type RowsAt } from './apply.js'
 import type { CleanRun } from './clean.js'
@@ -32,7 +33,8 @@ export function written(
     const lead = change.shape.slice(0, 2)
     const flat = name.endsWith('.hook_sae_error') ? change : throughLatents(sae.sae, change, units)
     const atSite = flat.reshape([...lead, flat.size / (lead[0]! * lead[1]!)])
-    return /\.(hook_z|hook_post)$/.test(site) ? throughSite(context, site, atSite, undefined) : atSite
+    const isInner = writerOf(site, context.points)?.matrix !== undefined
+    return isInner ? throughSite(context, site, atSite, undefined) : atSite
   })
   return parts.reduce((sum, part) => sum.add(part))
 }
@@ -73,16 +75,15 @@ function throughLatents(sae: Attachable, change: tf.Tensor, units: readonly numb
 
 /** A change at z, the heads' results, the neurons or an MLP's output, in the residual stream: [R,Q,D]. */
 function throughSite(
-  { model }: RowsContext,
+  { model, points }: RowsContext,
   site: string,
   change: tf.Tensor,
   units: readonly number[] | undefined,
 ): tf.Tensor {
-  const [, block, local] = /^(blocks\.\d+)\.(.*)$/.exec(site)!
-  if (local === 'hook_mlp_out') return change
-  if (local === 'attn.hook_result') return change.sum(2)
-  const weight = local === 'attn.hook_z' ? 'attn.W_O' : 'mlp.W_out'
-  const W = model.architecture.weight(model.weights, model.config, `${block}.${weight}`) // [H,K,D] or [M,D]
+  const { matrix, sumsHeads } = writerOf(site, points)!
+  if (sumsHeads) return change.sum(2)
+  if (matrix === undefined) return change
+  const W = model.architecture.weight(model.weights, model.config, matrix) // [H,K,D] or [M,D]
   const some = units && units.length < W.shape[0]! // in order, each once
   const rows = some ? tf.gather(W, tf.tensor1d([...units], 'int32')) : W
   const product = matMul(flatRows(change), rows.reshape<tf.Tensor2D>([-1, model.config.dModel]))

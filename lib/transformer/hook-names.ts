@@ -1,4 +1,52 @@
-/** TransformerLens's shorthands for hook names: `hook('z', 4)` is `blocks.4.attn.hook_z`. */
+/** Hook names as TransformerLens spells them: their parts, and their shorthands. */
+
+/** The parts of a hook point's name. */
+export interface HookParts {
+  /** The block's number; undefined outside the blocks. */
+  readonly layer: number | undefined
+  /** What computes it: `attn`, `mlp`, `mlp.ln`, `ln1`, `ln2_post`, `ln_final`, `unembed`; undefined for the other points. */
+  readonly module: string | undefined
+  /** The last part of the model's own name: `hook_z`. */
+  readonly point: string
+  /** The point inside an SAE, `hook_sae_acts_post`; undefined for a point of the model itself. */
+  readonly sae: string | undefined
+  /** The model's own name without its block: `attn.hook_z`. */
+  readonly local: string
+}
+
+/**
+ * A hook point's name in its parts. Of SAEs that sit at each other's output the last one counts.
+ * @example
+ * parseHook('blocks.3.attn.hook_z.hook_sae_acts_post')
+ * // { layer: 3, module: 'attn', point: 'hook_z', sae: 'hook_sae_acts_post', local: 'attn.hook_z' }
+ */
+export function parseHook(name: string): HookParts {
+  const layer = layerOf(name)
+  const parts = (layer === undefined ? name : name.replace(/^blocks\.\d+\./, '')).split('.')
+  const own = Math.max(
+    0,
+    parts.findIndex((part) => part.startsWith('hook_')),
+  )
+  const module = own === 0 ? undefined : parts.slice(0, own).join('.')
+  const sae = own + 1 < parts.length ? parts.at(-1) : undefined
+  return { layer, module, point: parts[own]!, sae, local: parts.slice(0, own + 1).join('.') }
+}
+
+/** The block of a hook point: 3 for `blocks.3.attn.hook_z`, undefined outside the blocks. */
+export function layerOf(name: string): number | undefined {
+  const [, layer] = /^blocks\.(\d+)\./.exec(name) ?? []
+  return layer === undefined ? undefined : Number(layer)
+}
+
+/** Whether a hook point fires after the last block: in the final norm or the unembedding. */
+export function isAfterBlocks(name: string): boolean {
+  return name.startsWith('ln_final.') || name.startsWith('unembed.')
+}
+
+/** The block of a hook point as a number to compare: −1 before the blocks, Infinity after them. */
+export function blockOf(name: string): number {
+  return layerOf(name) ?? (isAfterBlocks(name) ? Infinity : -1)
+}
 
 const spelledOut: Readonly<Record<string, string>> = {
   attn: 'pattern',

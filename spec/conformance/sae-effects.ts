@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import type { ActivationCache } from '../../lib/core/cache.js'
 import { pearson } from '../../lib/stats/correlation.js'
-import { layerOf } from '../../lib/core/hooks.js'
+import { layerOf } from '../../lib/transformer/hook-names.js'
 import type { Routes } from './check.js'
 import type { HookSet } from './each.js'
 import { editAt, pickAt, sliceAt, zeroAt } from './edit.js'

@@ -17,7 +17,7 @@ import {
   withoutLatents,
   withReplaced,
 } from '../../analyses/index.js'
-import { layerOf } from '../../lib/core/hooks.js'
+import { layerOf } from '../../lib/transformer/hook-names.js'
 import type { HookedModel } from '../../lib/model.js'
 import type { Result } from '../../lib/report/result/result.js'
 import type { Routes } from './check.js'

@@ -1,7 +1,7 @@
 /** Hook points as an argument: how functions, observers and splices compose, and how filters choose. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { chosenNames, layerOf, makeAt, noTaps, silent, type HookFunction, type NameFilter } from '../../../lib/core/hooks.js'
+import { chosenNames, makeAt, noTaps, silent, type HookFunction, type NameFilter } from '../../../lib/core/hooks.js'
 import type { Observer, SpliceFunction, Taps } from '../../../lib/core/hooks.js'
 import { refusalOf } from '../../support/refusal.js'
 
@@ -80,11 +80,6 @@ describe('lib/core/hooks', () => {
       expect(told).to.deep.equal([
         { name: 'hook_embed', layer: undefined },
         { name: 'blocks.12.attn.hook_z', layer: 12 },
-      ])
-      expect(['blocks.3.hook_resid_pre', 'ln_final.hook_scale', 'xblocks.3.hook'].map(layerOf)).to.deep.equal([
-        3,
-        undefined,
-        undefined,
       ])
     })
 
