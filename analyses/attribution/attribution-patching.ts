@@ -44,7 +44,7 @@ export async function attributionPatching(
   options: AttributionOptions,
 ): Promise<Result> {
   checkSteps('attributionPatching', options.steps)
-  const hook = options.hook ?? `${saeAt('attributionPatching', view).site}.hook_sae_acts_post`
+  const hook = options.hook ?? `${saeAt('attributionPatching', view).readsAt}.hook_sae_acts_post`
   const tokens = view.toTokens(prompts, options)
   checkPoint(view, hook)
   const positions =

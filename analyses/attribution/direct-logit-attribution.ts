@@ -140,14 +140,14 @@ const embeddings = (view: HookedModel, read: LogitReader, latents: number): Row[
 
 /** The SAE whose output goes on at a hook point: the last of those that sit there. */
 function writerAt(view: HookedModel, hook: string): AttachedSae | undefined {
-  return view.attached.filter(({ outputSite }) => plainPoint(outputSite) === hook).at(-1)
+  return view.attached.filter(({ writesAt }) => plainPoint(writesAt) === hook).at(-1)
 }
 
 /** The last SAE on the residual stream itself, and the first layers whose attention and MLP write behind it. */
 function lastStreamSae(view: HookedModel): { sae: AttachedSae; attnFrom: number; mlpFrom: number } | undefined {
   const order = ['hook_resid_pre', 'hook_resid_mid', 'hook_resid_post']
   const found = view.attached.flatMap((sae) => {
-    const { layer, local } = parseHook(plainPoint(sae.outputSite))
+    const { layer, local } = parseHook(plainPoint(sae.writesAt))
     const place = order.indexOf(local)
     return layer === undefined || place < 0 ? [] : [{ sae, layer, place }]
   })

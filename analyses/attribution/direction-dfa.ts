@@ -55,7 +55,7 @@ export async function directionDfa(view: HookedModel, prompts: Input, options: D
     const parts = cache.fullResidDecomposition({ layer, mlpInput: true, applyLn: true, expandNeurons: false, positions: position }) // prettier-ignore
     labels = parts.labels
     const scores = tf.tidy(() => {
-      const post = cache.get(encoder.site).slice([0, position], [1, 1]).flatten() // [M]
+      const post = cache.get(encoder.readsAt).slice([0, position], [1, 1]).flatten() // [M]
       const neurons = tf.matMul<tf.Tensor2D>(parts.stack.squeeze([1]), view.weight(`blocks.${layer}.mlp.W_in`)) // [C,M]
       const rest = means ? tf.tensor2d(means, neurons.shape) : tf.zerosLike(neurons)
       const read = tf.where(post.greater(0).expandDims(0).broadcastTo(neurons.shape), neurons, rest)
@@ -123,17 +123,17 @@ function realRows({ rows, mask }: Tokens): { ids: number[]; start: number }[] {
 function readBefore(layer: number, encoder?: Encoder): (name: string) => boolean {
   const points = /^(hook_(pos_)?embed|attn\.hook_z|hook_mlp_out|ln[12]_post\.hook_scale)$/
   return (name) => {
-    if (name === encoder?.site || name === `blocks.${layer}.ln2.hook_scale`) return true
+    if (name === encoder?.readsAt || name === `blocks.${layer}.ln2.hook_scale`) return true
     const { layer: l = -1, local, sae } = parseHook(name)
     return sae === undefined && points.test(local) && (l < layer || (l === layer && local !== 'hook_mlp_out'))
   }
 }
 
 /** @throws MismatchError when it is not an MLP's neurons that the SAE reads */
-function neuronLayer(view: HookedModel, { sae, site }: Encoder): number {
-  const { layer, local, sae: inner } = parseHook(site)
+function neuronLayer(view: HookedModel, { sae, readsAt }: Encoder): number {
+  const { layer, local, sae: inner } = parseHook(readsAt)
   if (layer === undefined || local !== 'mlp.hook_post' || inner) {
-    throw new MismatchError(`directionDfa: the SAE '${sae.label}' reads ${site}. It takes an SAE of mlp.hook_post.`)
+    throw new MismatchError(`directionDfa: the SAE '${sae.label}' reads ${readsAt}. It takes an SAE of mlp.hook_post.`)
   }
   if (view.hookNames.includes(`blocks.${layer}.mlp.hook_pre_linear`)) {
     throw new MismatchError(

@@ -71,10 +71,10 @@ export async function featureDfa(view: HookedModel, prompts: Input, options: Fea
 }
 
 /** @throws MismatchError when the latents of an SAE are no sum over source tokens. */
-export function checkDfa(verb: string, { sae: { cfg, label }, site }: Encoder): void {
-  if (!site.endsWith('.attn.hook_z')) {
+export function checkDfa(verb: string, { sae: { cfg, label }, readsAt }: Encoder): void {
+  if (!readsAt.endsWith('.attn.hook_z')) {
     throw new MismatchError(
-      `${verb}: the SAE '${label}' reads ${site}. Attribution by source token needs an SAE of attn.hook_z.`,
+      `${verb}: the SAE '${label}' reads ${readsAt}. Attribution by source token needs an SAE of attn.hook_z.`,
     )
   }
   if (cfg.normalization === 'layer_norm' || cfg.normalization === 'constant_norm_rescale') {

@@ -20,10 +20,10 @@ const STEP = 5 * 2 ** 20
  */
 export function latentDirections(
   view: HookedModel,
-  { sae, outputSite }: Encoder,
+  { sae, writesAt }: Encoder,
   latents: readonly number[],
 ): tf.Tensor2D {
-  const through = matrixAfter(view, outputSite)
+  const through = matrixAfter(view, writesAt)
   return tf.tidy(() => {
     const rows = sae.writes({ latents }).directions
     if (through === undefined) return rows

@@ -42,7 +42,7 @@ export async function latentPaths(view: HookedModel, prompts: Input, options: La
     throw new ArgumentError(`latentPaths: input is '${String(input)}'. It must be 'q', 'k' or 'v'.`)
   const encoder = encoderAt('latentPaths', view, hook)
   const latents = chosenLatents('latentPaths', encoder.sae, options.latents)
-  checkHeads(view, layerOf(encoder.outputSite), options.heads)
+  checkHeads(view, layerOf(encoder.writesAt), options.heads)
   const tokens = view.toTokens(prompts, options)
   const positions = metricPositions(tokens, position, 'latentPaths')
   const acts = await latentsAt(view, tokens, { latents, position, hook })

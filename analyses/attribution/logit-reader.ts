@@ -56,21 +56,21 @@ export class LogitReader {
   }
 
   /** An SAE's latents, bias and error. */
-  sae({ sae, site, outputSite }: AttachedSae, latents: number): Row[] {
-    const point = plainPoint(outputSite)
-    const acts = `${site}.hook_sae_acts_post`
+  sae({ sae, readsAt, writesAt }: AttachedSae, latents: number): Row[] {
+    const point = plainPoint(writesAt)
+    const acts = `${readsAt}.hook_sae_acts_post`
     const attributions = tf.tidy(() => {
       const { directions, bias } = sae.writes()
       const inward = this.#inward(point) // [B,d_in]
       const each = this.#at(acts).mul(tf.matMul(inward, directions, false, true)) // [B,S]
       return { each: each.arraySync() as number[][], bias: Float32Array.from(inward.mul(bias).sum(-1).dataSync()) }
     })
-    const rows = latentRows(site, attributions.each, latents)
-    rows.push([`${site} b_dec`, attributions.bias])
-    const error = `${outputSite}.hook_sae_error`
+    const rows = latentRows(readsAt, attributions.each, latents)
+    rows.push([`${readsAt} b_dec`, attributions.bias])
+    const error = `${writesAt}.hook_sae_error`
     if (this.#cache.has(error))
       rows.push([
-        `${site} error`,
+        `${readsAt} error`,
         this.#read(() => this.#at(error).reshape([this.#positions.length, -1]).mul(this.#inward(point)).sum(-1)),
       ])
     return rows

@@ -92,10 +92,10 @@ export function latentAxis(saes: readonly SaeLatents[]): { name: string; labels:
   return { name: 'latent', labels: saes.flatMap(({ hook, latents }) => latents.map((latent) => name(hook, latent))) }
 }
 
-export function describe({ sae, site }: Encoder, first: number, latents: readonly number[]): SaeLatents {
+export function describe({ sae, readsAt }: Encoder, first: number, latents: readonly number[]): SaeLatents {
   const { modelName, neuronpediaId } = sae.cfg
   const known = { ...(modelName && { modelName }), ...(neuronpediaId && { neuronpediaId }) }
-  return { hook: site, label: sae.label, layer: streamLayer(sae), first, latents, ...known }
+  return { hook: readsAt, label: sae.label, layer: streamLayer(sae), first, latents, ...known }
 }
 
 /** The block that reads what the SAE is of: the next one at its end; −1 for a point outside the blocks. */
@@ -106,7 +106,7 @@ function streamLayer({ hookName }: Sae): number {
 
 function encodersOf(verb: string, view: HookedModel, hook: string | undefined): Encoder[] {
   if (hook !== undefined || view.attached.length === 0) return [encoderAt(verb, view, hook)]
-  return view.attached.map(({ site }) => encoderAt(verb, view, site))
+  return view.attached.map(({ readsAt }) => encoderAt(verb, view, readsAt))
 }
 
 /** Counts what is done for the caller, or on a bar. */

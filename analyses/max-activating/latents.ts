@@ -22,14 +22,14 @@ const STEP = 2 ** 24
 /** @param hooks names of hook points where the view has hooks: one inside the SAE may change its latents */
 export function latentsOf(
   view: HookedModel,
-  { sae, site }: Encoder,
+  { sae, readsAt }: Encoder,
   latents: readonly number[],
   point: LatentPoint,
   hooks: readonly string[],
 ): LatentSource {
-  const inside = hooks.some((name) => name.startsWith(`${site}.hook_sae_`))
+  const inside = hooks.some((name) => name.startsWith(`${readsAt}.hook_sae_`))
   const direct = point === 'hook_sae_acts_post' && !inside
-  const name = direct ? site : `${site}.${point}`
+  const name = direct ? readsAt : `${readsAt}.${point}`
   const read = (x: tf.Tensor) => (direct ? encodeLatents(sae, x, latents) : tf.gather(x, [...latents], x.rank - 1))
   return {
     sae,

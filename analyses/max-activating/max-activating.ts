@@ -139,7 +139,7 @@ class Job {
       model,
       saes,
       hooks,
-      hook: encoder.site,
+      hook: encoder.readsAt,
       latents,
       point,
       k,

@@ -10,18 +10,18 @@ import { saeAt } from './targets.js'
 export interface Encoder {
   readonly sae: Sae
   /** Where it reads: its hook point, or the output of an SAE that was attached there before. */
-  readonly site: string
+  readonly readsAt: string
   /** Where it writes. */
-  readonly outputSite: string
+  readonly writesAt: string
   readonly errorTerm: boolean
 }
 
 /** The view's SAE at a hook point; without one, its only SAE. @throws HookError, ArgumentError for what is no SAE of ours */
 export function encoderAt(verb: string, view: HookedModel, hook?: string): Encoder {
-  const { sae, site, outputSite, options } = saeAt(verb, view, hook)
+  const { sae, readsAt, writesAt, options } = saeAt(verb, view, hook)
   const { errorTerm = false } = options
-  if ('encode' in sae && 'cfg' in sae) return { sae: sae as Attachable as Sae, site, outputSite, errorTerm }
-  throw new ArgumentError(`${verb}: '${sae.label}' at ${site} has no latents to encode. Attach an SAE.`)
+  if ('encode' in sae && 'cfg' in sae) return { sae: sae as Attachable as Sae, readsAt, writesAt, errorTerm }
+  throw new ArgumentError(`${verb}: '${sae.label}' at ${readsAt} has no latents to encode. Attach an SAE.`)
 }
 
 /** The latents asked for, in order; all without a list. @throws ArgumentError when there is no such latent, or twice. */

@@ -61,12 +61,12 @@ export async function lossesAt(
 
 /** What takes latents' directions out; with `encoded`, the SAE's error as well. */
 export function withoutDirections(
-  { site, outputSite }: Encoder,
+  { readsAt, writesAt }: Encoder,
   latents: readonly number[],
   encoded = false,
 ): EditThere[] {
-  const out: EditThere = { hook: `${site}.hook_sae_acts_post`, unit: [...latents], to: 'zero' }
-  return encoded ? [out, errorOut(outputSite)] : [out]
+  const out: EditThere = { hook: `${readsAt}.hook_sae_acts_post`, unit: [...latents], to: 'zero' }
+  return encoded ? [out, errorOut(writesAt)] : [out]
 }
 
 /** What leaves an SAE's error out. */

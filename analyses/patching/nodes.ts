@@ -65,14 +65,14 @@ function saeSender(verb: string, view: HookedModel, name: string, latent: number
     tf.dispose({ ...sae.sae.writes({ latents: [latent] }) }) // refuses one that it has not
   else if (!sae.options.errorTerm)
     throw new ArgumentError(
-      `${verb}: there is no '${name}': the SAE at ${sae.site} has no error term. Attach it with { errorTerm: true }.`,
+      `${verb}: there is no '${name}': the SAE at ${sae.readsAt} has no error term. Attach it with { errorTerm: true }.`,
     )
-  const site = plainPoint(sae.outputSite)
+  const site = plainPoint(sae.writesAt)
   const { layer, local } = parseHook(site)
   const place = places[local]
   if (layer !== undefined && place) return { name, layer, place, sae, ...(latent !== undefined && { latent }) }
   throw new ArgumentError(
-    `${verb}: what the SAE at ${sae.site} writes is no part of the residual stream. Use one at ${Object.keys(places).join(', ')}.`,
+    `${verb}: what the SAE at ${sae.readsAt} writes is no part of the residual stream. Use one at ${Object.keys(places).join(', ')}.`,
   )
 }
 

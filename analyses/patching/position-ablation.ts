@@ -100,7 +100,7 @@ async function activePlaces(source: LatentSource, tokens: Tokens, threshold: num
  */
 async function lossIncreases(
   view: HookedModel,
-  { site }: Encoder,
+  { readsAt }: Encoder,
   latent: number,
   all: Tokens,
   places: readonly Place[],
@@ -110,14 +110,14 @@ async function lossIncreases(
   const columns = places.map(({ row, position }) => position + start(all, row))
   const at = places.map(({ row }) => used.indexOf(row))
   // behind another SAE's output the residual stream has no name of its own, and before the first block there is none
-  const layer = view.attached.length === 1 ? (layerOf(site) ?? 0) : 0
+  const layer = view.attached.length === 1 ? (layerOf(readsAt) ?? 0) : 0
   const entry = layer > 0 ? `blocks.${layer - 1}.hook_resid_post` : undefined
   using cache = view.runWithCache(prompts, { names: entry ?? 'hook_embed' })
   const increases = tf.tidy(() => {
     const losses = tokenLosses(cache.logits, prompts)
     const original = pickColumns(losses.gather(tf.tensor1d(at, 'int32')), columns)
     const from = entry && { layer, resid: cache.get<tf.Tensor3D>(entry).gather(tf.tensor1d(at, 'int32')) }
-    const without = withoutLatents(view, { site }, [latent], columns)
+    const without = withoutLatents(view, { readsAt }, [latent], columns)
     const ablated = tokenLosses(without.run(repeated, from ? { from } : {}), repeated)
     return pickColumns(ablated, columns).sub(original)
   })

@@ -11,7 +11,7 @@ import type { Sender } from './nodes.js'
 
 /** The point that shows what goes on from a hook point: behind the SAEs that sit there. */
 export function behindSaes(view: HookedModel, name: string): string {
-  const own = view.attached.find(({ outputSite }) => outputSite === name)
+  const own = view.attached.find(({ writesAt }) => writesAt === name)
   return own ? behindSaes(view, `${name}.${outputPoint}`) : name
 }
 
@@ -25,7 +25,8 @@ export class SenderRun implements Disposable {
   /** @param names further hook points to keep */
   constructor(view: HookedModel, tokens: Tokens, senders: readonly Sender[], names: readonly string[] = []) {
     for (const { sae, latent } of senders) {
-      if (sae && latent !== undefined) this.#latents.set(sae.site, [...(this.#latents.get(sae.site) ?? []), latent])
+      if (sae && latent !== undefined)
+        this.#latents.set(sae.readsAt, [...(this.#latents.get(sae.readsAt) ?? []), latent])
     }
     const hooks = [...this.#latents].map(([site, latents]): [string, HookFunction] => {
       const some = (x: tf.Tensor) => tf.gather(x, tf.tensor1d(latents, 'int32'), 2)
@@ -66,7 +67,7 @@ function pointsOf(view: HookedModel, sender: Sender): string[] {
   if (sender.head === undefined && !sae) return [behindSaes(view, `blocks.${layer}.hook_mlp_out`)]
   const site = siteOf(sender)
   // of an SAE also points that are not used: so that the run reaches both its ends
-  const own = sae ? [sae.site, latent === undefined ? `${sae.outputSite}.hook_sae_error` : sae.outputSite] : []
+  const own = sae ? [sae.readsAt, latent === undefined ? `${sae.writesAt}.hook_sae_error` : sae.writesAt] : []
   const way = wayFrom(view, site)
   return way ? [...own, behindSaes(view, site), `blocks.${layer}.hook_resid_pre`, way.output] : own
 }
@@ -75,7 +76,7 @@ const embeddings = (view: HookedModel): string[] =>
   ['hook_embed', 'hook_pos_embed'].filter((name) => view.hookNames.includes(name)).map((name) => behindSaes(view, name))
 
 /** The model's hook point at which a head or an SAE writes. */
-const siteOf = ({ sae, layer }: Sender): string => (sae ? plainPoint(sae.outputSite) : `blocks.${layer}.attn.hook_z`)
+const siteOf = ({ sae, layer }: Sender): string => (sae ? plainPoint(sae.writesAt) : `blocks.${layer}.attn.hook_z`)
 
 /** The way from a point inside attention or MLP to the residual stream; undefined for a point on the stream. */
 function wayFrom(view: HookedModel, site: string): (Writer & { readonly matrix: string }) | undefined {
@@ -106,12 +107,12 @@ function ofHead(change: tf.Tensor, head: number): tf.Tensor {
 
 /** The change of what a latent or the error writes at the SAE's point, [B,P,…]. */
 function ofSae(clean: SenderRun, source: SenderRun, { sae, latent }: Sender): tf.Tensor {
-  const { site, outputSite } = sae!
+  const { readsAt, writesAt } = sae!
   if (latent === undefined) {
-    const name = `${outputSite}.hook_sae_error`
+    const name = `${writesAt}.hook_sae_error`
     return source.get(name).sub(clean.get(name))
   }
-  const change = source.acts(site, latent).sub<tf.Tensor3D>(clean.acts(site, latent))
+  const change = source.acts(readsAt, latent).sub<tf.Tensor3D>(clean.acts(readsAt, latent))
   return change.mul(sae!.sae.writes({ latents: [latent] }).directions) // [B,P,1] · [1,D]
 }
 

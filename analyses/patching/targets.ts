@@ -87,9 +87,9 @@ function someHeads(verb: string, view: HookedModel, heads: readonly (readonly [n
 }
 
 function someLatents(verb: string, view: HookedModel, latents: readonly number[], hook: string | undefined): Sites {
-  const { sae, site } = saeAt(verb, view, hook)
+  const { sae, readsAt } = saeAt(verb, view, hook)
   for (const latent of latents) sae.checkLatent(latent)
-  const name = `${site}.hook_sae_acts_post`
+  const name = `${readsAt}.hook_sae_acts_post`
   return {
     axes: [{ name: 'latent', labels: latents.map((latent) => `latent ${latent}`) }],
     sites: latents.map((unit) => ({ name, unit })),
@@ -98,9 +98,9 @@ function someLatents(verb: string, view: HookedModel, latents: readonly number[]
 
 /** The view's SAE at a hook point; without one, its only SAE. @throws HookError */
 export function saeAt(verb: string, view: HookedModel, hook?: string): AttachedSae {
-  const hooks = view.attached.map(({ site }) => site)
+  const hooks = view.attached.map(({ readsAt }) => readsAt)
   if (hook === undefined && view.attached.length === 1) return view.attached[0]!
-  const found = view.attached.find(({ site }) => site === hook)
+  const found = view.attached.find(({ readsAt }) => readsAt === hook)
   if (found) return found
   const have =
     hooks.length === 0 ? 'The view has no SAE: attach one with withSaes.' : `The view has SAEs at ${hooks.join(', ')}.`

@@ -55,12 +55,12 @@ export function withReplaced(
 /** The view with latents of its SAE at 0: with its error term, that takes away what they write and nothing else. */
 export function withoutLatents(
   view: HookedModel,
-  { site }: Pick<Encoder, 'site'>,
+  { readsAt }: Pick<Encoder, 'readsAt'>,
   latents: readonly number[],
   positions: readonly number[] | undefined,
 ): HookedModel {
   return view.withHooks({
-    [`${site}.hook_sae_acts_post`]: (acts: tf.Tensor) =>
+    [`${readsAt}.hook_sae_acts_post`]: (acts: tf.Tensor) =>
       tf.tidy(() => {
         const kept = new Float32Array(acts.shape.at(-1)!).fill(1)
         for (const latent of latents) kept[latent] = 0
@@ -72,10 +72,10 @@ export function withoutLatents(
 /** The view with its SAE's error left out: what goes on is the reconstruction. */
 export function withoutError(
   view: HookedModel,
-  { outputSite }: Pick<Encoder, 'outputSite'>,
+  { writesAt }: Pick<Encoder, 'writesAt'>,
   positions: readonly number[] | undefined,
 ): HookedModel {
-  return withReplaced(view, `${outputSite}.hook_sae_error`, positions)
+  return withReplaced(view, `${writesAt}.hook_sae_error`, positions)
 }
 
 /** The view's SAE, attached with its error term. @throws ArgumentError when it is without, HookError */
@@ -83,6 +83,6 @@ export function encoderWithError(verb: string, view: HookedModel, hook?: string)
   const encoder = encoderAt(verb, view, hook)
   if (encoder.errorTerm) return encoder
   throw new ArgumentError(
-    `${verb}: the SAE at ${encoder.site} is attached without its error term, so that all else it misses would be changed too. Attach it with { errorTerm: true }.`,
+    `${verb}: the SAE at ${encoder.readsAt} is attached without its error term, so that all else it misses would be changed too. Attach it with { errorTerm: true }.`,
   )
 }

@@ -30,7 +30,7 @@ export async function reconstructionLoss(
   const tokens = view.toTokens(prompts, options)
   const losses =
     typeof position === 'number'
-      ? await lossesAt('reconstructionLoss', view, tokens, { ...options, position }, { ablated: [{ hook: encoder.outputSite, to: 'zero' }], encoded: [errorOut(encoder.outputSite)] }) // prettier-ignore
+      ? await lossesAt('reconstructionLoss', view, tokens, { ...options, position }, { ablated: [{ hook: encoder.writesAt, to: 'zero' }], encoded: [errorOut(encoder.writesAt)] }) // prettier-ignore
       : await lossesUnder(changedViews(view, encoder, tokens, position), tokens, options)
   const [original, ablated, encoded] = losses.mean('prompt').values as unknown as [number, number, number]
   return new Result({
@@ -44,7 +44,7 @@ function changedViews(view: HookedModel, encoder: Encoder, tokens: Tokens, posit
   const positions = lossPositions('reconstructionLoss', tokens, position)
   return {
     original: view,
-    ablated: withReplaced(view, encoder.outputSite, positions),
+    ablated: withReplaced(view, encoder.writesAt, positions),
     encoded: withoutError(view, encoder, positions),
   }
 }

@@ -27,9 +27,9 @@ export class EvaluationRuns {
     const { errorTerm = false, errorGradient, force } = options
     this.#view = view
     this.spliced = view.withSaes(sae, { errorTerm, errorGradient, force })
-    const { site, outputSite } = this.spliced.attached.at(-1)!
-    this.#site = site
-    this.#target = outputSite
+    const { readsAt, writesAt } = this.spliced.attached.at(-1)!
+    this.#site = readsAt
+    this.#target = writesAt
     this.#counted = counted
     this.#errorTerm = errorTerm
   }

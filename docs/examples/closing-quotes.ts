@@ -112,8 +112,8 @@ const increase = difference(await directionAblation(view, tests, { latents }))
 report.number('mean loss increase', meanInterval(increase).mean, `± ${meanInterval(increase).ci95.toFixed(4)} nats`)
 report.show(histogram({ values: increase, bins: 20, xTitle: 'loss increase (nats)', yTitle: 'prompts' }))
 const mean = await meanActivation(model, documents.slice(0, 10), sae!.hookName)
-const without = withoutLatents(view, { site: sae!.hookName }, latents, at)
-const [zero, meant, encoded] = [withReplaced(model, sae!.hookName, at), withReplaced(model, sae!.hookName, at, mean), withoutError(view, { outputSite: sae!.hookName }, at)] // prettier-ignore
+const without = withoutLatents(view, { readsAt: sae!.hookName }, latents, at)
+const [zero, meant, encoded] = [withReplaced(model, sae!.hookName, at), withReplaced(model, sae!.hookName, at, mean), withoutError(view, { writesAt: sae!.hookName }, at)] // prettier-ignore
 const ranks = await answerRanks(model, without, tests, { answer: id, position: -2 })
 const changes = Object.entries(ranks.extra['difference'] as Record<string, { mean: number; ci95: number }>)
 report.show('the answer, before less after', intervals(changes.map(([name, change]) => [name, change])))
@@ -124,7 +124,7 @@ report.show('loss, with its 95% interval', intervals(conditions.map((name) => [n
 report.keep('losses', losses)
 
 report.heading('What the first direction says', `latent ${first}`)
-const only = withoutLatents(view, { site: sae!.hookName }, [first], at)
+const only = withoutLatents(view, { readsAt: sae!.hookName }, [first], at)
 const boosts = await logprobBoosts(model, only, tests, { position: -2, floor: -9, exclude: rare })
 report.show('log probabilities, with less without it', table('token', 'nats', boosts, 8))
 report.show('directly, through W_out and W_U', table('token', 'logits', (await logitBoosts(view, { latents: [first], exclude: rare })).select('latent', 0), 8)) // prettier-ignore

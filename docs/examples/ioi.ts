@@ -87,7 +87,7 @@ report.show(new Table(['latent', 'head', 'mean change'], paths.mean('prompt').to
 report.keep('paths', paths)
 
 report.heading('Errors', 'what SAEs miss, ablated at the second name and everywhere, where it is kept otherwise')
-const errors = allKept.attached.map(({ outputSite }) => `${outputSite}.hook_sae_error`)
+const errors = allKept.attached.map(({ writesAt }) => `${writesAt}.hook_sae_error`)
 const target = { hooks: errors }
 const atName = await ablation(allKept, clean, { metric, target, position: S2 })
 const everywhere = await ablation(allKept, clean, { metric, target })
@@ -100,7 +100,7 @@ report.keep('errors', { hooks: errors, atName: atName.mean('prompt'), everywhere
 report.heading('Attribution patching', 'gradient × (0 − activation) beside exact ablation, each latent and the error')
 const exact = await ablation(kept, clean, { metric, target: { latents: live }, position: S2 })
 const estimate = await attributionPatching(kept, clean, { metric, position: S2 })
-const errorHook = `${kept.attached[0]!.outputSite}.hook_sae_error`
+const errorHook = `${kept.attached[0]!.writesAt}.hook_sae_error`
 const exactError = await ablation(kept, clean, { metric, target: { hooks: [errorHook] }, position: S2 })
 const estimateError = perPrompt(await attributionPatching(kept, clean, { metric, hook: errorHook, position: S2 }))
 const points = clean.flatMap((_, b) => [

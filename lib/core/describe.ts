@@ -52,7 +52,7 @@ export function viewSummary({ name, config, processing, weights }: LoadedModel, 
   const parts = [
     `${name}: ${modelType}, ${nLayers} layers, ${nHeads} heads, d_model ${dModel}, vocabulary ${dVocab}, context ${nCtx}`,
     `${(weights.parameterCount / 1e6).toFixed(2)} M numbers, processing: ${done.join(', ') || 'none'}`,
-    ...view.attached.map(({ sae, site }) => `SAE ${sae.label} at ${site}`),
+    ...view.attached.map(({ sae, readsAt }) => `SAE ${sae.label} at ${readsAt}`),
     ...(view.hooks.length > 0 ? [`${view.hooks.length} hooks`] : []),
     ...(view.stopAt === undefined ? [] : [`stops at layer ${view.stopAt}`]),
   ]

@@ -38,10 +38,10 @@ export interface LoadedModel {
 /** An SAE of a view. */
 export interface AttachedSae {
   readonly sae: Attachable
-  /** The hook point it sits at: its own, or the output of what was attached there before. */
-  readonly site: string
-  /** Where it writes: the site, but for a transcoder. */
-  readonly outputSite: string
+  /** The hook point it reads at: its own, or the output of what was attached there before. */
+  readonly readsAt: string
+  /** The hook point it writes at: where it reads, except for a transcoder. */
+  readonly writesAt: string
   readonly options: SpliceOptions
 }
 
@@ -66,9 +66,9 @@ export function viewPoints(model: LoadedModel, view: View): HookPoint[] {
 
 /** A point and those below it, also of an SAE that sits at another's output. */
 function withInner(point: HookPoint, view: View): HookPoint[] {
-  const inner = view.attached.flatMap(({ splice, site, outputSite }) => [
-    ...(site === point.name ? splice.points : []),
-    ...(outputSite === point.name ? (splice.output?.points ?? []) : []),
+  const inner = view.attached.flatMap(({ splice, readsAt, writesAt }) => [
+    ...(readsAt === point.name ? splice.points : []),
+    ...(writesAt === point.name ? (splice.output?.points ?? []) : []),
   ])
   return [point, ...inner.flatMap((p) => withInner({ ...p, name: `${point.name}.${p.name}` }, view))]
 }
@@ -93,16 +93,16 @@ export function addHooks(model: LoadedModel, view: View, hooks: Hooks): View {
 /** The view with one more SAE, behind those that sit at its hook point already. @throws HookError, ArgumentError */
 export function attach(view: View, sae: Attachable, options: SpliceOptions): View {
   const splice = sae.splice(options)
-  const site = freeSite(view, sae.hookName, sae.label)
-  const outputSite = splice.output ? freeSite(view, splice.output.hookName, sae.label) : site
-  return { ...view, attached: [...view.attached, { sae, options, splice, site, outputSite }] }
+  const readsAt = freeSite(view, sae.hookName, sae.label)
+  const writesAt = splice.output ? freeSite(view, splice.output.hookName, sae.label) : readsAt
+  return { ...view, attached: [...view.attached, { sae, options, splice, readsAt, writesAt }] }
 }
 
 /** Where the next SAE at a hook point goes: to the output of the one before, so that each reads what the last put out. */
 function freeSite(view: View, hookName: string, label: string): string {
-  const writer = view.attached.find(({ outputSite }) => outputSite === hookName)
+  const writer = view.attached.find(({ writesAt }) => writesAt === hookName)
   if (writer) return freeSite(view, `${hookName}.${outputPoint}`, label)
-  const reader = view.attached.find(({ site }) => site === hookName)
+  const reader = view.attached.find(({ readsAt }) => readsAt === hookName)
   if (!reader) return hookName
   throw new HookError(
     `withSaes: '${hookName}' is read by the transcoder '${reader.sae.label}' already. Attach '${label}' before it, or to a view of its own.`,
@@ -147,13 +147,16 @@ export function blocksNeeded(names: readonly string[]): number | undefined {
 
 /** How many blocks no point of these is in or behind, nor a transcoder's way: a run may be cut in two behind them. */
 export function blocksBefore(names: readonly string[], { config }: LoadedModel, { attached }: View): number {
-  const ways = attached.filter(spans).map(({ site }) => site)
+  const ways = attached.filter(crossesBlocks).map(({ readsAt }) => readsAt)
   const first = names.length > 0 ? Math.min(...[...names, ...ways].map(blockOf)) : 0
   return Math.min(config.nLayers, Math.max(0, first))
 }
 
+/** Whether an SAE writes at another hook point than it reads at. */
+export const isTranscoder = ({ readsAt, writesAt }: AttachedSae): boolean => readsAt !== writesAt
+
 /** Whether an SAE reads in one block and writes in another. */
-export const spans = ({ site, outputSite }: View['attached'][number]): boolean => blockOf(site) !== blockOf(outputSite)
+export const crossesBlocks = ({ readsAt, writesAt }: AttachedSae): boolean => blockOf(readsAt) !== blockOf(writesAt)
 
 /** @throws ArgumentError, ShapeError when a run cannot start at this block with this residual stream. */
 export function checkStart(
@@ -186,9 +189,9 @@ export function viewTaps(view: View, observers: readonly Observer[]): Taps & Dis
   for (const { name, hook } of view.hooks) hooks.set(name, [...(hooks.get(name) ?? []), hook])
   const splices = new Map<string, SpliceFunction>()
   const held: tf.Tensor[] = []
-  for (const { splice, site, outputSite } of view.attached) {
-    if (splice.output) for (const [at, apply] of across(splice.output, site, outputSite, held)) splices.set(at, apply)
-    else splices.set(site, splice.apply)
+  for (const { splice, readsAt, writesAt } of view.attached) {
+    if (splice.output) for (const [at, apply] of across(splice.output, readsAt, writesAt, held)) splices.set(at, apply)
+    else splices.set(readsAt, splice.apply)
   }
   return { hooks, splices, observers, [Symbol.dispose]: () => tf.dispose(held) }
 }
@@ -196,8 +199,8 @@ export function viewTaps(view: View, observers: readonly Observer[]): Taps & Dis
 /** The two ends of a transcoder. What it read is kept until the end of the run: a tidy lies between the two. */
 function across(
   output: SpliceOutput,
-  site: string,
-  outputSite: string,
+  readsAt: string,
+  writesAt: string,
   held: tf.Tensor[],
 ): [site: string, SpliceFunction][] {
   let last: tf.Tensor[] = []
@@ -209,12 +212,12 @@ function across(
   const write: SpliceFunction = (y, at) => {
     if (last.length > 0) return output.write(y, last, at)
     throw new ArgumentError(
-      `run: the transcoder at '${outputSite}' reads '${site}', which this run skips. Start it at an earlier layer.`,
+      `run: the transcoder at '${writesAt}' reads '${readsAt}', which this run skips. Start it at an earlier layer.`,
     )
   }
   return [
-    [site, read],
-    [outputSite, write],
+    [readsAt, read],
+    [writesAt, write],
   ]
 }
 

@@ -91,7 +91,7 @@ async function identity(
 ): Promise<Pick<Manifest, 'config' | 'provenance'>> {
   const provenance = await view.provenance()
   const { model, modelFiles, processing, hooks: changed } = provenance
-  const saes = view.attached.map(({ sae, site, options }) => ({ sae: sae.label, site, ...options }))
+  const saes = view.attached.map(({ sae, readsAt, options }) => ({ sae: sae.label, site: readsAt, ...options }))
   const hooks = Object.fromEntries(sites.map(({ name, shape }) => [name, [...shape]]))
   const config = { model, modelFiles, processing, saes, changed, hooks, exclude, data: data.about }
   return JSON.parse(JSON.stringify({ config, provenance })) as Pick<Manifest, 'config' | 'provenance'>

@@ -36,10 +36,10 @@ export function keptPoints(
     else if (units) kept.set(name, units)
     if (edit.units && units) for (const unit of edit.units) if (!units.has(unit)) units.set(unit, units.size)
   }
-  for (const { site, outputSite, options } of view.attached) {
-    for (const name of [site, outputSite]) layers.add(layerOf(name) ?? 0)
+  for (const { readsAt, writesAt, options } of view.attached) {
+    for (const name of [readsAt, writesAt]) layers.add(layerOf(name) ?? 0)
     // with the error term it is the value itself
-    kept.set(options.errorTerm ? outputSite : `${outputSite}.hook_sae_output`, undefined)
+    kept.set(options.errorTerm ? writesAt : `${writesAt}.hook_sae_output`, undefined)
   }
   for (const layer of layers) {
     for (const name of ['resid_pre', 'attn_out', 'resid_post']) kept.set(`blocks.${layer}.hook_${name}`, undefined)
@@ -50,7 +50,7 @@ export function keptPoints(
 
 /** An SAE that is not run: the latents of its input that are asked for are computed beside. */
 export interface Encoded {
-  readonly site: string
+  readonly readsAt: string
   readonly sae: Attachable
 }
 
@@ -66,13 +66,13 @@ class Keeper implements Observer, Disposable {
     this.#units = units
     this.#points = points
     this.#encoded = encoded
-    this.names = new Set([...units.keys(), ...encoded.map(({ site }) => site)])
+    this.names = new Set([...units.keys(), ...encoded.map(({ readsAt }) => readsAt)])
   }
 
   see<T extends tf.Tensor>(name: string, x: T): T {
-    for (const { site, sae } of this.#encoded) {
-      const latents = `${site}.hook_sae_acts_post`
-      if (site === name) this.kept.set(latents, tf.keep(sae.encode(x, { latents: [...this.#units.get(latents)!.keys()] }))) // prettier-ignore
+    for (const { readsAt, sae } of this.#encoded) {
+      const latents = `${readsAt}.hook_sae_acts_post`
+      if (readsAt === name) this.kept.set(latents, tf.keep(sae.encode(x, { latents: [...this.#units.get(latents)!.keys()] }))) // prettier-ignore
     }
     if (!this.#units.has(name)) return x
     const places = this.#units.get(name)
@@ -161,9 +161,9 @@ class RowsPast implements Past {
  * Whether an SAE that changes nothing, having its error term, is looked at for some of its latents alone, so that these
  * can be computed beside the run. Not where they are compared: the last digits of few columns of a product may be others.
  */
-function isBeside({ site, outputSite, options }: View['attached'][number], { kept, compared }: Needed): boolean {
-  const latents = `${site}.hook_sae_acts_post`
-  const inside = [...kept.keys()].filter((name) => name.startsWith(`${site}.`) || name.startsWith(`${outputSite}.`))
+function isBeside({ readsAt, writesAt, options }: View['attached'][number], { kept, compared }: Needed): boolean {
+  const latents = `${readsAt}.hook_sae_acts_post`
+  const inside = [...kept.keys()].filter((name) => name.startsWith(`${readsAt}.`) || name.startsWith(`${writesAt}.`))
   const alone = kept.get(latents) !== undefined && inside.every((name) => name === latents)
   return options.errorTerm === true && alone && !compared(latents)
 }

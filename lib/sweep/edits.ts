@@ -171,7 +171,7 @@ class EditLookUp {
         `${kind}: '${point.name}' of shape ${point.shape} has no heads, neurons or latents. Leave 'unit' out.`,
       )
     }
-    const sae = view.attached.find(({ site }) => point.name.startsWith(`${site}.hook_sae_acts_`))?.sae
+    const sae = view.attached.find(({ readsAt }) => point.name.startsWith(`${readsAt}.hook_sae_acts_`))?.sae
     const letter = axesOf(point.shape)[axis]!
     const count = { H: config.nHeads, G: config.nKeyValueHeads ?? config.nHeads, M: config.dMlp }[letter] ?? Infinity
     for (const unit of units) {

@@ -6,7 +6,7 @@
 import type * as tf from '@tensorflow/tfjs'
 import type { HookPoint } from '../core/hooks.js'
 import { outputPoint, type Attachable } from '../core/splice.js'
-import { spans, type View } from '../core/view.js'
+import { crossesBlocks, isTranscoder, type View } from '../core/view.js'
 import { blockOf, isAfterBlocks, layerOf, parseHook } from '../transformer/hook-names.js'
 import { writerOf } from '../transformer/writers.js'
 import type { ResolvedEdit } from './edits.js'
@@ -125,13 +125,10 @@ export class Landing {
     const order = typeof begin === 'number' ? begin : this.#order(`blocks.${start.layer}.${begin}`)
     const reader = this.#options.attached.find(
       (a) =>
-        a.site !== a.outputSite &&
-        a !== start.write?.sae &&
-        this.#order(a.site) < order &&
-        this.#order(a.outputSite) >= order,
+        isTranscoder(a) && a !== start.write?.sae && this.#order(a.readsAt) < order && this.#order(a.writesAt) >= order,
     )
     if (!reader) return start
-    const layer = layerOf(reader.site)
+    const layer = layerOf(reader.readsAt)
     return this.#reaching(layer === undefined ? this.#started('tokens', 0) : this.#started('block', layer))
   }
 
@@ -140,7 +137,7 @@ export class Landing {
     const first = names[0]!
     const sae = this.#saeOf(first)
     if (first.includes('.hook_sae_') && !sae) return undefined
-    const site = sae ? sae.outputSite : first
+    const site = sae ? sae.writesAt : first
     const arrival = this.#arrival(site, sae)
     if (!arrival) return undefined
     const until = arrival.at === site && sae ? this.#order(`${site}.${outputPoint}`) + 1 : this.#order(arrival.at)
@@ -154,7 +151,7 @@ export class Landing {
     const { layer, local } = parseHook(site)
     const writer = writerOf(site, this.#orders)
     if (layer === undefined || !writer || writer.norm !== undefined) return undefined
-    const others = this.#options.attached.filter((a) => a !== sae).flatMap((a) => [a.site, a.outputSite])
+    const others = this.#options.attached.filter((a) => a !== sae).flatMap((a) => [a.readsAt, a.writesAt])
     if (sae && others.some((other) => other === site || other.startsWith(`${site}.`))) return undefined
     const passed = passedPoints[local]
     if (!passed) return sae && { at: site, entry: entryAt[local]! }
@@ -166,7 +163,7 @@ export class Landing {
   /** The SAE one of whose latents or error this point is, if they write linearly. */
   #saeOf(name: string): Attached | undefined {
     const sae = this.#options.attached.find(
-      (a) => name === `${a.site}.hook_sae_acts_post` || name === `${a.outputSite}.hook_sae_error`,
+      (a) => name === `${a.readsAt}.hook_sae_acts_post` || name === `${a.writesAt}.hook_sae_error`,
     )
     return sae && this.#isLinear(sae.sae) ? sae : undefined
   }
@@ -193,10 +190,10 @@ function writesLinearly(sae: Attachable): boolean {
 
 /** SAEs that a forward pass must run: one with its error term and nothing changed or read inside is the identity. */
 export function neededSaes(attached: readonly Attached[], inside: readonly string[]): Attached[] {
-  const below = (a: Attached, name: string) => name.startsWith(`${a.site}.`) || name.startsWith(`${a.outputSite}.`)
+  const below = (a: Attached, name: string) => name.startsWith(`${a.readsAt}.`) || name.startsWith(`${a.writesAt}.`)
   const needed = attached.filter((a) => !a.options.errorTerm || inside.some((name) => below(a, name)))
   // what sits at another's output needs that other
-  return attached.filter((a) => needed.some((n) => n === a || n.site.startsWith(`${a.outputSite}.`)))
+  return attached.filter((a) => needed.some((n) => n === a || n.readsAt.startsWith(`${a.writesAt}.`)))
 }
 
 /**
@@ -204,7 +201,7 @@ export function neededSaes(attached: readonly Attached[], inside: readonly strin
  * clean run then, and on nothing else.
  */
 export function startsBehindHooks({ hooks, attached }: View, edits: readonly ResolvedEdit[]): boolean {
-  const readers = attached.filter(spans).map(({ site }) => blockOf(site))
+  const readers = attached.filter(crossesBlocks).map(({ readsAt }) => blockOf(readsAt))
   const first = edits.reduce((least, { layer }) => Math.min(least, layer), Math.min(...readers))
   return hooks.every(({ name }) => blockOf(name) < first && !name.includes('.hook_sae_'))
 }

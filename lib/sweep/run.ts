@@ -4,7 +4,7 @@ import type { HookPoint } from '../core/hooks.js'
 import { checkMetric } from '../core/metrics.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { columnsOf, type Columns } from '../transformer/unembed.js'
-import { blocksNeeded, spans, type LoadedModel, type View } from '../core/view.js'
+import { blocksNeeded, crossesBlocks, type LoadedModel, type View } from '../core/view.js'
 import { range } from '../stats/range.js'
 import { promptsAtOnce, rowsAtOnce, type Sizes } from './budget.js'
 import { Changes } from './changes.js'
@@ -96,7 +96,7 @@ export class SweepRun {
   /** A transcoder that reads in an earlier block needs all positions in the last. */
   #readsOne({ attached }: View): boolean {
     const { reading } = this.#setup.judge
-    return reading !== undefined && reading.hook === undefined && reading.positions[0]!.length === 1 && !attached.some(spans) // prettier-ignore
+    return reading !== undefined && reading.hook === undefined && reading.positions[0]!.length === 1 && !attached.some(crossesBlocks) // prettier-ignore
   }
 
   /** The name of what the metric reads of the source prompts; undefined for a function of whole logits. */
@@ -166,7 +166,7 @@ export class SweepRun {
   #wavesOf(context: RowsContext, sizes: Sizes, groups: readonly Group[]): Wave[] {
     const { tokens, budget } = this.#setup
     return wavesOf(groups, {
-      together: !context.view.attached.some(spans),
+      together: !context.view.attached.some(crossesBlocks),
       step: context.reading ? 1 : tokens.batch,
       most: (span) => rowsAtOnce(sizes, span, budget),
     })

@@ -65,8 +65,8 @@ export class WholeRuns implements Disposable {
   /** The first block that an intervention acts in; earlier where a transcoder reads before it. */
   #layer({ edits, by }: ResolvedIntervention): number {
     const first = Math.min(...edits.map((edit) => edit.layer), ...by.map(({ name }) => this.#layerOf(name)))
-    return this.#context.view.attached.reduce((layer, { site, outputSite }) => {
-      const [reads, writes] = [this.#layerOf(site), this.#layerOf(outputSite)]
+    return this.#context.view.attached.reduce((layer, { readsAt, writesAt }) => {
+      const [reads, writes] = [this.#layerOf(readsAt), this.#layerOf(writesAt)]
       return reads < layer && writes >= layer ? reads : layer
     }, first)
   }

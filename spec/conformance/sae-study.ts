@@ -124,7 +124,12 @@ export async function withoutDirections(
   latents: readonly number[],
 ): Promise<HookedModel> {
   const view = await runs.view('second')
-  return withoutLatents(view, { site: runs.hook('second') }, latents, positionsAt('study', view.toTokens(prompts), AT))
+  return withoutLatents(
+    view,
+    { readsAt: runs.hook('second') },
+    latents,
+    positionsAt('study', view.toTokens(prompts), AT),
+  )
 }
 
 /** Losses under each intervention [test, kind]. */
@@ -136,7 +141,7 @@ export async function losses(runs: StudyRuns): Promise<Result> {
     mean: withReplaced(view, hook, positions, await meanOf(runs, 20)),
     zero: withReplaced(view, hook, positions),
     directions: await withoutDirections(runs, runs.expected.test_prompts, runs.expected.directions),
-    reconstruction: withoutError(view, { outputSite: hook }, positions),
+    reconstruction: withoutError(view, { writesAt: hook }, positions),
   }
   return lossesUnder(views, tests, { position: AT })
 }

@@ -230,7 +230,7 @@ describe('Sae, spliced into a model', () => {
       const [first, other] = [at(sites[0]!), await embeddedSae('pocket-res/blocks.1.hook_resid_pre')]
       const elsewhere = randomSae({ ...other.cfg, hookName: site })
       const view = model.withSaes([first, elsewhere])
-      expect(view.attached.map((sae) => sae.site)).to.deep.equal([site, second])
+      expect(view.attached.map((sae) => sae.readsAt)).to.deep.equal([site, second])
       using cache = view.runWithCache(prompts.clean)
       expectClose(cache.get(`${second}.hook_sae_input`), cache.get(second), 0)
       const chained = tf.tidy(() => elsewhere.call(first.call(cache.get(site))))

@@ -72,12 +72,12 @@ describe('view edits', () => {
     const mean = Float32Array.from({ length: 128 }, (_, i) => i / 100)
     const cases: [HookedModel, (b: number, p: number) => number[]][] = [
       [
-        withoutLatents(view, { site: sae.hookName }, firing, positions),
+        withoutLatents(view, { readsAt: sae.hookName }, firing, positions),
         (b, p) => clean[b]![p]!.map((x, i) => firing.reduce((sum, f) => sum - acts[b]![p]![f]! * W_dec[f]![i]!, x)),
       ],
       [withReplaced(view, sae.hookName, positions), () => new Array<number>(128).fill(0)],
       [withReplaced(view, sae.hookName, positions, mean), () => [...mean]],
-      [withoutError(view, { outputSite: sae.hookName }, positions), (b, p) => recons[b]![p]!],
+      [withoutError(view, { writesAt: sae.hookName }, positions), (b, p) => recons[b]![p]!],
     ]
     for (const [edited, wanted] of cases) {
       const after = goesOn(edited)
@@ -88,7 +88,7 @@ describe('view edits', () => {
       )
       expect(maxDifference(after[0]![positions[0]!]!, clean[0]![positions[0]!]!)).to.be.above(0.01)
     }
-    const everywhere = goesOn(withoutError(view, { outputSite: sae.hookName }, undefined))
+    const everywhere = goesOn(withoutError(view, { writesAt: sae.hookName }, undefined))
     expectClose(everywhere.flat(2), recons.flat(2), tolerances.noise)
   })
 

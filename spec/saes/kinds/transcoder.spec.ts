@@ -67,7 +67,7 @@ describe('a transcoder in a model', () => {
     ])
     expect(cache.names.filter((name) => name.includes('hook_sae'))).to.deep.equal(own)
     expect(view.attached).to.have.length(1)
-    expect(view.attached[0]).to.include({ site: reads, outputSite: writes })
+    expect(view.attached[0]).to.include({ readsAt: reads, writesAt: writes })
   })
 
   for (const errorGradient of ['detach', 'passThrough'] as const) {
@@ -135,7 +135,7 @@ describe('a transcoder in a model', () => {
     const behind = new Transcoder({ cfg: { ...sae.cfg, hookName: 'blocks.2.hook_resid_pre', hookNameOut: 'blocks.2.hook_mlp_out' } }) // prettier-ignore
     behind.load(Object.fromEntries(Object.keys(sae.weightShapes()).map((name) => [name, sae.weight(name)])))
     const view = model.withSaes([first, behind])
-    expect(view.attached[1]!.site).to.equal('blocks.2.hook_resid_pre.hook_sae_output')
+    expect(view.attached[1]!.readsAt).to.equal('blocks.2.hook_resid_pre.hook_sae_output')
     expect(view.hookNames).to.include('blocks.2.hook_resid_pre.hook_sae_output.hook_sae_acts_post')
     view.run(prompts.clean).dispose()
     expect(() => model.withSaes([behind, first])).to.throw(
