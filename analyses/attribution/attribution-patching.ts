@@ -14,7 +14,7 @@ import { checkSource } from '../../lib/sweep/sources.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { positionAxis, promptAxis } from '../labels.js'
 import { checkSteps, midpoints } from './steps.js'
-import { saeAt } from '../patching/targets.js'
+import { saeAt } from '../attached-saes.js'
 
 export interface AttributionOptions extends TokenOptions {
   readonly metric: Metric | MetricFunction

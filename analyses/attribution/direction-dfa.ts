@@ -11,7 +11,7 @@ import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
 import { type TokenOptions } from '../../lib/tokens/tokens.js'
-import { chosenLatents, encoderAt, type Encoder } from '../patching/encoders.js'
+import { chosenLatents, encoderAt, type Encoder } from '../attached-saes.js'
 import { promptAxis } from '../labels.js'
 
 export interface DirectionDfaOptions extends TokenOptions {

@@ -5,8 +5,8 @@ import type { HookName } from '../../lib/core/hooks.js'
 import { residualDirections } from '../../lib/transformer/unembed.js'
 import type { HookedModel } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
-import { chosenLatents, encoderAt } from '../patching/encoders.js'
-import { latentDirections } from './latent-logits.js'
+import { chosenLatents, encoderAt } from '../attached-saes.js'
+import { latentDirections } from '../latent-logits.js'
 
 export interface DirectionDlaOptions {
   /** Text of one token, or its id. */

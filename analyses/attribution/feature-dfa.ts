@@ -18,8 +18,8 @@ import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import type { Sae } from '../../saes/index.js'
-import { activationsUntil } from '../patching/activations-until.js'
-import { chosenLatents, encoderAt, type Encoder } from '../patching/encoders.js'
+import { activationsUntil } from '../activations-until.js'
+import { chosenLatents, encoderAt, type Encoder } from '../attached-saes.js'
 import { positionAxis, promptAxis } from '../labels.js'
 
 export interface FeatureDfaOptions extends TokenOptions {

@@ -10,9 +10,9 @@ import { describeMetric, metricPositions, type AnyMetric } from '../../lib/core/
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions } from '../../lib/tokens/tokens.js'
-import { chosenLatents, encoderAt } from '../patching/encoders.js'
-import { latentsAt } from '../max-activating/latent-activations.js'
-import { latentDirections } from './latent-logits.js'
+import { chosenLatents, encoderAt } from '../attached-saes.js'
+import { latentsAt } from '../latent-activations/latent-activations.js'
+import { latentDirections } from '../latent-logits.js'
 import { metricUnder } from '../patching/metric-under.js'
 
 export interface LatentPathsOptions extends TokenOptions {

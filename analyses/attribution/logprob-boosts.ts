@@ -6,9 +6,9 @@ import type { HookedModel, Input } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import { chosenLatents, encoderAt } from '../patching/encoders.js'
+import { chosenLatents, encoderAt } from '../attached-saes.js'
 import { tokenLabel } from '../labels.js'
-import { eachLatentLogits } from './latent-logits.js'
+import { eachLatentLogits } from '../latent-logits.js'
 
 export interface LogprobBoostsOptions extends TokenOptions {
   /** Where predictions are read. @default -1, the last real token */

@@ -6,8 +6,8 @@ import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
-import { chosenLatents, encoderAt } from '../patching/encoders.js'
-import { latentsOf } from '../max-activating/latents.js'
+import { chosenLatents, encoderAt } from '../attached-saes.js'
+import { latentsOf } from '../latent-source.js'
 
 export interface LatentDensityOptions {
   /** The SAE's hook point, where the view has several. */

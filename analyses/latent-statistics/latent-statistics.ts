@@ -7,7 +7,7 @@ import { progress } from '../../lib/report/terminal/progress.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Sae } from '../../saes/index.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
-import { chosenLatents, encoderAt, type Encoder } from '../patching/encoders.js'
+import { chosenLatents, encoderAt, type Encoder } from '../attached-saes.js'
 import { eachMoments } from './moments.js'
 
 export interface LatentStatisticsOptions {

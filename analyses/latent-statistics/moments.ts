@@ -6,8 +6,8 @@ import * as tf from '@tensorflow/tfjs'
 import type { HookedModel } from '../../lib/model.js'
 import { matMul } from '../../lib/ops/linear.js'
 import { momentsOf, type Moments, type PowerSums } from '../../lib/stats/row-moments.js'
-import type { Encoder } from '../patching/encoders.js'
-import { latentDirections } from '../attribution/latent-logits.js'
+import type { Encoder } from '../attached-saes.js'
+import { latentDirections } from '../latent-logits.js'
 import type { RowOptions } from './rows.js'
 
 /**

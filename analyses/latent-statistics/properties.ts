@@ -6,7 +6,7 @@ import type { HookedModel } from '../../lib/model.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Sae } from '../../saes/index.js'
-import { chosenLatents, encoderAt } from '../patching/encoders.js'
+import { chosenLatents, encoderAt } from '../attached-saes.js'
 import { describe, latentAxis } from './latent-statistics.js'
 
 /** The places of the axis `property`. */

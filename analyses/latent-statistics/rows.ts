@@ -1,8 +1,8 @@
 /** What latents write to every logit, one latent after the other on the host. D d_model · V vocabulary */
 import * as tf from '@tensorflow/tfjs'
 import type { HookedModel } from '../../lib/model.js'
-import type { Encoder } from '../patching/encoders.js'
-import { eachLatentLogits } from '../attribution/latent-logits.js'
+import type { Encoder } from '../attached-saes.js'
+import { eachLatentLogits } from '../latent-logits.js'
 
 export interface RowOptions {
   /** Divide by the norms of W_U's columns, and by those alone, as SAELens does. @default false */

@@ -3,9 +3,9 @@ import * as tf from '@tensorflow/tfjs'
 import type { HookName } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
 import { checkCounts } from '../../lib/stats/k-largest.js'
-import { chosenLatents, encoderAt } from '../patching/encoders.js'
+import { chosenLatents, encoderAt } from '../attached-saes.js'
 import { tokenLabel } from '../labels.js'
-import { eachLatentLogits } from '../attribution/latent-logits.js'
+import { eachLatentLogits } from '../latent-logits.js'
 import { TopLogits, type LatentLogits, type TokenLogit } from './top-logits-result.js'
 
 export interface TopLogitsOptions {

@@ -4,7 +4,7 @@ import type { Keeps } from '../../lib/data/excluded.js'
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { KLargestOptions } from '../../lib/stats/k-largest.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
-import type { LatentSource } from './latents.js'
+import type { LatentSource } from '../latent-source.js'
 import type { TopExamples } from './top-examples.js'
 import { topPlaces } from './top-places.js'
 

@@ -4,7 +4,7 @@ import type { HookedModel } from '../../lib/model.js'
 import type { Edit, SweepOptions } from '../../lib/sweep/sweep.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import type { Encoder } from './encoders.js'
+import type { Encoder } from '../attached-saes.js'
 import { promptAxis } from '../labels.js'
 import { lossPositions } from './losses-under.js'
 

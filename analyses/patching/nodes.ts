@@ -11,7 +11,7 @@ import { didYouMean } from '../../lib/errors/nearest.js'
 import { range } from '../../lib/stats/range.js'
 import { plainPoint } from '../../lib/core/splice.js'
 import type { AttachedSae } from '../../lib/core/view.js'
-import { saeAt } from './targets.js'
+import { saeAt } from '../attached-saes.js'
 
 export interface Sender {
   readonly name: string

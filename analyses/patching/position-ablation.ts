@@ -8,9 +8,9 @@ import { tokenLosses } from '../../lib/ops/loss.js'
 import { pickColumns } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import { chosenLatents, type Encoder } from './encoders.js'
+import { chosenLatents, type Encoder } from '../attached-saes.js'
 import { tokenLabel } from '../labels.js'
-import { latentsOf, type LatentSource } from '../max-activating/latents.js'
+import { latentsOf, type LatentSource } from '../latent-source.js'
 import { encoderWithError, withoutLatents } from './view-edits.js'
 
 export interface PositionAblationOptions extends TokenOptions {

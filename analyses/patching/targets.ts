@@ -1,11 +1,11 @@
 /** What an intervention acts on: targets as data, resolved into sites (a hook point, and perhaps one unit of it). */
 import type { Axis } from '../../lib/report/result/result.js'
-import { ArgumentError, HookError } from '../../lib/errors/errors.js'
+import { ArgumentError } from '../../lib/errors/errors.js'
 import { checkHookName, type HookName } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
 import { didYouMean } from '../../lib/errors/nearest.js'
-import type { AttachedSae } from '../../lib/core/view.js'
 import { range } from '../../lib/stats/range.js'
+import { saeAt } from '../attached-saes.js'
 
 const layerPoints = ['resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out'] as const
 
@@ -94,18 +94,6 @@ function someLatents(verb: string, view: HookedModel, latents: readonly number[]
     axes: [{ name: 'latent', labels: latents.map((latent) => `latent ${latent}`) }],
     sites: latents.map((unit) => ({ name, unit })),
   }
-}
-
-/** The view's SAE at a hook point; without one, its only SAE. @throws HookError */
-export function saeAt(verb: string, view: HookedModel, hook?: string): AttachedSae {
-  const hooks = view.attached.map(({ readsAt }) => readsAt)
-  if (hook === undefined && view.attached.length === 1) return view.attached[0]!
-  const found = view.attached.find(({ readsAt }) => readsAt === hook)
-  if (found) return found
-  const have =
-    hooks.length === 0 ? 'The view has no SAE: attach one with withSaes.' : `The view has SAEs at ${hooks.join(', ')}.`
-  const what = hook === undefined ? 'no hook point is named' : `there is no SAE at '${hook}'`
-  throw new HookError(`${verb}: ${what}.${hook === undefined ? '' : didYouMean(hook, hooks)} ${have}`)
 }
 
 function unknownTarget(verb: string, target: string): ArgumentError {

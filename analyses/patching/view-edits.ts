@@ -9,7 +9,7 @@ import { metricPositions } from '../../lib/core/metrics.js'
 import type { HookedModel } from '../../lib/model.js'
 import { resolvePosition } from '../../lib/core/positions.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
-import { encoderAt, type Encoder } from './encoders.js'
+import { encoderAt, type Encoder } from '../attached-saes.js'
 
 /** One position for all prompts (−1 is the last real token), one for each, or all positions. */
 export type Where = number | readonly number[] | 'all'

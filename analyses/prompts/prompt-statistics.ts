@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { HookName } from '../../lib/core/hooks.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import type { TokenOptions } from '../../lib/tokens/tokens.js'
-import { activationsUntil } from '../patching/activations-until.js'
+import { activationsUntil } from '../activations-until.js'
 
 /** How often each token occurs in the prompts, BOS included, padding not: [V]. */
 export function tokenCounts(view: HookedModel, prompts: Input, options: TokenOptions = {}): Int32Array {

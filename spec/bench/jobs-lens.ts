@@ -1,5 +1,5 @@
 /** Jobs on what latents do to the logits: their statistics, and token sets enriched in them. */
-import { encoderAt } from '../../analyses/patching/encoders.js'
+import { encoderAt } from '../../analyses/attached-saes.js'
 import { latentStatistics } from '../../analyses/index.js'
 import { eachProjection } from '../../analyses/latent-statistics/rows.js'
 import type { Result } from '../../lib/report/result/result.js'

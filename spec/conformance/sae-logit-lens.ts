@@ -11,7 +11,7 @@ import {
   regexSets,
   summarizeStatistic,
 } from '../../analyses/index.js'
-import { encoderAt } from '../../analyses/patching/encoders.js'
+import { encoderAt } from '../../analyses/attached-saes.js'
 import { eachProjection } from '../../analyses/latent-statistics/rows.js'
 import { saesOf } from '../../analyses/latent-statistics/latent-statistics.js'
 import type { HookedModel } from '../../lib/model.js'

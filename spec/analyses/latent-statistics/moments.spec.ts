@@ -1,7 +1,7 @@
 /** Moments by pieces of the vocabulary, against all of it in float64. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { encoderAt } from '../../../analyses/patching/encoders.js'
+import { encoderAt } from '../../../analyses/attached-saes.js'
 import { eachMoments } from '../../../analyses/latent-statistics/moments.js'
 import type { RowOptions } from '../../../analyses/latent-statistics/rows.js'
 import type { HookedModel } from '../../../lib/model.js'

@@ -1,6 +1,7 @@
 /** Targets as data: which places they stand for, and which do not exist. */
 import { expect } from 'chai'
-import { resolveTarget, saeAt, type Target } from '../../../analyses/patching/targets.js'
+import { resolveTarget, type Target } from '../../../analyses/patching/targets.js'
+import { saeAt } from '../../../analyses/attached-saes.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { Sae } from '../../../saes/index.js'
 import { pocket } from '../../support/pocket.js'

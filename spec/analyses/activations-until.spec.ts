@@ -1,12 +1,12 @@
 /** Activations of a run that ends at the last of them. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { activationsUntil } from '../../../analyses/patching/activations-until.js'
-import type { HookedModel } from '../../../lib/model.js'
-import { expectClose } from '../../support/close.js'
-import { pocket } from '../../support/pocket.js'
-import { refusalOf } from '../../support/refusal.js'
-import { embeddedSae } from '../../support/saes.js'
+import { activationsUntil } from '../../analyses/activations-until.js'
+import type { HookedModel } from '../../lib/model.js'
+import { expectClose } from '../support/close.js'
+import { pocket } from '../support/pocket.js'
+import { refusalOf } from '../support/refusal.js'
+import { embeddedSae } from '../support/saes.js'
 
 describe('activationsUntil', () => {
   let model: HookedModel

@@ -1,10 +1,11 @@
 /** SAEs of a view whose latents an analysis computes itself. */
 import type * as tf from '@tensorflow/tfjs'
-import { ArgumentError } from '../../lib/errors/errors.js'
-import type { HookedModel } from '../../lib/model.js'
-import type { Attachable } from '../../lib/core/splice.js'
-import type { Sae } from '../../saes/index.js'
-import { saeAt } from './targets.js'
+import { ArgumentError, HookError } from '../lib/errors/errors.js'
+import { didYouMean } from '../lib/errors/nearest.js'
+import type { HookedModel } from '../lib/model.js'
+import type { Attachable } from '../lib/core/splice.js'
+import type { AttachedSae } from '../lib/core/view.js'
+import type { Sae } from '../saes/index.js'
 
 /** An SAE of a view, and where it sits. */
 export interface Encoder {
@@ -14,6 +15,18 @@ export interface Encoder {
   /** Where it writes. */
   readonly writesAt: string
   readonly errorTerm: boolean
+}
+
+/** The view's SAE at a hook point; without one, its only SAE. @throws HookError */
+export function saeAt(verb: string, view: HookedModel, hook?: string): AttachedSae {
+  const hooks = view.attached.map(({ readsAt }) => readsAt)
+  if (hook === undefined && view.attached.length === 1) return view.attached[0]!
+  const found = view.attached.find(({ readsAt }) => readsAt === hook)
+  if (found) return found
+  const have =
+    hooks.length === 0 ? 'The view has no SAE: attach one with withSaes.' : `The view has SAEs at ${hooks.join(', ')}.`
+  const what = hook === undefined ? 'no hook point is named' : `there is no SAE at '${hook}'`
+  throw new HookError(`${verb}: ${what}.${hook === undefined ? '' : didYouMean(hook, hooks)} ${have}`)
 }
 
 /** The view's SAE at a hook point; without one, its only SAE. @throws HookError, ArgumentError for what is no SAE of ours */

@@ -1,10 +1,10 @@
 /** Latents of batches of rows, of as much of the model and the SAE as they need. B rows · P positions · F latents */
 import * as tf from '@tensorflow/tfjs'
-import type { HookedModel } from '../../lib/model.js'
-import type { Tokens } from '../../lib/tokens/tokens.js'
-import type { Sae } from '../../saes/index.js'
-import { activationsUntil } from '../patching/activations-until.js'
-import { encodeLatents, type Encoder } from '../patching/encoders.js'
+import type { HookedModel } from '../lib/model.js'
+import type { Tokens } from '../lib/tokens/tokens.js'
+import type { Sae } from '../saes/index.js'
+import { activationsUntil } from './activations-until.js'
+import { encodeLatents, type Encoder } from './attached-saes.js'
 
 export type LatentPoint = 'hook_sae_acts_post' | 'hook_sae_acts_pre'
 

@@ -1,8 +1,8 @@
 /** Activations without the rest of the run: what lies behind the last of them is never computed. */
 import * as tf from '@tensorflow/tfjs'
-import type { HookName } from '../../lib/core/hooks.js'
-import type { HookedModel } from '../../lib/model.js'
-import type { Tokens } from '../../lib/tokens/tokens.js'
+import type { HookName } from '../lib/core/hooks.js'
+import type { HookedModel } from '../lib/model.js'
+import type { Tokens } from '../lib/tokens/tokens.js'
 
 /** Ends a run whose rest nobody needs. */
 class Enough extends Error {}

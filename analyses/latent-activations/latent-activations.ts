@@ -8,10 +8,10 @@ import { pickPositions } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { range } from '../../lib/stats/range.js'
-import { chosenLatents, encoderAt } from '../patching/encoders.js'
+import { chosenLatents, encoderAt } from '../attached-saes.js'
 import { promptAxis } from '../labels.js'
 import { LatentMaxima } from './latent-maxima.js'
-import { latentsOf, type LatentPoint } from './latents.js'
+import { latentsOf, type LatentPoint } from '../latent-source.js'
 
 export type { LatentMaxima } from './latent-maxima.js'
 

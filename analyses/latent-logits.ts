@@ -5,11 +5,11 @@
  * F latents · S all latents · D d_model · V vocabulary
  */
 import * as tf from '@tensorflow/tfjs'
-import { MismatchError } from '../../lib/errors/errors.js'
-import type { HookedModel } from '../../lib/model.js'
-import { writerOf } from '../../lib/transformer/writers.js'
-import { plainPoint } from '../../lib/core/splice.js'
-import type { Encoder } from '../patching/encoders.js'
+import { MismatchError } from '../lib/errors/errors.js'
+import type { HookedModel } from '../lib/model.js'
+import { writerOf } from '../lib/transformer/writers.js'
+import { plainPoint } from '../lib/core/splice.js'
+import type { Encoder } from './attached-saes.js'
 
 /** Numbers of logits that one step may hold: 20 MiB, little enough that the allocators of both sides give it again. */
 const STEP = 5 * 2 ** 20
