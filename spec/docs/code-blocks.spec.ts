@@ -12,7 +12,7 @@ import { runPrograms, type Run } from '../support/programs.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const OUT = join(ROOT, 'out/docs')
-const pages = ['README.md', 'CHANGELOG.md', ...pagesIn('docs')]
+const pages = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', ...pagesIn('docs')]
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 
 function pagesIn(folder: string): string[] {
@@ -127,5 +127,6 @@ function exists(line: string, scripts: Readonly<Record<string, string>>): boolea
   const file = /^npx tsx (\S+\.ts)/.exec(command)?.[1]
   if (file !== undefined) return existsSync(join(ROOT, file))
   if (/^npx tfjs-lens( |$)/.test(command)) return true
+  if (command.startsWith('.')) return existsSync(join(ROOT, command))
   return foreign.some((pattern) => pattern.test(command))
 }

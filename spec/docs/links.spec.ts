@@ -1,4 +1,4 @@
-/** Links between the pages lead somewhere. */
+/** Links between the pages lead somewhere, and the files that they name exist. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,8 @@ const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 const guides = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.md') && !file.includes('node_modules'))
   .map((file) => `docs/${file.replaceAll('\\', '/')}`)
+
+const papers = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CODE_OF_CONDUCT.md']
 
 /** Ids of a page's headings, as GitHub makes them. */
 function anchors(markdown: string): string[] {
@@ -37,9 +39,19 @@ function dead(page: string): string[] {
   })
 }
 
+/** Paths of this repository that a page names as code, and that do not exist. */
+function missingFiles(page: string): string[] {
+  const named = [...withoutCode(read(page)).matchAll(/`([^`\s]+)`/g)].map(([, code]) => code!)
+  const paths = named.filter((code) => /^(lib|models|saes|analyses|spec|docs|\.ci|\.github)\/[\w./-]*$/.test(code))
+  return paths.filter((path) => !existsSync(join(ROOT, path)))
+}
+
 describe('links', () => {
-  for (const page of ['README.md', 'CHANGELOG.md', ...guides]) {
-    it(`of ${page} lead somewhere`, () => expect(dead(page)).to.deep.equal([]))
+  for (const page of [...papers, ...guides]) {
+    it(`of ${page} lead somewhere, and the files it names exist`, () => {
+      expect(dead(page)).to.deep.equal([])
+      expect(missingFiles(page)).to.deep.equal([])
+    })
   }
 
   it('lead from the README to every guide', () => {
