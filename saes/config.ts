@@ -1,7 +1,7 @@
 /** What an SAE's cfg.json says, in one shape for every version of SAELens that wrote it. */
 import { ConfigReader } from '../lib/transformer/config-reader.js'
 import { ConfigError } from '../lib/errors/errors.js'
-import { brief } from '../lib/weights/untrusted.js'
+import { brief } from '../lib/errors/brief.js'
 import type { ProcessingFlags } from '../lib/weights/process.js'
 
 export type Normalization = 'none' | 'expected_average_only_in' | 'constant_norm_rescale' | 'layer_norm'

@@ -5,7 +5,7 @@ import type { Exclude } from '../../lib/data/excluded.js'
 import { FileError, MismatchError } from '../../lib/errors/errors.js'
 import { writeFileAtomic } from '../../lib/files/write-atomic.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
-import { brief } from '../../lib/weights/untrusted.js'
+import { brief } from '../../lib/errors/brief.js'
 import type { SavedExamples } from './top-examples.js'
 
 /** What the state is of: it can only go on with the same. */

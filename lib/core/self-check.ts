@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import { FileError } from '../errors/errors.js'
 import type { HookedModel } from '../model.js'
 import { Tokens } from '../tokens/tokens.js'
-import { isJsonObject } from '../weights/formats/json-file.js'
+import { isJsonObject } from '../files/json-file.js'
 import { SafetensorsFile, type HostTensor } from '../weights/formats/safetensors.js'
 import { readJson, type Source } from '../weights/source.js'
 

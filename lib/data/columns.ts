@@ -1,7 +1,7 @@
 /** Which column of a data set holds its texts or token ids. */
 import { FileError } from '../errors/errors.js'
 import { didYouMean } from '../errors/nearest.js'
-import { fewNames } from '../weights/untrusted.js'
+import { fewNames } from '../errors/brief.js'
 
 /** Names looked for, in this order: those of SAELens, then what some data sets have instead. */
 const known = ['tokens', 'input_ids', 'text', 'problem', 'content', 'story']

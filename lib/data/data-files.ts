@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { FileError } from '../errors/errors.js'
 import { didYouMean } from '../errors/nearest.js'
-import { fewNames } from '../weights/untrusted.js'
+import { fewNames } from '../errors/brief.js'
 
 export type FileKind = 'parquet' | 'jsonl' | 'txt'
 

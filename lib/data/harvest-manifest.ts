@@ -6,7 +6,7 @@ import { FileError, MismatchError } from '../errors/errors.js'
 import { writeFileAtomic } from '../files/write-atomic.js'
 import type { JsonObject, JsonValue } from '../report/result/json.js'
 import { folderSource, readJson, type Source } from '../weights/source.js'
-import { brief, fewNames } from '../weights/untrusted.js'
+import { brief, fewNames } from '../errors/brief.js'
 
 export const manifestFile = 'manifest.json'
 const format = 'tfjs-lens activations 1'

@@ -1,8 +1,8 @@
 /** Documents of a JSON Lines file: one object a line, the text or the ids in one of its columns. */
 import { FileError } from '../errors/errors.js'
-import { isJsonObject, parseJson } from '../weights/formats/json-file.js'
+import { isJsonObject, parseJson } from '../files/json-file.js'
 import type { RandomAccessFile } from '../weights/source.js'
-import { brief } from '../weights/untrusted.js'
+import { brief } from '../errors/brief.js'
 import { bytePieces, isBlank, utf8 } from './byte-pieces.js'
 import { chooseColumn } from './columns.js'
 import { asDocument, type FileDocuments } from './documents.js'

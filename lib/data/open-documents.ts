@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { ArgumentError, FileError } from '../errors/errors.js'
-import { downloadBars } from '../report/terminal/download-bars.js'
+import { downloadBars } from '../weights/hub/download-bars.js'
 import type { JsonObject } from '../report/result/json.js'
 import { hubSource, type HubSourceOptions } from '../weights/hub/hub.js'
 import { folderSource, type RandomAccessFile, type Source } from '../weights/source.js'

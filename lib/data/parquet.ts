@@ -3,7 +3,7 @@ import { parquetMetadataAsync, parquetReadObjects, parquetSchema, type AsyncBuff
 import { compressors } from 'hyparquet-compressors'
 import { FileError } from '../errors/errors.js'
 import type { RandomAccessFile } from '../weights/source.js'
-import { brief } from '../weights/untrusted.js'
+import { brief } from '../errors/brief.js'
 import { chooseColumn } from './columns.js'
 import { asDocument, type FileDocuments } from './documents.js'
 

@@ -1,5 +1,5 @@
 /** Finds the tokenizer of a model folder, whichever of the usual files it comes in. */
-import { parseJson } from '../weights/formats/json-file.js'
+import { parseJson } from '../files/json-file.js'
 import { gpt2Tokenizer } from './gpt-tokenizer.js'
 import { tokenizerFromJson } from './tokenizer-json.js'
 import type { Tokenizer } from './tokenizer.js'

@@ -1,8 +1,8 @@
 /** A tokenizer from the files of a Hugging Face folder: tokenizer.json and what goes with it. */
 import { Tokenizer as JsonTokenizer } from '@huggingface/tokenizers'
 import { TokenError } from '../errors/errors.js'
-import { isJsonObject } from '../weights/formats/json-file.js'
-import { brief } from '../weights/untrusted.js'
+import { isJsonObject } from '../files/json-file.js'
+import { brief } from '../errors/brief.js'
 import { followRust, type PackageTokenizer } from './rust-rules.js'
 import { checkIsId, type Tokenizer } from './tokenizer.js'
 import { broken, readAddedTokens, readVocabulary, type AddedToken, type Json } from './vocabulary.js'

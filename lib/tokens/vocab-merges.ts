@@ -1,7 +1,7 @@
 /** The older form of a GPT-2 tokenizer, vocab.json and merges.txt, written as a tokenizer.json. */
 import { FileError } from '../errors/errors.js'
-import { isJsonObject } from '../weights/formats/json-file.js'
-import { brief } from '../weights/untrusted.js'
+import { isJsonObject } from '../files/json-file.js'
+import { brief } from '../errors/brief.js'
 import { specialName } from './tokenizer-json.js'
 import { type AddedToken, type Json } from './vocabulary.js'
 

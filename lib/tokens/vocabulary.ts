@@ -1,7 +1,7 @@
 /** Reads and checks the vocabulary of a tokenizer.json, before any tokenizer is built from it. */
 import { FileError } from '../errors/errors.js'
-import { isJsonObject } from '../weights/formats/json-file.js'
-import { brief } from '../weights/untrusted.js'
+import { isJsonObject } from '../files/json-file.js'
+import { brief } from '../errors/brief.js'
 
 export type Json = Readonly<Record<string, unknown>>
 

@@ -2,9 +2,11 @@
 import type * as tf from '@tensorflow/tfjs'
 import type { At, HookPoint } from '../core/hooks.js'
 import type { Columns } from './unembed.js'
+import type { TensorReader } from '../weights/collect.js'
 import type { Anatomy, NamedTensors, ProcessingFlags } from '../weights/process.js'
-import type { HostTensor, TensorInfo } from '../weights/formats/safetensors.js'
 import type { Weights } from '../weights/weights.js'
+
+export type { TensorReader }
 
 /** Sizes every architecture has. An architecture's own config extends this. */
 export interface ModelConfig {
@@ -58,14 +60,6 @@ export interface ForwardInput {
   readonly stopAt?: number
   /** Give the logits of these tokens only, [B,P,C]. */
   readonly columns?: Columns | undefined
-}
-
-/** Tensors of a checkpoint, read one at a time. */
-export interface TensorReader {
-  readonly infos: ReadonlyMap<string, TensorInfo>
-  read(name: string): Promise<HostTensor>
-  /** The tensor itself, where it need not be read; the caller owns it. */
-  map?(name: string): tf.Tensor | undefined
 }
 
 /** A model family. */

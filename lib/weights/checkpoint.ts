@@ -2,11 +2,12 @@
 import type * as tf from '@tensorflow/tfjs'
 import { FileError } from '../errors/errors.js'
 import { didYouMean } from '../errors/nearest.js'
-import { isJsonObject, parseJsonWithUniqueKeys } from './formats/json-file.js'
+import { isJsonObject, parseJsonWithUniqueKeys } from '../files/json-file.js'
 import { SafetensorsFile, type HostTensor, type TensorInfo } from './formats/safetensors.js'
 import type { Source } from './source.js'
 import { StateDictFile } from './formats/state-dict.js'
-import { brief, fewNames, pathTrick } from './untrusted.js'
+import { pathTrick } from '../files/path-trick.js'
+import { brief, fewNames } from '../errors/brief.js'
 
 /** Where weights may lie, by preference: a file, or an index that names its shards. */
 const places = [

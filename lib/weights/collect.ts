@@ -1,10 +1,18 @@
 /** Takes a checkpoint's tensors under our names: all are checked against the config before any is read. */
 import * as tf from '@tensorflow/tfjs'
-import type { TensorReader } from '../transformer/architecture.js'
 import { ConfigError, FileError } from '../errors/errors.js'
 import { didYouMean } from '../errors/nearest.js'
 import { transpose } from '../ops/linear.js'
+import type { HostTensor, TensorInfo } from './formats/safetensors.js'
 import type { NamedTensors } from './process.js'
+
+/** Tensors of a checkpoint, read one at a time. */
+export interface TensorReader {
+  readonly infos: ReadonlyMap<string, TensorInfo>
+  read(name: string): Promise<HostTensor>
+  /** The tensor itself, where it need not be read; the caller owns it. */
+  map?(name: string): tf.Tensor | undefined
+}
 
 /** One tensor to take: its name in the checkpoint, ours, the shape that the config asks for, and how to rearrange it. */
 export type Wanted = readonly [

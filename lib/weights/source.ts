@@ -5,9 +5,10 @@ import { open, readdir, realpath, stat, type FileHandle } from 'node:fs/promises
 import path from 'node:path'
 import { FileError } from '../errors/errors.js'
 import { didYouMean } from '../errors/nearest.js'
-import { fewNames, pathTrick } from './untrusted.js'
+import { pathTrick } from '../files/path-trick.js'
+import { fewNames } from '../errors/brief.js'
 
-export { readJson } from './formats/json-file.js'
+export { readJson } from '../files/json-file.js'
 
 /** FileHandle.read aborts the whole process at 2 GiB and more, so no single read is larger than this (bytes). */
 const MAX_READ = 256 * 2 ** 20

@@ -3,7 +3,7 @@ import { ConfigError, FileError } from '../../lib/errors/errors.js'
 import { NpzFile } from '../../lib/weights/formats/npz.js'
 import type { HostTensor } from '../../lib/weights/read-tensor.js'
 import type { Source } from '../../lib/weights/source.js'
-import { fewNames } from '../../lib/weights/untrusted.js'
+import { fewNames } from '../../lib/errors/brief.js'
 import { checkNumbers, configOf, sizesOf, withScaling, type SaeFacts, type SaeFiles } from './sae-files.js'
 
 export const PARAMS = 'params.npz'

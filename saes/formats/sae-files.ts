@@ -3,10 +3,10 @@ import type { JsonRecord } from '../../lib/transformer/config-reader.js'
 import { ArgumentError, ConfigError, FileError } from '../../lib/errors/errors.js'
 import { didYouMean } from '../../lib/errors/nearest.js'
 import { checkFinite } from '../../lib/weights/collect.js'
-import { isJsonObject } from '../../lib/weights/formats/json-file.js'
+import { isJsonObject } from '../../lib/files/json-file.js'
 import type { ProcessingFlags } from '../../lib/weights/process.js'
 import type { HostTensor } from '../../lib/weights/formats/safetensors.js'
-import { fewNames } from '../../lib/weights/untrusted.js'
+import { fewNames } from '../../lib/errors/brief.js'
 import { readSaeConfig, type Normalization, type SaeConfig } from '../config.js'
 
 /** What a folder or file holds, as plain data. */

@@ -1,7 +1,7 @@
 /** SAELens's folder layout: cfg.json, sae_weights.safetensors and, from some versions, sparsity.safetensors. */
 import type { JsonRecord } from '../../lib/transformer/config-reader.js'
 import { FileError } from '../../lib/errors/errors.js'
-import { isJsonObject } from '../../lib/weights/formats/json-file.js'
+import { isJsonObject } from '../../lib/files/json-file.js'
 import { SafetensorsFile, type HostTensor } from '../../lib/weights/formats/safetensors.js'
 import { readJson, type Source } from '../../lib/weights/source.js'
 import { checkNumbers, configOf, withScaling, type SaeFacts, type SaeFiles } from './sae-files.js'

@@ -11,7 +11,7 @@ import type { HostTensor } from '../../lib/weights/read-tensor.js'
 import { readJson, type Source } from '../../lib/weights/source.js'
 import { TorchFile } from '../../lib/weights/formats/torch-file.js'
 import { TorchTensor } from '../../lib/weights/formats/torch-tensor.js'
-import { brief } from '../../lib/weights/untrusted.js'
+import { brief } from '../../lib/errors/brief.js'
 import { checkNumbers, configOf, sizesOf, withScaling, type SaeFacts, type SaeFiles } from './sae-files.js'
 
 /** Endings of files that torch.save writes. */

@@ -2,7 +2,7 @@
 import { ArgumentError } from '../../lib/errors/errors.js'
 import { didYouMean } from '../../lib/errors/nearest.js'
 import type { ProcessingFlags } from '../../lib/weights/process.js'
-import { brief, fewNames } from '../../lib/weights/untrusted.js'
+import { brief, fewNames } from '../../lib/errors/brief.js'
 import type { SaeFacts } from '../formats/sae-files.js'
 import type { Release, ReleasedSae } from './release.js'
 import { gemmaScopeReleases } from './gemma-scope.js'

@@ -6,7 +6,7 @@ import { FileError, MismatchError } from '../../lib/errors/errors.js'
 import { SafetensorsFile } from '../../lib/weights/formats/safetensors.js'
 import { folderSource } from '../../lib/weights/source.js'
 import { writeSafetensors } from '../../lib/weights/formats/write-safetensors.js'
-import { brief } from '../../lib/weights/untrusted.js'
+import { brief } from '../../lib/errors/brief.js'
 import { TrainingState, type Progress } from './state.js'
 
 const FILE = 'training.safetensors'

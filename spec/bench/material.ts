@@ -7,7 +7,7 @@ import type { Sae } from '../../saes/index.js'
 import { FileError } from '../../lib/errors/errors.js'
 import { logitDiff, type Metric } from '../../lib/core/metrics.js'
 import type { HookedModel } from '../../lib/model.js'
-import { parseJson } from '../../lib/weights/formats/json-file.js'
+import { parseJson } from '../../lib/files/json-file.js'
 
 export type SaeFolder = 'gpt2-small-sae' | 'gpt2-small-sae-z'
 

@@ -2,7 +2,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { ArgumentError, FileError } from '../../lib/errors/errors.js'
-import { isJsonObject } from '../../lib/weights/formats/json-file.js'
+import { isJsonObject } from '../../lib/files/json-file.js'
 import { SafetensorsFile, type HostTensor } from '../../lib/weights/formats/safetensors.js'
 import { folderSource, readJson } from '../../lib/weights/source.js'
 

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { ArgumentError, MismatchError } from '../../errors/errors.js'
 import { didYouMean } from '../../errors/nearest.js'
-import { fewNames } from '../../weights/untrusted.js'
+import { fewNames } from '../../errors/brief.js'
 import type { JsonObject, JsonValue } from '../result/json.js'
 import { reviveWithin } from '../result/load-saved.js'
 import type { Provenance } from '../result/provenance.js'

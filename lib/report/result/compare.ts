@@ -1,6 +1,6 @@
 /** Two results of one kind side by side: what both have, matched by label. */
 import { ArgumentError, MismatchError } from '../../errors/errors.js'
-import { fewNames } from '../../weights/untrusted.js'
+import { fewNames } from '../../errors/brief.js'
 import { Comparison, type Unshared } from './comparison.js'
 import type { JsonObject } from './json.js'
 import { Result, type Axis } from './result.js'

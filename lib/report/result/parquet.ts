@@ -2,8 +2,8 @@
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, type SchemaElement } from 'hyparquet'
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer'
 import { ArgumentError, FileError } from '../../errors/errors.js'
-import { brief } from '../../weights/untrusted.js'
-import { parseJson } from '../../weights/formats/json-file.js'
+import { brief } from '../../errors/brief.js'
+import { parseJson } from '../../files/json-file.js'
 import { libraryVersion } from './provenance.js'
 import { stretch, type RowColumn, type Rows } from './rows.js'
 

@@ -1,7 +1,7 @@
 /** Results to JSON and back; a Parquet file holds the same without the values. */
 import { z } from 'zod'
 import { FileError } from '../../errors/errors.js'
-import { brief } from '../../weights/untrusted.js'
+import { brief } from '../../errors/brief.js'
 import { savedFloats, type JsonObject, type JsonValue } from './json.js'
 import type { ResultInit } from './init.js'
 import { provenanceSchema, readSaved, floatField, savedSchema } from './saved.js'

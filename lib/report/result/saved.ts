@@ -1,7 +1,7 @@
 /** What can be saved and read back: the two sides of it, and the checks that every reader shares. */
 import { z } from 'zod'
 import { FileError } from '../../errors/errors.js'
-import { brief } from '../../weights/untrusted.js'
+import { brief } from '../../errors/brief.js'
 import type { JsonObject } from './json.js'
 import type { Rows } from './rows.js'
 

@@ -7,7 +7,7 @@ import { DTYPES, type Dtype } from './dtypes.js'
 import { readTensor, type HostTensor } from '../read-tensor.js'
 import type { PlacedTensor } from './safetensors-header.js'
 import type { RandomAccessFile } from '../source.js'
-import { brief } from '../untrusted.js'
+import { brief } from '../../errors/brief.js'
 
 /** A header may take this many bytes: it says three things. */
 const MAX_HEADER = 65_536

@@ -4,7 +4,7 @@ import { didYouMean } from '../../errors/nearest.js'
 import { readNpy } from './npy.js'
 import type { HostTensor } from '../read-tensor.js'
 import type { RandomAccessFile } from '../source.js'
-import { brief, fewNames } from '../untrusted.js'
+import { brief, fewNames } from '../../errors/brief.js'
 import { ZipArchive } from './zip.js'
 
 /** A deflated array is unpacked in memory, so it may take this many bytes; a stored one is read in place. */

@@ -3,7 +3,7 @@
  * those names that the caller knows. Opcodes: Python's Lib/pickletools.py; those that torch's own safe loader takes.
  */
 import { FileError } from '../../errors/errors.js'
-import { brief } from '../untrusted.js'
+import { brief } from '../../errors/brief.js'
 
 /** A name that a pickle refers to, `module name`: never looked up, so harmless until something calls it. */
 export class PickledName {

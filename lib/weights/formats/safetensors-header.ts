@@ -4,9 +4,9 @@
  */
 import { FileError } from '../../errors/errors.js'
 import { DTYPES, isDtype, type Dtype } from './dtypes.js'
-import { isJsonObject, parseJsonWithUniqueKeys } from './json-file.js'
+import { isJsonObject, parseJsonWithUniqueKeys } from '../../files/json-file.js'
 import type { RandomAccessFile } from '../source.js'
-import { brief } from '../untrusted.js'
+import { brief } from '../../errors/brief.js'
 
 /** The reference implementation's limit (bytes). */
 const MAX_HEADER = 100_000_000

@@ -8,7 +8,7 @@ import type { TensorInfo } from './safetensors-header.js'
 import type { RandomAccessFile } from '../source.js'
 import { TorchFile } from './torch-file.js'
 import { TorchTensor } from './torch-tensor.js'
-import { brief } from '../untrusted.js'
+import { brief } from '../../errors/brief.js'
 
 /** An open state dict, whose tensors are read one at a time. */
 export class StateDictFile {

@@ -8,7 +8,7 @@ import { PickledName, pickledText, unpickle } from './pickle.js'
 import { readTensor, type HostTensor } from '../read-tensor.js'
 import type { RandomAccessFile } from '../source.js'
 import { TorchTensor, type TorchStorage } from './torch-tensor.js'
-import { brief } from '../untrusted.js'
+import { brief } from '../../errors/brief.js'
 import { ZipArchive } from './zip.js'
 
 /** A pickle may take this many bytes: names, shapes and settings, never numbers. */

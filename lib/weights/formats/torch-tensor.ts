@@ -3,7 +3,7 @@ import { FileError } from '../../errors/errors.js'
 import type { Dtype } from './dtypes.js'
 import type { HostTensor } from '../read-tensor.js'
 import { pickledText } from './pickle.js'
-import { brief } from '../untrusted.js'
+import { brief } from '../../errors/brief.js'
 
 /** Numbers in a row, somewhere in the file. */
 export interface TorchStorage {

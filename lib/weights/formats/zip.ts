@@ -5,7 +5,7 @@
 import { FileError } from '../../errors/errors.js'
 import { didYouMean } from '../../errors/nearest.js'
 import type { RandomAccessFile } from '../source.js'
-import { brief } from '../untrusted.js'
+import { brief } from '../../errors/brief.js'
 
 const END = 0x06054b50
 const END_64 = 0x06064b50

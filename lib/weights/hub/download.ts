@@ -3,7 +3,7 @@ import { FileError } from '../../errors/errors.js'
 import { blobSize, inCache, type HubCache } from './cache.js'
 import { PartFile } from './part.js'
 import { pause, reasonOf, repositoryAddress, request, type HubConnection } from './request.js'
-import { brief } from '../untrusted.js'
+import { brief } from '../../errors/brief.js'
 
 /** How often in a row a download may break off without a new byte. */
 const BREAKS = 4

@@ -4,11 +4,12 @@ import { didYouMean } from '../../errors/nearest.js'
 import { HubCache, isCommit, type RepositoryKind } from './cache.js'
 import { fetchToCache } from './download.js'
 import { hubSettings, type HubOptions } from './env.js'
-import { downloadEvents, type DownloadEvent } from './progress.js'
+import { downloadEvents, type DownloadEvent } from './download-events.js'
 import { request, Unreachable, type HubConnection } from './request.js'
-import { isJsonObject } from '../formats/json-file.js'
+import { isJsonObject } from '../../files/json-file.js'
 import { folderSource, type RandomAccessFile, type Source } from '../source.js'
-import { brief, fewNames, pathTrick } from '../untrusted.js'
+import { pathTrick } from '../../files/path-trick.js'
+import { brief, fewNames } from '../../errors/brief.js'
 
 export interface HubSourceOptions extends HubOptions {
   /** @default 'model' */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { FileError } from '../../errors/errors.js'
 import type { RepositoryKind } from './cache.js'
 import type { HubSettings } from './env.js'
-import { brief } from '../untrusted.js'
+import { brief } from '../../errors/brief.js'
 
 /** How often a request is made before it is given up. */
 const TRIES = 4

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { downloadBars } from '../../../../lib/report/terminal/download-bars.js'
+import { downloadBars } from '../../../../lib/weights/hub/download-bars.js'
 
-describe('lib/report/terminal/download-bars', () => {
+describe('lib/weights/hub/download-bars', () => {
   it('shows large files in megabytes, and small ones not at all', () => {
     let written = ''
     let time = 0

@@ -1,5 +1,5 @@
 /** JSON from files nobody vouches for: a bad one is refused with the place of the fault. */
-import { FileError } from '../../errors/errors.js'
+import { FileError } from '../errors/errors.js'
 
 /** JSON nested deeper than this is refused while looking for faults: no weight file or config comes near. */
 const MAX_DEPTH = 200

@@ -1,7 +1,7 @@
 /** JSON of unknown origin: the place of a fault, keys given twice, and agreement with JSON.parse. */
 import { expect } from 'chai'
-import { parseJson, parseJsonWithUniqueKeys, readJson } from '../../../../lib/weights/formats/json-file.js'
-import { fileErrorOf, seededRandom } from '../../../support/weight-files.js'
+import { parseJson, parseJsonWithUniqueKeys, readJson } from '../../../lib/files/json-file.js'
+import { fileErrorOf, seededRandom } from '../../support/weight-files.js'
 
 const faults: [string, string][] = [
   ['', 'unexpected end at line 1, column 1'],
@@ -18,7 +18,7 @@ const faults: [string, string][] = [
   ['{} {}', 'unexpected "{" at line 1, column 4'],
 ]
 
-describe('lib/weights/formats/json-file', () => {
+describe('lib/files/json-file', () => {
   for (const [text, words] of faults) {
     it(`names the fault of ${JSON.stringify(text)}`, async () => {
       const { message } = await fileErrorOf(() => parseJson(text, 'read config.json'))

@@ -6,7 +6,7 @@ import { loadModel } from '../../../models/load-model.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { refusalOf } from '../../support/refusal.js'
 
-describe('lib/weights/refactor', () => {
+describe('lib/residual/refactor-attention', () => {
   const prompts = [[9, 26, 27, 3, 29, 24, 15, 17]]
   const process = { refactorFactoredAttnMatrices: true }
 

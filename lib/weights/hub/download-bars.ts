@@ -1,6 +1,6 @@
 /** Downloads as progress bars on stderr. */
-import type { DownloadEvent } from '../../weights/hub/progress.js'
-import { progress, type Progress, type ProgressOutput } from './progress.js'
+import type { DownloadEvent } from './download-events.js'
+import { progress, type Progress, type ProgressOutput } from '../../report/terminal/progress.js'
 
 /** Smaller files come too fast for a bar (bytes). */
 const WORTH_A_BAR = 5e6
