@@ -1,19 +1,23 @@
 /** Prompts as token ids: the batch, how text and lists of ids become one, and what is refused. B prompts, P positions. */
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError, TokenError } from '../errors/errors.js'
+import type { OptionNames } from '../errors/options.js'
 import type { Tokenizer } from './tokenizer.js'
 
 export type PaddingSide = 'left' | 'right'
 type Rows = readonly (readonly number[])[]
 
 export interface TokenOptions {
-  /** BOS in front of each text, before it is truncated (default true). Ids are used as they are. */
+  /** BOS before each text, before it is truncated. Ids are used as they are. @default true */
   prependBos?: boolean
-  /** Where shorter prompts are filled up (default right, as in TransformerLens). */
+  /** Where shorter prompts are filled up, as in TransformerLens. @default 'right' */
   paddingSide?: PaddingSide
-  /** Cut texts to the model's context (default true); lists of ids are never cut. */
+  /** Cut texts to the model's context; lists of ids are never cut. @default true */
   truncate?: boolean
 }
+
+/** The names of `TokenOptions`, for `checkOptions`. */
+export const tokenOptionNames: OptionNames<TokenOptions> = { prependBos: true, paddingSide: true, truncate: true }
 
 /** One text, several texts, one list of ids, several lists of ids, or a batch made before. */
 export type Prompts = string | readonly string[] | readonly number[] | readonly (readonly number[])[] | Tokens

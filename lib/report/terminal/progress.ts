@@ -21,7 +21,7 @@ const LONG = 1000
 /**
  * Shows how many of `total` steps are done: on a terminal a bar with the time left, redrawn at most ten times a
  * second; elsewhere (a log file, CI) one line after the first second and one at the end. What takes less than a second
- * leaves no line.
+ * leaves no line. Of a `total` of Infinity, which nobody knows, it shows how many are done.
  */
 export function progress(label: string, total: number, output: Partial<ProgressOutput> = {}): Progress {
   const { stream = process.stderr, now = () => performance.now() } = output
@@ -40,18 +40,21 @@ export function progress(label: string, total: number, output: Partial<ProgressO
       if (ended || (stream.isTTY ? now() - drawn < 100 : told || !isLong())) return
       told = true
       if (stream.isTTY) draw()
-      else stream.write(`${name}: ${total} to do\n`)
+      else stream.write(`${name}: ${total === Infinity ? 'begun' : `${total} to do`}\n`)
     },
     done() {
       if (ended) return
       ended = true
       if (stream.isTTY) stream.write('\r\x1b[K')
-      if (isLong()) stream.write(`${name}: ${count} of ${total} in ${duration(now() - start)}\n`)
+      if (isLong()) stream.write(`${name}: ${share(count, total)} in ${duration(now() - start)}\n`)
     },
   }
 }
 
+const share = (count: number, total: number): string => (total === Infinity ? `${count}` : `${count} of ${total}`)
+
 function barLine(name: string, count: number, total: number, elapsed: number): string {
+  if (total === Infinity) return `${name} ${count}, ${duration(elapsed)}`
   const part = total > 0 ? Math.min(1, count / total) : 1
   const filled = Math.round(part * 24)
   const left = count > 0 && part < 1 ? `, ${duration((elapsed / part) * (1 - part))} left` : ''

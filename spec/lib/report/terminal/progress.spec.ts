@@ -47,6 +47,18 @@ describe('progress', () => {
     expect(written.slice(-2)).to.deep.equal(['\r\x1b[K', 'Patching: 100 of 100 in 4.0 s\n'])
   })
 
+  it('shows how many are done where nobody knows of how many', () => {
+    for (const isTTY of [false, true]) {
+      const { written, wait, output } = fake(isTTY)
+      const bar = progress('Rows', Infinity, output)
+      wait(2000)
+      bar.tick(32)
+      expect(written.at(-1)).to.equal(isTTY ? '\r\x1b[KRows 32, 2.0 s' : 'Rows: begun\n')
+      bar.done()
+      expect(written.at(-1)).to.equal('Rows: 32 in 2.0 s\n')
+    }
+  })
+
   it('redraws ten times a second at most', () => {
     const { written, wait, output } = fake(true)
     const bar = progress('Patching', 10_000, output)
