@@ -33,13 +33,13 @@ export function saeAt(verb: string, view: HookedModel, hook?: string): AttachedS
 export function encoderAt(verb: string, view: HookedModel, hook?: string): Encoder {
   const { sae, readsAt, writesAt, options } = saeAt(verb, view, hook)
   const { errorTerm = false } = options
-  if ('encode' in sae && 'cfg' in sae) return { sae: sae as Attachable as Sae, readsAt, writesAt, errorTerm }
+  if ('encode' in sae && 'config' in sae) return { sae: sae as Attachable as Sae, readsAt, writesAt, errorTerm }
   throw new ArgumentError(`${verb}: '${sae.label}' at ${readsAt} has no latents to encode. Attach an SAE.`)
 }
 
 /** The latents asked for, in order; all without a list. @throws ArgumentError when there is no such latent, or twice. */
 export function chosenLatents(verb: string, sae: Sae, latents: readonly number[] | undefined): readonly number[] {
-  if (latents === undefined) return Array.from({ length: sae.cfg.dSae }, (_, latent) => latent)
+  if (latents === undefined) return Array.from({ length: sae.config.dSae }, (_, latent) => latent)
   if (!Array.isArray(latents) || latents.length === 0) {
     throw new ArgumentError(
       `${verb}: latents is ${JSON.stringify(latents)}. Give a list of at least one, or none for all.`,
@@ -56,6 +56,6 @@ export function chosenLatents(verb: string, sae: Sae, latents: readonly number[]
 
 /** Latents [...,latents] of an input of the SAE. The caller owns them. */
 export function encodeLatents(sae: Sae, x: tf.Tensor, latents: readonly number[]): tf.Tensor {
-  const all = latents.length === sae.cfg.dSae && latents.every((latent, i) => latent === i)
+  const all = latents.length === sae.config.dSae && latents.every((latent, i) => latent === i)
   return sae.encode(x, all ? {} : { latents })
 }

@@ -10,10 +10,10 @@ import type { SaeConfig } from './config.js'
  * changes this activation. `force` accepts other processing.
  * @throws HookError, MismatchError
  */
-export function checkFits(cfg: SaeConfig, label: string, model: ModelFacts, force: boolean): void {
-  checkWidth(cfg.hookName, cfg.dIn, cfg.flattenHeads, `takes ${cfg.dIn} numbers`, label, model)
-  if (cfg.hookNameOut !== undefined) checkOutput(cfg.hookName, cfg.hookNameOut, cfg.dOut!, label, model)
-  if (!force) checkProcessing(cfg, label, model)
+export function checkFits(config: SaeConfig, label: string, model: ModelFacts, force: boolean): void {
+  checkWidth(config.hookName, config.dIn, config.flattenHeads, `takes ${config.dIn} numbers`, label, model)
+  if (config.hookNameOut !== undefined) checkOutput(config.hookName, config.hookNameOut, config.dOut!, label, model)
+  if (!force) checkProcessing(config, label, model)
 }
 
 function checkWidth(hook: string, numbers: number, flat: boolean, does: string, label: string, model: ModelFacts) {

@@ -14,12 +14,12 @@ type Weights = Record<string, tf.Tensor>
  * @throws MismatchError where latents compete or are squashed, so that scaling one changes which fire or how much
  */
 export function foldWDecNorm(sae: Sae): Sae {
-  if (sae.latentsCompete || sae.cfg.activation !== undefined) {
+  if (sae.latentsCompete || sae.config.activation !== undefined) {
     throw new MismatchError(
-      `foldWDecNorm: '${sae.label}' has a ${sae.cfg.activation ?? sae.cfg.architecture} activation, which scaled latents would change. Only ReLU, gated and JumpReLU SAEs can be folded.`,
+      `foldWDecNorm: '${sae.label}' has a ${sae.config.activation ?? sae.config.architecture} activation, which scaled latents would change. Only ReLU, gated and JumpReLU SAEs can be folded.`,
     )
   }
-  return rewritten(sae, sae.cfg, (weights) => {
+  return rewritten(sae, sae.config, (weights) => {
     const norms = weights['W_dec']!.norm('euclidean', 1).maximum(1e-8) // a row of zeros stays one
     const perLatent = ['b_enc', 'b_gate', 'b_mag', 'threshold'].filter((name) => name in weights)
     return {
@@ -42,7 +42,7 @@ export function foldActivationNorm(sae: Sae, factor: number): Sae {
       `foldActivationNorm: '${sae.label}' is a transcoder, whose output is not on its input's scale. Only SAEs can be folded.`,
     )
   }
-  return rewritten(sae, { ...sae.cfg, normalization: 'none' }, (weights) => ({
+  return rewritten(sae, { ...sae.config, normalization: 'none' }, (weights) => ({
     ...weights,
     W_enc: weights['W_enc']!.mul(factor),
     W_dec: weights['W_dec']!.div(factor),
@@ -50,8 +50,8 @@ export function foldActivationNorm(sae: Sae, factor: number): Sae {
   }))
 }
 
-function rewritten(sae: Sae, cfg: SaeConfig, rewrite: (weights: Weights) => Weights): Sae {
-  const copy = new (sae.constructor as Kind)({ cfg, label: sae.label })
+function rewritten(sae: Sae, config: SaeConfig, rewrite: (weights: Weights) => Weights): Sae {
+  const copy = new (sae.constructor as Kind)({ config, label: sae.label })
   copy.build() // outside tidy: its variables must live on
   tf.tidy(() => {
     const weights = Object.fromEntries(Object.keys(sae.weightShapes()).map((name) => [name, sae.weight(name)]))

@@ -35,9 +35,9 @@ export async function loadSae(
   const [id, given] = typeof idOrOptions === 'string' ? [idOrOptions, options] : [undefined, { ...idOrOptions, ...options }] // prettier-ignore
   const { facts: known, ...located } = await locateSae(name, id, { ...given, progress: given.progress ?? downloadBars() }) // prettier-ignore
   const files = await readSae(located.source, located.path, joinFacts(known, given))
-  await useBackend(undefined, 2 * files.cfg.dIn * files.cfg.dSae)
+  await useBackend(undefined, 2 * files.config.dIn * files.config.dSae)
   const sae = makeSae(files, located.label)
-  if (located.normScale === undefined || sae.cfg.normalization !== 'expected_average_only_in') return sae
+  if (located.normScale === undefined || sae.config.normalization !== 'expected_average_only_in') return sae
   try {
     return foldActivationNorm(sae, located.normScale)
   } finally {
@@ -46,14 +46,14 @@ export async function loadSae(
 }
 
 /** An SAE from what a folder holds. @throws ConfigError for a kind that is not supported, FileError for unfit tensors. */
-function makeSae({ cfg, tensors, logSparsity }: SaeFiles, label: string): Sae {
-  const Kind = Object.hasOwn(kinds, cfg.architecture) ? kinds[cfg.architecture] : undefined
+function makeSae({ config, tensors, logSparsity }: SaeFiles, label: string): Sae {
+  const Kind = Object.hasOwn(kinds, config.architecture) ? kinds[config.architecture] : undefined
   if (!Kind) {
     throw new ConfigError(
-      `loadSae: '${label}' is a '${brief(cfg.architecture)}' SAE, which is not supported. Supported: ${Object.keys(kinds).join(', ')}.${didYouMean(cfg.architecture, Object.keys(kinds))}`,
+      `loadSae: '${label}' is a '${brief(config.architecture)}' SAE, which is not supported. Supported: ${Object.keys(kinds).join(', ')}.${didYouMean(config.architecture, Object.keys(kinds))}`,
     )
   }
-  const sae = new Kind({ cfg, label })
+  const sae = new Kind({ config, label })
   checkTensors(sae, tensors)
   checkCapacity(
     [...tensors.values()].reduce((bytes, { values }) => bytes + 4 * values.length, 0),
@@ -95,6 +95,6 @@ function checkTensors(sae: Sae, tensors: SaeFiles['tensors']): void {
   const extra = [...tensors.keys()].filter((name) => !(name in shapes))
   if (extra.length > 0)
     throw new FileError(
-      `loadSae: '${sae.label}' has tensors that a ${sae.cfg.architecture} SAE has no place for: ${fewNames(extra)}.`,
+      `loadSae: '${sae.label}' has tensors that a ${sae.config.architecture} SAE has no place for: ${fewNames(extra)}.`,
     )
 }

@@ -17,7 +17,7 @@ import { SaeWeights } from './sae-weights.js'
 export type { Pass } from './pass.js'
 
 export interface SaeArgs {
-  readonly cfg: SaeConfig
+  readonly config: SaeConfig
   /** Where it came from. @default the hook name */
   readonly label?: string
   /** Names the layer in a tf.LayersModel. */
@@ -27,24 +27,24 @@ export interface SaeArgs {
 }
 
 export abstract class Sae extends tf.layers.Layer implements Attachable {
-  readonly cfg: SaeConfig
+  readonly config: SaeConfig
   readonly label: string
   /** log10 of how often each latent fires, where the SAE's folder tells. */
   logSparsity: Float32Array | undefined
   readonly #weights: SaeWeights
 
-  constructor({ cfg, label = cfg.hookName, name, trainable = true }: SaeArgs) {
+  constructor({ config, label = config.hookName, name, trainable = true }: SaeArgs) {
     super({ name, trainable } as never)
-    this.cfg = cfg
+    this.config = config
     this.label = label
     this.#weights = new SaeWeights(label)
   }
 
   get hookName(): string {
-    return this.cfg.hookName
+    return this.config.hookName
   }
   get hookNameOut(): string | undefined {
-    return this.cfg.hookNameOut
+    return this.config.hookNameOut
   }
 
   /** Latents [...,S] of a centred, normalized input [...,D]; fires hook_sae_acts_pre and hook_sae_acts_post. */
@@ -62,7 +62,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   /** Names and shapes of all weights: W_enc [D,S], W_dec [S,D], b_dec [D] and what the kind adds. */
   weightShapes(): Record<string, number[]> {
-    const { dIn, dSae, dOut = dIn, hasScalingFactor } = this.cfg
+    const { dIn, dSae, dOut = dIn, hasScalingFactor } = this.config
     const scaling: Record<string, number[]> = hasScalingFactor ? { scaling_factor: [dSae] } : {}
     return { W_enc: [dIn, dSae], ...this.otherWeights(), W_dec: [dSae, dOut], b_dec: [dOut], ...scaling }
   }
@@ -112,7 +112,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
     this.build()
     latents?.forEach((latent) => this.checkLatent(latent))
     return tf.tidy(() => {
-      const { value } = normalizeInput(this.#flatten(x), this.cfg.normalization)
+      const { value } = normalizeInput(this.#flatten(x), this.config.normalization)
       const input = this.#centre(value)
       if (latents && !this.latentsCompete) return this.activations(input, latentsPass(this.#weights, latents))
       const all = this.activations(input, frozenPass(this.#weights))
@@ -125,7 +125,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
    * flattened or the input's own norm has to be put back; without it such an SAE throws ArgumentError.
    */
   decode(acts: tf.Tensor, input?: tf.Tensor): tf.Tensor {
-    const { flattenHeads, normalization } = this.cfg
+    const { flattenHeads, normalization } = this.config
     if (!input && (flattenHeads || normalization === 'constant_norm_rescale' || normalization === 'layer_norm')) {
       throw new ArgumentError(
         `decode: the SAE '${this.label}' (${flattenHeads ? 'heads flattened' : normalization}) needs the input as well. Call decode(acts, input).`,
@@ -157,7 +157,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   #through(x: tf.Tensor, pass: Pass): tf.Tensor {
     const input = pass.at('hook_sae_input', this.#flatten(x))
-    const { value, undo } = normalizeInput(input, this.cfg.normalization)
+    const { value, undo } = normalizeInput(input, this.config.normalization)
     const acts = this.activations(this.#centre(value), pass)
     return this.finish(pass.at('hook_sae_recons', this.#reconstruct(acts, pass)), x, undo, pass)
   }
@@ -173,16 +173,16 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   }
 
   #centre(x: tf.Tensor): tf.Tensor {
-    return this.cfg.applyBDecToInput ? x.sub(this.b_dec) : x
+    return this.config.applyBDecToInput ? x.sub(this.b_dec) : x
   }
 
   #reconstruct(acts: tf.Tensor, pass: Pass): tf.Tensor {
-    const scaled = this.cfg.hasScalingFactor ? acts.mul(this.weight('scaling_factor')) : acts
+    const scaled = this.config.hasScalingFactor ? acts.mul(this.weight('scaling_factor')) : acts
     return pass.multiply(scaled, 'W_dec', this.b_dec)
   }
 
   #flatten(x: tf.Tensor): tf.Tensor {
-    const { dIn, flattenHeads } = this.cfg
+    const { dIn, flattenHeads } = this.config
     const shape =
       flattenHeads && x.shape.at(-1) !== dIn
         ? [...x.shape.slice(0, -2), x.shape.at(-1)! * (x.shape.at(-2) ?? 0)]
@@ -199,12 +199,12 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   /** @throws HookError, MismatchError when it was not made for this model; see fits.ts. */
   checkFits(model: ModelFacts, force: boolean): void {
-    checkFits(this.cfg, this.label, model, force)
+    checkFits(this.config, this.label, model, force)
   }
 
   splice(options: SpliceOptions = {}): Splice {
     checkSpliceOptions(options)
-    const shape = this.cfg.flattenHeads ? '[B,P,H,K]' : '[B,P,D]'
+    const shape = this.config.flattenHeads ? '[B,P,H,K]' : '[B,P,D]'
     const points = [...innerPoints, ...outputPoints(options.errorTerm ?? false, shape)]
     return { hookName: this.hookName, points, apply: (x, at) => tf.tidy(() => this.#apply(x, at, options)) }
   }
@@ -220,7 +220,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
    * @throws MismatchError
    */
   writes({ latents }: { readonly latents?: readonly number[] } = {}): { directions: tf.Tensor2D; bias: tf.Tensor1D } {
-    const { normalization, hasScalingFactor } = this.cfg
+    const { normalization, hasScalingFactor } = this.config
     if (normalization === 'layer_norm' || normalization === 'constant_norm_rescale') {
       throw new MismatchError(
         `writes: the SAE '${this.label}' puts the input's own norm back (${normalization}), so what a latent writes is not fixed. Use an SAE without that.`,
@@ -237,8 +237,8 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   /** @throws ArgumentError when there is no latent of this number. */
   checkLatent(latent: number): void {
-    if (Number.isInteger(latent) && latent >= 0 && latent < this.cfg.dSae) return
-    throw new ArgumentError(`latent ${latent}: the SAE '${this.label}' has latents 0 to ${this.cfg.dSae - 1}.`)
+    if (Number.isInteger(latent) && latent >= 0 && latent < this.config.dSae) return
+    throw new ArgumentError(`latent ${latent}: the SAE '${this.label}' has latents 0 to ${this.config.dSae - 1}.`)
   }
 
   // ---- as a layer
@@ -246,7 +246,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   /** What `fromConfig` makes this SAE of, without its weights. */
   override getConfig(): tf.serialization.ConfigDict {
     // tf.layers saves strings in snake case and loads them in camel case, hook names too: all but what is called `name`
-    return { ...super.getConfig(), sae: { name: JSON.stringify({ cfg: this.cfg, label: this.label }) } }
+    return { ...super.getConfig(), sae: { name: JSON.stringify({ config: this.config, label: this.label }) } }
   }
 
   static override fromConfig<T extends tf.serialization.Serializable>(
@@ -265,7 +265,7 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    const { architecture, dIn, dSae } = this.cfg
+    const { architecture, dIn, dSae } = this.config
     return `Sae ${this.label}: ${architecture}, ${dIn} → ${dSae} latents, at ${this.hookName}`
   }
 }

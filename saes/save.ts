@@ -47,7 +47,7 @@ export async function saveSae(sae: Sae, folder: string, options: SaveSaeOptions 
     const values = sae.logSparsity
     await writeSafetensors(sparsity, new Map([['sparsity', { shape: [values.length], values }]]))
   } else await remove(sparsity)
-  await writeFileAtomic(config, JSON.stringify(configJson(sae.cfg)))
+  await writeFileAtomic(config, JSON.stringify(configJson(sae.config)))
 }
 
 async function remove(file: string): Promise<void> {
@@ -66,53 +66,54 @@ async function tensorsOf(sae: Sae): Promise<Map<string, EncodableTensor>> {
 }
 
 /** cfg.json as SAELens 6 writes it; with the keys of SAELens 5 where 6 has no such SAE. */
-export function configJson(cfg: SaeConfig): JsonRecord {
+export function configJson(config: SaeConfig): JsonRecord {
   const common = {
-    d_in: cfg.dIn,
-    d_sae: cfg.dSae,
+    d_in: config.dIn,
+    d_sae: config.dSae,
     dtype: 'float32',
     device: 'cpu',
-    apply_b_dec_to_input: cfg.applyBDecToInput,
-    normalize_activations: cfg.normalization,
-    reshape_activations: cfg.flattenHeads ? 'hook_z' : 'none',
-    ...(cfg.k !== undefined && { k: cfg.k }),
-    ...(cfg.dOut !== undefined && { d_out: cfg.dOut }),
+    apply_b_dec_to_input: config.applyBDecToInput,
+    normalize_activations: config.normalization,
+    reshape_activations: config.flattenHeads ? 'hook_z' : 'none',
+    ...(config.k !== undefined && { k: config.k }),
+    ...(config.dOut !== undefined && { d_out: config.dOut }),
   }
-  const { activation, hasScalingFactor } = cfg
+  const { activation, hasScalingFactor } = config
   // what version 5 calls standard with top-k is a top-k SAE, and computes the same
-  const architecture = activation === 'topk' ? 'topk' : cfg.architecture
-  if (activation !== 'tanh-relu' && !hasScalingFactor) return { ...common, metadata: metadataJson(cfg), architecture }
-  const { sae_lens_version: _, ...metadata } = metadataJson(cfg)
+  const architecture = activation === 'topk' ? 'topk' : config.architecture
+  if (activation !== 'tanh-relu' && !hasScalingFactor)
+    return { ...common, metadata: metadataJson(config), architecture }
+  const { sae_lens_version: _, ...metadata } = metadataJson(config)
   return {
     ...common,
     ...metadata,
     architecture,
-    activation_fn_str: activation ?? (cfg.k === undefined ? 'relu' : 'topk'),
-    activation_fn_kwargs: cfg.k === undefined ? {} : { k: cfg.k },
+    activation_fn_str: activation ?? (config.k === undefined ? 'relu' : 'topk'),
+    activation_fn_kwargs: config.k === undefined ? {} : { k: config.k },
     finetuning_scaling_factor: hasScalingFactor,
   }
 }
 
 /** What the SAE's own file said of the training, with what is known. */
-function metadataJson(cfg: SaeConfig): JsonRecord {
-  const kwargs = Object.entries(cfg.processing).map(([flag, value]) => [
+function metadataJson(config: SaeConfig): JsonRecord {
+  const kwargs = Object.entries(config.processing).map(([flag, value]) => [
     processingNames[flag as keyof typeof processingNames],
     value,
   ])
-  const known = cfg.metadata ?? {}
+  const known = config.metadata ?? {}
   const version = known['sae_lens_version']
   return {
     sae_lens_version: typeof version === 'string' && /^([6-9]|\d\d)/.test(version) ? version : VERSION,
     sae_lens_training_version: null,
     ...withoutVersion(known),
-    model_name: cfg.modelName ?? null,
-    hook_name: cfg.hookName,
+    model_name: config.modelName ?? null,
+    hook_name: config.hookName,
     hook_head_index: null,
-    context_size: cfg.contextSize ?? null,
-    prepend_bos: cfg.prependBos ?? true,
-    neuronpedia_id: cfg.neuronpediaId ?? null,
+    context_size: config.contextSize ?? null,
+    prepend_bos: config.prependBos ?? true,
+    neuronpedia_id: config.neuronpediaId ?? null,
     model_from_pretrained_kwargs: { ...keptKwargs(known), ...Object.fromEntries(kwargs) },
-    ...(cfg.hookNameOut !== undefined && { hook_name_out: cfg.hookNameOut }),
+    ...(config.hookNameOut !== undefined && { hook_name_out: config.hookNameOut }),
   }
 }
 

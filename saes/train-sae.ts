@@ -23,7 +23,7 @@ export function trainSae(
   config: TrainingConfig,
   options: TrainingOptions = {},
 ): Promise<TrainedSae> {
-  const make = (cfg: SaeConfig, weights: Readonly<Record<string, tf.Tensor>>) =>
-    new kinds[cfg.architecture]!({ cfg }).load(weights)
+  const make = (config: SaeConfig, weights: Readonly<Record<string, tf.Tensor>>) =>
+    new kinds[config.architecture]!({ config }).load(weights)
   return train(make, view, data, config, options)
 }

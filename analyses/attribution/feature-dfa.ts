@@ -71,15 +71,15 @@ export async function featureDfa(view: HookedModel, prompts: Input, options: Fea
 }
 
 /** @throws MismatchError when the latents of an SAE are no sum over source tokens. */
-export function checkDfa(verb: string, { sae: { cfg, label }, readsAt }: Encoder): void {
+export function checkDfa(verb: string, { sae: { config, label }, readsAt }: Encoder): void {
   if (!readsAt.endsWith('.attn.hook_z')) {
     throw new MismatchError(
       `${verb}: the SAE '${label}' reads ${readsAt}. Attribution by source token needs an SAE of attn.hook_z.`,
     )
   }
-  if (cfg.normalization === 'layer_norm' || cfg.normalization === 'constant_norm_rescale') {
+  if (config.normalization === 'layer_norm' || config.normalization === 'constant_norm_rescale') {
     throw new MismatchError(
-      `${verb}: the SAE '${label}' rescales its input (${cfg.normalization}), so its latents are no sum over source tokens. Use an SAE without that.`,
+      `${verb}: the SAE '${label}' rescales its input (${config.normalization}), so its latents are no sum over source tokens. Use an SAE without that.`,
     )
   }
 }
@@ -97,7 +97,7 @@ export async function sourceScores(
   const run = activationsUntil(view, tokens, [vName, patternName])
   const scores = new Float32Array(targets.length * tokens.positions)
   try {
-    const size = Math.max(1, Math.floor(STEP / (tokens.positions * sae.cfg.dIn)))
+    const size = Math.max(1, Math.floor(STEP / (tokens.positions * sae.config.dIn)))
     for (let begin = 0; begin < targets.length; begin += size) {
       const step = tf.tidy(() => {
         return stepScores(run[patternName]!, run[vName]!, sae.W_enc, targets.slice(begin, begin + size))

@@ -93,7 +93,7 @@ export function latentAxis(saes: readonly SaeLatents[]): { name: string; labels:
 }
 
 export function describe({ sae, readsAt }: Encoder, first: number, latents: readonly number[]): SaeLatents {
-  const { modelName, neuronpediaId } = sae.cfg
+  const { modelName, neuronpediaId } = sae.config
   const known = { ...(modelName && { modelName }), ...(neuronpediaId && { neuronpediaId }) }
   return { hook: readsAt, label: sae.label, layer: streamLayer(sae), first, latents, ...known }
 }

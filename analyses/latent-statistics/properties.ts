@@ -42,7 +42,7 @@ export async function latentProperties(view: HookedModel, options: { hook?: Hook
   }
   const saes = [describe(encoder, 0, chosenLatents('latentProperties', sae, undefined))]
   const [projection, cosine, bEnc, bDec] = await numbers(weightProperties(sae))
-  const sparsity = sae.logSparsity ?? new Float32Array(sae.cfg.dSae).fill(NaN)
+  const sparsity = sae.logSparsity ?? new Float32Array(sae.config.dSae).fill(NaN)
   const rows = Array.from(sparsity, (log, s) => {
     const dead = Number.isNaN(log) ? NaN : Number(log < DEAD_BELOW)
     return [log, projection![s]!, cosine![s]!, bEnc![s]!, bDec![s]!, dead]

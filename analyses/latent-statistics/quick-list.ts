@@ -1,7 +1,7 @@
 /** A link that opens some latents of an SAE as a list on Neuronpedia. */
 import { ArgumentError } from '../../lib/errors/errors.js'
 
-/** What the link needs of an SAE's config; `sae.cfg` has it for published SAEs. */
+/** What the link needs of an SAE's config; `sae.config` has it for published SAEs. */
 export interface NeuronpediaSae {
   /** Neuronpedia's model and SAE, such as `gpt2-small/7-res-jb`. */
   readonly neuronpediaId?: string

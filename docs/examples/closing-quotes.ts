@@ -37,7 +37,7 @@ const view = model.withSaes(sae!, { errorTerm: true })
 const report = new Notebook('Latents that close quotations', `${model.name}, ${sae!.label}`)
 
 report.heading('Encoders')
-report.show(new Table(['encoder', 'hook point', 'latents'], saes.list.map(({ label, cfg }) => [label, cfg.hookName, cfg.dSae]))) // prettier-ignore
+report.show(new Table(['encoder', 'hook point', 'latents'], saes.list.map(({ label, config }) => [label, config.hookName, config.dSae]))) // prettier-ignore
 
 report.heading('Activations in general', 'the largest activation of each latent in each prompt, and its token')
 const limit = options.prompts ?? (options.data === undefined ? 300 : 20_000)

@@ -118,7 +118,7 @@ for (const [query, found] of Object.entries(queries).filter(([, { length }]) => 
   const latents = found.map(({ latent }) => latent)
   const speaks = await tokensOf(latents)
   report.show(new Table(['latent', 'value', 'raised', 'lowered'], found.map(({ latent, value }, i) => [String(latent), value, ...speaks[i]!]), { title: query })) // prettier-ignore
-  if (sae!.cfg.neuronpediaId !== undefined) links[query] = quickListUrl(sae!.cfg, latents, query)
+  if (sae!.config.neuronpediaId !== undefined) links[query] = quickListUrl(sae!.config, latents, query)
   if (links[query] !== undefined) report.show(link(links[query], `${query}, on Neuronpedia`))
 }
 if (Object.keys(links).length === 0) report.show('No lists on Neuronpedia: the config of the SAE names no place there.')

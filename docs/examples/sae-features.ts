@@ -125,8 +125,8 @@ function latentOf({ labels }: { readonly labels: readonly string[] }): number {
   return Number(labels[0]!.replace('latent ', ''))
 }
 
-function configTable({ cfg }: Sae): Table {
-  const shown = Object.entries(cfg).filter(([name, value]) => name !== 'metadata' && value !== undefined)
+function configTable({ config }: Sae): Table {
+  const shown = Object.entries(config).filter(([name, value]) => name !== 'metadata' && value !== undefined)
   return new Table(['config', 'value'], shown.map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)])) // prettier-ignore
 }
 

@@ -11,7 +11,7 @@ import { readSaeConfig, type Normalization, type SaeConfig } from '../config.js'
 
 /** What a folder or file holds, as plain data. */
 export interface SaeFiles {
-  readonly cfg: SaeConfig
+  readonly config: SaeConfig
   readonly tensors: ReadonlyMap<string, HostTensor>
   /** log10 of how often each latent fires [S]. */
   readonly logSparsity?: Float32Array
@@ -115,14 +115,14 @@ export function checkNumbers(tensors: ReadonlyMap<string, HostTensor>, where: st
  * are all one do nothing and are dropped, as SAELens does. The tensor decides, what the config says is often wrong.
  * @throws ConfigError when the config speaks of factors that are not there
  */
-export function withScaling(cfg: SaeConfig, all: ReadonlyMap<string, HostTensor>, where: string): SaeFiles {
+export function withScaling(config: SaeConfig, all: ReadonlyMap<string, HostTensor>, where: string): SaeFiles {
   const { scaling_factor: old, finetuning_scaling_factor: factors = old, ...others } = Object.fromEntries(all)
-  if (!factors && cfg.hasScalingFactor) {
+  if (!factors && config.hasScalingFactor) {
     throw new ConfigError(
       `${where}: finetuning_scaling_factor is true, but the weights have no tensor 'scaling_factor'. The folder is incomplete.`,
     )
   }
   const hasScalingFactor = factors?.values.some((v) => v !== 1) ?? false
   const kept = hasScalingFactor ? { ...others, scaling_factor: factors! } : others
-  return { cfg: { ...cfg, hasScalingFactor }, tensors: new Map(Object.entries(kept)) }
+  return { config: { ...config, hasScalingFactor }, tensors: new Map(Object.entries(kept)) }
 }

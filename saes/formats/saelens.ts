@@ -19,13 +19,13 @@ const trainingKeys = ['dataset_path', 'sae_lens_training_version', 'seqpos_slice
 export async function readSaeLensFolder(source: Source, under = '', facts: SaeFacts = {}): Promise<SaeFiles> {
   const where = `${source.id}/${under}${CONFIG}`
   const json = await readJson(source, under + CONFIG)
-  const cfg = configOf(json as JsonRecord, facts, where)
-  const files = withScaling(cfg, await readAll(source, under + WEIGHTS), where)
+  const config = configOf(json as JsonRecord, facts, where)
+  const files = withScaling(config, await readAll(source, under + WEIGHTS), where)
   const metadata = metadataOf(json as JsonRecord)
-  const logSparsity = (await source.has(under + SPARSITY)) ? await readSparsity(source, under, cfg.dSae) : undefined
+  const logSparsity = (await source.has(under + SPARSITY)) ? await readSparsity(source, under, config.dSae) : undefined
   return {
     ...files,
-    cfg: { ...files.cfg, ...(metadata && { metadata }) },
+    config: { ...files.config, ...(metadata && { metadata }) },
     ...(logSparsity && { logSparsity }),
   }
 }

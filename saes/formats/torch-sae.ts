@@ -24,26 +24,26 @@ export async function readTorchSae(source: Source, file: string, facts: SaeFacts
   const where = `${source.id}/${file}`
   const opened = await TorchFile.open(await source.open(file))
   try {
-    const { states, config } = partsOf(opened.value, where)
+    const { states, saved } = partsOf(opened.value, where)
     const sizes = sizesOf(states, where)
-    const beside = config ?? (await configBeside(source, file))
-    if (facts.hookName === undefined && !('hook_name' in beside) && !('hook_point' in beside)) throw noHookName(where)
-    const cfg = configOf({ ...sizes, ...beside }, { prependBos: true, ...facts }, where)
+    const json = saved ?? (await configBeside(source, file))
+    if (facts.hookName === undefined && !('hook_name' in json) && !('hook_point' in json)) throw noHookName(where)
+    const config = configOf({ ...sizes, ...json }, { prependBos: true, ...facts }, where)
     const tensors = new Map<string, HostTensor>()
     for (const [name, tensor] of states) tensors.set(name, await opened.read(tensor, name))
     checkNumbers(tensors, where)
-    return withScaling(cfg, tensors, where)
+    return withScaling(config, tensors, where)
   } finally {
     await opened.close()
   }
 }
 
-/** The tensors and, where it is there, the config of what was saved: a state dict, or one beside `cfg`. */
-function partsOf(value: unknown, where: string): { states: ReadonlyMap<string, TorchTensor>; config?: JsonRecord } {
+/** The tensors of what was saved, a state dict alone or with a `cfg`, and the fields of that config. */
+function partsOf(value: unknown, where: string): { states: ReadonlyMap<string, TorchTensor>; saved?: JsonRecord } {
   const dict = value instanceof Map ? (value as Dict) : new Map<unknown, unknown>()
   const inner = dict.get('state_dict')
   const named = inner instanceof Map ? (inner as Dict) : dict
-  const config = inner instanceof Map ? fieldsOf(dict.get('cfg') ?? dict.get('config')) : undefined
+  const saved = inner instanceof Map ? fieldsOf(dict.get('cfg') ?? dict.get('config')) : undefined
   const states = new Map<string, TorchTensor>()
   for (const [name, tensor] of named) {
     if (typeof name !== 'string' || !(tensor instanceof TorchTensor)) {
@@ -53,7 +53,7 @@ function partsOf(value: unknown, where: string): { states: ReadonlyMap<string, T
     }
     states.set(name, tensor)
   }
-  if (states.size > 0) return { states, ...(config && { config }) }
+  if (states.size > 0) return { states, ...(saved && { saved }) }
   throw new FileError(`loadSae: ${where} holds ${pickledText(value)}. A dict of tensors, the SAE's weights, is needed.`)
 }
 

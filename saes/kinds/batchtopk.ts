@@ -15,23 +15,23 @@ export class BatchTopKSae extends Sae {
   }
 
   protected override otherWeights(): Record<string, number[]> {
-    return { b_enc: [this.cfg.dSae], topk_threshold: [] }
+    return { b_enc: [this.config.dSae], topk_threshold: [] }
   }
 
   protected override activations(input: tf.Tensor, pass: Pass): tf.Tensor {
     const pre = this.preActivations(input, pass) // [B,P,S]
-    const kept = keepTopK(tf.relu(pre).reshape([1, pre.size]), this.cfg.k! * pre.shape[0]!)
+    const kept = keepTopK(tf.relu(pre).reshape([1, pre.size]), this.config.k! * pre.shape[0]!)
     return pass.at('hook_sae_acts_post', kept.reshape(pre.shape))
   }
 }
 
 /** The SAE of thresholds, of the kind given, that a trained batch top-k SAE becomes. */
 export function thresholded<T extends Sae>(sae: BatchTopKSae, Kind: new (args: SaeArgs) => T): T {
-  const { k: _, ...cfg } = sae.cfg
-  const made = new Kind({ cfg: { ...cfg, architecture: 'jumprelu' }, label: sae.label })
+  const { k: _, ...config } = sae.config
+  const made = new Kind({ config: { ...config, architecture: 'jumprelu' }, label: sae.label })
   made.build() // outside tidy: its variables must live on
   tf.tidy(() => {
-    const threshold = tf.fill([cfg.dSae], 1).mul(sae.weight('topk_threshold'))
+    const threshold = tf.fill([config.dSae], 1).mul(sae.weight('topk_threshold'))
     const shared = ['W_enc', 'b_enc', 'W_dec', 'b_dec'].map((name) => [name, sae.weight(name)])
     made.load({ ...Object.fromEntries(shared), threshold })
   })

@@ -11,7 +11,7 @@ export class GatedSae extends Sae {
   static className = 'GatedSae'
 
   protected override otherWeights(): Record<string, number[]> {
-    const { dSae } = this.cfg
+    const { dSae } = this.config
     return { b_gate: [dSae], r_mag: [dSae], b_mag: [dSae] }
   }
 

@@ -10,7 +10,7 @@ export class JumpReluSae extends Sae {
   static className = 'JumpReluSae'
 
   protected override otherWeights(): Record<string, number[]> {
-    const { dSae } = this.cfg
+    const { dSae } = this.config
     return { b_enc: [dSae], threshold: [dSae] }
   }
 

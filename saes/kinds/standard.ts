@@ -10,11 +10,11 @@ export class StandardSae extends Sae {
   static className = 'StandardSae'
 
   override get latentsCompete(): boolean {
-    return this.cfg.activation === 'topk'
+    return this.config.activation === 'topk'
   }
 
   protected override otherWeights(): Record<string, number[]> {
-    return { b_enc: [this.cfg.dSae] }
+    return { b_enc: [this.config.dSae] }
   }
 
   protected override activations(input: tf.Tensor, pass: Pass): tf.Tensor {
@@ -22,7 +22,7 @@ export class StandardSae extends Sae {
   }
 
   #activate(pre: tf.Tensor): tf.Tensor {
-    const { activation, k } = this.cfg
+    const { activation, k } = this.config
     if (activation === 'topk') return tf.relu(keepTopK(pre, k!))
     return activation === 'tanh-relu' ? tf.tanh(tf.relu(pre)) : tf.relu(pre)
   }

@@ -11,12 +11,12 @@ export class TopKSae extends Sae {
   }
 
   protected override otherWeights(): Record<string, number[]> {
-    return { b_enc: [this.cfg.dSae] }
+    return { b_enc: [this.config.dSae] }
   }
 
   protected override activations(input: tf.Tensor, pass: Pass): tf.Tensor {
     const pre = this.preActivations(input, pass) // [B,P,S]
-    return pass.at('hook_sae_acts_post', tf.relu(keepTopK(pre, this.cfg.k!)))
+    return pass.at('hook_sae_acts_post', tf.relu(keepTopK(pre, this.config.k!)))
   }
 }
 

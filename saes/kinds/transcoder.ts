@@ -18,7 +18,7 @@ export class Transcoder extends Sae {
   static className = 'Transcoder'
 
   protected override otherWeights(): Record<string, number[]> {
-    return { b_enc: [this.cfg.dSae] }
+    return { b_enc: [this.config.dSae] }
   }
 
   protected override activations(input: tf.Tensor, pass: Pass): tf.Tensor {
@@ -27,7 +27,7 @@ export class Transcoder extends Sae {
 
   override computeOutputShape(inputShape: tf.Shape | tf.Shape[]): tf.Shape | tf.Shape[] {
     const shapes = (Array.isArray(inputShape[0]) ? inputShape : [inputShape]) as tf.Shape[]
-    const outputs = shapes.map((shape) => [...shape.slice(0, -1), this.cfg.dOut!])
+    const outputs = shapes.map((shape) => [...shape.slice(0, -1), this.config.dOut!])
     return Array.isArray(inputShape[0]) ? outputs : outputs[0]!
   }
 
@@ -49,7 +49,7 @@ export class Transcoder extends Sae {
       points: innerPoints,
       apply: (x, at) => this.through(x, at),
       output: {
-        hookName: this.cfg.hookNameOut!,
+        hookName: this.config.hookNameOut!,
         points: outputPoints(options.errorTerm ?? false, '[B,P,D]'),
         read: (x, at) => tf.tidy(() => read(x, at)),
         write: (y, [made, clean], at) =>
@@ -64,7 +64,7 @@ export class JumpReluTranscoder extends Transcoder {
   static override className = 'JumpReluTranscoder'
 
   protected override otherWeights(): Record<string, number[]> {
-    return { ...super.otherWeights(), threshold: [this.cfg.dSae] }
+    return { ...super.otherWeights(), threshold: [this.config.dSae] }
   }
 
   protected override activations(input: tf.Tensor, pass: Pass): tf.Tensor {
@@ -78,7 +78,7 @@ export class SkipTranscoder extends Transcoder {
   static override className = 'SkipTranscoder'
 
   protected override otherWeights(): Record<string, number[]> {
-    return { ...super.otherWeights(), W_skip: [this.cfg.dOut!, this.cfg.dIn] }
+    return { ...super.otherWeights(), W_skip: [this.config.dOut!, this.config.dIn] }
   }
 
   override writes(): never {

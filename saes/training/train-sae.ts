@@ -24,7 +24,7 @@ export interface TrainedSae {
 }
 
 /** Makes an SAE of the kind that a config names; the tensors stay the caller's. */
-export type MakeSae = (cfg: SaeConfig, weights: Readonly<Record<string, tf.Tensor>>) => Sae
+export type MakeSae = (config: SaeConfig, weights: Readonly<Record<string, tf.Tensor>>) => Sae
 
 /** See `trainSae` of saes/index.ts. */
 export async function train(
@@ -74,10 +74,10 @@ async function freshState(plan: TrainingPlan, data: ActivationData): Promise<Tra
   }
 }
 
-async function finished(make: MakeSae, cfg: SaeConfig, state: TrainingState, plan: TrainingPlan): Promise<Sae> {
+async function finished(make: MakeSae, config: SaeConfig, state: TrainingState, plan: TrainingPlan): Promise<Sae> {
   const weights = finishedWeights(state, plan)
   try {
-    const sae = make(cfg, weights)
+    const sae = make(config, weights)
     sae.logSparsity = await logDensity(state)
     return sae
   } finally {

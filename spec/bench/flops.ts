@@ -28,6 +28,6 @@ export function gradientFlops(config: ModelConfig, shape: Shape): number {
 }
 
 /** Encoding and decoding of every row. */
-export function saeFlops(cfg: { dIn: number; dSae: number }, { batch, positions }: Shape): number {
-  return 2 * 2 * batch * positions * cfg.dIn * cfg.dSae
+export function saeFlops(config: { dIn: number; dSae: number }, { batch, positions }: Shape): number {
+  return 2 * 2 * batch * positions * config.dIn * config.dSae
 }

@@ -12,7 +12,7 @@ const shown = (places: readonly number[], count: number) => places.filter((place
 
 export const logitStats = job(async (material): Promise<Prepared<Result>> => {
   const [model, sae] = [await material.model(), await material.sae('gpt2-small-sae')]
-  const latents = firstLatents(Math.min(2048, sae.cfg.dSae))
+  const latents = firstLatents(Math.min(2048, sae.config.dSae))
   const { dVocab, dModel } = model.config
   return {
     run: () => latentStatistics(model.withSaes(sae), { latents, onProgress: () => undefined }),
@@ -33,7 +33,7 @@ export const logitStats = job(async (material): Promise<Prepared<Result>> => {
 /** As on the peer's side, the projections are made before. */
 export const tsea = job(async (material): Promise<Prepared<Float64Array[]>> => {
   const [model, sae] = [await material.model(), await material.sae('gpt2-small-sae')]
-  const latents = firstLatents(Math.min(1024, sae.cfg.dSae))
+  const latents = firstLatents(Math.min(1024, sae.config.dSae))
   const sets = Object.entries(material.tokenSets)
   const view = model.withSaes(sae)
   const projections: Float32Array[] = []

@@ -37,7 +37,7 @@ export const load = job(async (material): Promise<Prepared<HookedModel>> => ({
 export const loadSae = job(async (material): Promise<Prepared<Sae>> => ({
   run: () => material.loadSae('gpt2-small-sae'),
   report: (sae) => ({
-    work: { d_in: sae.cfg.dIn, d_sae: sae.cfg.dSae },
+    work: { d_in: sae.config.dIn, d_sae: sae.config.dSae },
     check: {
       W_enc: numbersAt(sae.W_enc, [0, 5], [3, 1]),
       W_dec: numbersAt(sae.W_dec, [5, 0], [1, 3]),

@@ -34,7 +34,7 @@ export const saeRun = (folder: SaeFolder) =>
             top_acts: top.indices.map((latent) => last[latent]!),
           },
           ties: { ...base.ties, top_latents: top.tied },
-          flops: base.flops! + saeFlops(sae.cfg, tokens),
+          flops: base.flops! + saeFlops(sae.config, tokens),
         }
       },
       dispose: (cache) => cache.dispose(),
@@ -89,7 +89,7 @@ export const latentAttribution = job(async (material): Promise<Prepared<Attribut
   const metric = material.logitDiff('answers_8x16')
   const share = 1 / tokens.batch // gradients are of each prompt's own number, the peer's of their mean
   const names = `${sae.hookName}.hook_sae_acts_post`
-  const { dSae } = sae.cfg
+  const { dSae } = sae.config
   return {
     run() {
       const view = model.withSaes(sae, { errorTerm: true })

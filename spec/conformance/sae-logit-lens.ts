@@ -79,7 +79,7 @@ export function addLogitLensFacts(list: CheckList, runs: SaeRuns): void {
     list.fact('expected.json/logit_lens/features_by_skewness', lens.features_by_skewness, () => bySkewness(runs))
     for (const [name, url] of Object.entries(lens.quick_list.urls)) {
       list.fact(`expected.json/logit_lens/quick_list/${name}`, url, async () => {
-        return quickListUrl((await runs.sae(lens.sae)).cfg, (await bySkewness(runs)).slice(0, lens.quick_list.features.length), name) // prettier-ignore
+        return quickListUrl((await runs.sae(lens.sae)).config, (await bySkewness(runs)).slice(0, lens.quick_list.features.length), name) // prettier-ignore
       })
     }
   }
@@ -162,7 +162,7 @@ async function bySkewness(runs: SaeRuns): Promise<number[]> {
 async function projections(runs: SaeRuns, cosine: boolean, latents?: readonly number[]): Promise<tf.Tensor2D> {
   const view = await viewOf(runs)
   const encoder = encoderAt('conformance', view)
-  const all = latents ?? Array.from({ length: encoder.sae.cfg.dSae }, (_, s) => s)
+  const all = latents ?? Array.from({ length: encoder.sae.config.dSae }, (_, s) => s)
   const rows: number[][] = []
   await eachProjection(view, encoder, all, { cosine }, (projection) => rows.push(Array.from(projection)))
   return tf.tensor2d(rows)

@@ -99,7 +99,8 @@ function saeRoutes(runs: SaeRuns, id: string): Routes {
 async function recordedInput(runs: SaeRuns, id: string, input: tf.Tensor): Promise<tf.Tensor> {
   const { expected_by: version = '' } = runs.expected.saes![id]!
   const sae = await runs.sae(id)
-  const centred = version.startsWith('sae_lens 3.') && sae.cfg.architecture === 'jumprelu' && sae.cfg.applyBDecToInput
+  const centred =
+    version.startsWith('sae_lens 3.') && sae.config.architecture === 'jumprelu' && sae.config.applyBDecToInput
   return centred ? input.sub(sae.b_dec) : input.clone()
 }
 
@@ -157,16 +158,16 @@ function addSaeFacts(list: CheckList, runs: SaeRuns, id: string, entry: SaeEntry
 
 /** Settings as SAELens names them. */
 const settingNames: Readonly<Record<string, (sae: Sae) => unknown>> = {
-  architecture: ({ cfg }) => cfg.architecture,
-  d_in: ({ cfg }) => cfg.dIn,
-  d_sae: ({ cfg }) => cfg.dSae,
-  hook_name: ({ cfg }) => cfg.hookName,
-  apply_b_dec_to_input: ({ cfg }) => cfg.applyBDecToInput,
-  normalize_activations: ({ cfg }) => cfg.normalization,
-  reshape_activations: ({ cfg }) => (cfg.flattenHeads ? 'hook_z' : 'none'),
-  finetuning_scaling_factor: ({ cfg }) => cfg.hasScalingFactor,
-  activation_fn_str: ({ cfg }) => cfg.activation ?? (cfg.architecture === 'topk' ? 'topk' : 'relu'),
-  k: ({ cfg }) => cfg.k,
-  d_out: ({ cfg }) => cfg.dOut,
-  hook_name_out: ({ cfg }) => cfg.hookNameOut,
+  architecture: ({ config }) => config.architecture,
+  d_in: ({ config }) => config.dIn,
+  d_sae: ({ config }) => config.dSae,
+  hook_name: ({ config }) => config.hookName,
+  apply_b_dec_to_input: ({ config }) => config.applyBDecToInput,
+  normalize_activations: ({ config }) => config.normalization,
+  reshape_activations: ({ config }) => (config.flattenHeads ? 'hook_z' : 'none'),
+  finetuning_scaling_factor: ({ config }) => config.hasScalingFactor,
+  activation_fn_str: ({ config }) => config.activation ?? (config.architecture === 'topk' ? 'topk' : 'relu'),
+  k: ({ config }) => config.k,
+  d_out: ({ config }) => config.dOut,
+  hook_name_out: ({ config }) => config.hookNameOut,
 }

@@ -5,10 +5,10 @@ import { expect } from 'chai'
 import { ConfigError } from '../../lib/errors/errors.js'
 import { readSaeConfig } from '../../saes/index.js'
 
-const cfg = { d_in: 48, d_sae: 96, hook_name: 'blocks.1.hook_resid_pre' }
+const config = { d_in: 48, d_sae: 96, hook_name: 'blocks.1.hook_resid_pre' }
 
 /** What is read of these fields beside those that must be there. */
-const read = (fields: object) => readSaeConfig({ ...cfg, ...fields }, 'mine/cfg.json')
+const read = (fields: object) => readSaeConfig({ ...config, ...fields }, 'mine/cfg.json')
 
 async function readRecorded(folder: string) {
   const path = fileURLToPath(new URL(`../reference/saes/${folder}/cfg.json`, import.meta.url))
@@ -52,7 +52,7 @@ describe('readSaeConfig', () => {
   it('fills in what an old config leaves out', () => {
     const { modelName: _name, contextSize: _size, ...least } = usual
     expect(read({})).to.deep.equal(least)
-    expect(readSaeConfig({ d_in: 48, d_sae: 96, hook_point: cfg.hook_name }, 'mine')).to.deep.equal(least)
+    expect(readSaeConfig({ d_in: 48, d_sae: 96, hook_point: config.hook_name }, 'mine')).to.deep.equal(least)
     expect(read({ neuronpedia_id: null, normalize_activations: null, hook_head_index: null })).to.deep.equal(least)
   })
 
@@ -76,7 +76,7 @@ describe('readSaeConfig', () => {
       foldLn: true,
       centerUnembed: false,
     })
-    const metadata = { hook_name: cfg.hook_name, model_from_pretrained_kwargs: { center_writing_weights: true } }
+    const metadata = { hook_name: config.hook_name, model_from_pretrained_kwargs: { center_writing_weights: true } }
     expect(read({ metadata }).processing).to.deep.equal({ centerWritingWeights: true })
     expect(read({ model_from_pretrained_kwargs: null }).processing).to.deep.equal({})
   })
@@ -100,52 +100,60 @@ describe('readSaeConfig', () => {
     const outputs = { hookNameOut: 'blocks.1.hook_mlp_out', dOut: 32 }
     const hook = { hook_name_out: 'blocks.1.hook_mlp_out' }
     expect(read({ architecture: 'transcoder', d_out: 32, ...hook })).to.include(outputs)
-    const metadata = { hook_name: cfg.hook_name, ...hook }
+    const metadata = { hook_name: config.hook_name, ...hook }
     expect(read({ architecture: 'skip_transcoder', d_out: 32, metadata })).to.include(outputs)
     expect(read({ d_out: 32, ...hook })).to.not.have.any.keys('hookNameOut', 'dOut')
   })
 
   const refusals: [what: string, json: unknown, message: string][] = [
-    ['no d_in', { ...cfg, d_in: undefined }, "mine: the field 'd_in' is missing. It must be a whole number above 0."],
+    [
+      'no d_in',
+      { ...config, d_in: undefined },
+      "mine: the field 'd_in' is missing. It must be a whole number above 0.",
+    ],
     [
       'no d_sae',
-      { ...cfg, d_sae: undefined, dsae: 96 },
+      { ...config, d_sae: undefined, dsae: 96 },
       "the field 'd_sae' is missing. It must be a whole number above 0. Did you mean 'dsae'?",
     ],
     ['no hook', { d_in: 48, d_sae: 96 }, "mine: the field 'hook_name' is missing. It must be a string."],
-    ['no hook in the metadata', { ...cfg, metadata: {} }, "mine (metadata): the field 'hook_name' is missing."],
-    ['a size as text', { ...cfg, d_in: '48' }, 'mine: d_in is "48". It must be a whole number above 0.'],
-    ['no size', { ...cfg, d_sae: 0 }, 'mine: d_sae is 0. It must be a whole number above 0.'],
-    ['a broken size', { ...cfg, d_sae: 1.5 }, 'mine: d_sae is 1.5. It must be a whole number above 0.'],
+    ['no hook in the metadata', { ...config, metadata: {} }, "mine (metadata): the field 'hook_name' is missing."],
+    ['a size as text', { ...config, d_in: '48' }, 'mine: d_in is "48". It must be a whole number above 0.'],
+    ['no size', { ...config, d_sae: 0 }, 'mine: d_sae is 0. It must be a whole number above 0.'],
+    ['a broken size', { ...config, d_sae: 1.5 }, 'mine: d_sae is 1.5. It must be a whole number above 0.'],
     [
       'a flag as text',
-      { ...cfg, apply_b_dec_to_input: 'yes' },
+      { ...config, apply_b_dec_to_input: 'yes' },
       'apply_b_dec_to_input is "yes". It must be true or false.',
     ],
     [
       'an activation it does not have',
-      { ...cfg, activation_fn_str: 'gelu' },
+      { ...config, activation_fn_str: 'gelu' },
       "mine: activation_fn_str is 'gelu', which a standard SAE does not have. Supported: relu, tanh-relu, topk.",
     ],
     [
       'an activation of another kind',
-      { ...cfg, architecture: 'gated', activation_fn_str: 'topk' },
+      { ...config, architecture: 'gated', activation_fn_str: 'topk' },
       "mine: activation_fn_str is 'topk', which a gated SAE does not have. Supported: relu.",
     ],
-    ['more kept than there are', { ...cfg, architecture: 'topk', k: 97 }, 'mine: k is 97, but there are 96 latents.'],
+    [
+      'more kept than there are',
+      { ...config, architecture: 'topk', k: 97 },
+      'mine: k is 97, but there are 96 latents.',
+    ],
     [
       'a transcoder that says not where it writes',
-      { ...cfg, architecture: 'transcoder', d_out: 48 },
+      { ...config, architecture: 'transcoder', d_out: 48 },
       "the field 'hook_name_out' is missing. It must be a string. Did you mean 'hook_name'?",
     ],
-    ['a hook as number', { ...cfg, hook_name: 3 }, 'hook_name is 3. It must be a string.'],
+    ['a hook as number', { ...config, hook_name: 3 }, 'hook_name is 3. It must be a string.'],
     [
       'an unknown normalization',
-      { ...cfg, normalize_activations: 'layernorm' },
+      { ...config, normalize_activations: 'layernorm' },
       "normalize_activations is 'layernorm', which is not supported. It must be 'none' or 'expected_average_only_in' or 'constant_norm_rescale' or 'layer_norm'. Did you mean 'layer_norm'?",
     ],
-    ['an unknown reshape', { ...cfg, reshape_activations: 'hook_q' }, "It must be 'none' or 'hook_z'."],
-    ['a flag of processing as text', { ...cfg, model_from_pretrained_kwargs: { fold_ln: 'no' } }, 'fold_ln is "no"'],
+    ['an unknown reshape', { ...config, reshape_activations: 'hook_q' }, "It must be 'none' or 'hook_z'."],
+    ['a flag of processing as text', { ...config, model_from_pretrained_kwargs: { fold_ln: 'no' } }, 'fold_ln is "no"'],
     ['a list', [], 'mine: the file holds []. It must be a JSON object.'],
     ['nothing', null, 'mine: the file holds null. It must be a JSON object.'],
   ]
@@ -156,7 +164,7 @@ describe('readSaeConfig', () => {
   }
 
   it('refuses an SAE of a single head, also head 0, in every layout', () => {
-    const metadata = { hook_name: cfg.hook_name, hook_head_index: 0 }
+    const metadata = { hook_name: config.hook_name, hook_head_index: 0 }
     for (const fields of [{ hook_head_index: 0 }, { hook_point_head_index: 3 }, { metadata }]) {
       expect(() => read(fields)).to.throw(
         ConfigError,

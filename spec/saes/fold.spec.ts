@@ -46,7 +46,7 @@ describe('foldWDecNorm', () => {
     const original = sae.W_enc.clone()
     const folded = foldWDecNorm(sae)
     expect(folded).to.be.instanceOf(StandardSae)
-    expect([folded.label, folded.cfg, folded.logSparsity]).to.deep.equal([sae.label, sae.cfg, sae.logSparsity])
+    expect([folded.label, folded.config, folded.logSparsity]).to.deep.equal([sae.label, sae.config, sae.logSparsity])
     expect(maxDifference(sae.W_enc, original)).to.equal(0)
     sae.dispose()
     const twice = foldWDecNorm(folded)
@@ -63,7 +63,7 @@ describe('foldActivationNorm', () => {
     for (const applyBDecToInput of [true, false]) {
       using sae = randomSae({ normalization: 'expected_average_only_in', applyBDecToInput }, 12)
       using folded = foldActivationNorm(sae, factor)
-      expect(folded.cfg).to.deep.equal({ ...sae.cfg, normalization: 'none' })
+      expect(folded.config).to.deep.equal({ ...sae.config, normalization: 'none' })
       tf.tidy(() => {
         const x = randomTensor([5, 8], 2)
         // latents of x are those of factor · x before; the reconstruction is scaled back

@@ -13,7 +13,7 @@ import { refusalOf } from '../support/refusal.js'
 import { seededRandom, withFolder } from '../support/weight-files.js'
 
 const recorded = fileURLToPath(new URL('../reference/saes', import.meta.url))
-const cfg = { d_in: 4, d_sae: 6, hook_name: 'blocks.0.hook_resid_pre' }
+const config = { d_in: 4, d_sae: 6, hook_name: 'blocks.0.hook_resid_pre' }
 
 type Tensors = Record<string, { shape: number[]; values: Float32Array | Int32Array }>
 
@@ -28,7 +28,7 @@ function sound(): Tensors {
 }
 
 /** The refusal of a folder with these tensors. The root hook sees to it that nothing is left of the attempt. */
-async function refusalOfFolder(tensors: Tensors, json: object = cfg, cut = 0): Promise<string> {
+async function refusalOfFolder(tensors: Tensors, json: object = config, cut = 0): Promise<string> {
   const bytes = encodeSafetensors(tensors)
   const files = {
     'sae/cfg.json': JSON.stringify(json),
@@ -53,12 +53,12 @@ describe('loadSae', () => {
     for (const [release, id] of embeddedSaes()) {
       using sae = await loadSae(release, id)
       expect(sae.label).to.equal(`${release}/${id}`)
-      expect(sae.cfg.processing).to.deep.equal(allProcessing)
+      expect(sae.config.processing).to.deep.equal(allProcessing)
       if (release === 'pocket-scope') {
         expect(sae).to.be.instanceOf(JumpReluSae)
       } else {
         expect(sae).to.be.instanceOf(StandardSae)
-        expect(sae.logSparsity).to.have.length(sae.cfg.dSae)
+        expect(sae.logSparsity).to.have.length(sae.config.dSae)
         expect(Math.max(...sae.logSparsity!)).to.be.at.most(0)
       }
       const norms = rowsOf(sae.W_dec).map((row) => Math.sqrt(row.reduce((sum, v) => sum + v * v, 0)))
@@ -74,7 +74,7 @@ describe('loadSae', () => {
 
   it('loads a folder, by its path or as release and id, with every weight in its place', async () => {
     const tensors = sound()
-    const files = { 'a/cfg.json': JSON.stringify(cfg), 'a/sae_weights.safetensors': encodeSafetensors(tensors) }
+    const files = { 'a/cfg.json': JSON.stringify(config), 'a/sae_weights.safetensors': encodeSafetensors(tensors) }
     await withFolder(files, async (folder) => {
       for (const names of [[folder, 'a'], [path.join(folder, 'a')]] as [string, string?][]) {
         using sae = await loadSae(...names)
@@ -101,7 +101,7 @@ describe('loadSae', () => {
     )
     expect(await refusalOf(() => loadSae(file))).to.match(/^ConfigError: .*Give the option hookName/)
     const tensors = sound()
-    const files = { 'a/cfg.json': JSON.stringify(cfg), 'a/sae_weights.safetensors': encodeSafetensors(tensors) }
+    const files = { 'a/cfg.json': JSON.stringify(config), 'a/sae_weights.safetensors': encodeSafetensors(tensors) }
     await withFolder(files, async (folder) => {
       using sae = await loadSae(path.join(folder, 'a/cfg.json'))
       expectClose(sae.W_enc, tensors['W_enc']!.values, 0)
@@ -111,7 +111,7 @@ describe('loadSae', () => {
   it('takes weights that are stored as integers', async () => {
     const values = Int32Array.of(0, 1, -2, 3, 4, 5)
     const tensors = { ...sound(), b_enc: { shape: [6], values } }
-    const files = { 'cfg.json': JSON.stringify(cfg), 'sae_weights.safetensors': encodeSafetensors(tensors) }
+    const files = { 'cfg.json': JSON.stringify(config), 'sae_weights.safetensors': encodeSafetensors(tensors) }
     await withFolder(files, async (folder) => {
       using sae = await loadSae(folder)
       expect(sae.weight('b_enc').dtype).to.equal('float32')
@@ -156,10 +156,12 @@ describe('loadSae', () => {
   it('refuses kinds it does not compute, by their name', async () => {
     const weights = sound()
     for (const architecture of ['gatedd', 'constructor', 'crosscoder'])
-      expect(await refusalOfFolder(weights, { ...cfg, architecture })).to.include(
+      expect(await refusalOfFolder(weights, { ...config, architecture })).to.include(
         `is a '${architecture}' SAE, which is not`,
       )
-    expect(await refusalOfFolder(weights, { ...cfg, architecture: 'standart' })).to.include("Did you mean 'standard'?")
+    expect(await refusalOfFolder(weights, { ...config, architecture: 'standart' })).to.include(
+      "Did you mean 'standard'?",
+    )
   })
 
   it('refuses tensors that are missing, left over or of another shape', async () => {
@@ -175,7 +177,7 @@ describe('loadSae', () => {
     expect(await refusalOfFolder({ ...others, W_enc: W_dec!, W_dec: W_enc! })).to.equal(
       "ConfigError: loadSae: W_enc of 'FOLDER/sae' has shape [6,4]. Its config asks for [4,6].",
     )
-    expect(await refusalOfFolder(sound(), { ...cfg, d_sae: 7 })).to.include('Its config asks for [4,7].')
+    expect(await refusalOfFolder(sound(), { ...config, d_sae: 7 })).to.include('Its config asks for [4,7].')
   })
 
   it('refuses numbers that are none and files that end early', async () => {
@@ -183,14 +185,14 @@ describe('loadSae', () => {
     tensors['W_dec']!.values[5] = NaN
     expect(await refusalOfFolder(tensors)).to.match(/^FileError: .*W_dec.*NaN/)
     for (const cut of [1, 100, 280])
-      expect(await refusalOfFolder(sound(), cfg, cut), `${cut} bytes cut off`).to.match(/^FileError: .*sae_weights/)
+      expect(await refusalOfFolder(sound(), config, cut), `${cut} bytes cut off`).to.match(/^FileError: .*sae_weights/)
   })
 
   it('refuses a folder whose config lacks a field', async () => {
-    expect(await refusalOfFolder(sound(), { ...cfg, d_sae: undefined })).to.equal(
+    expect(await refusalOfFolder(sound(), { ...config, d_sae: undefined })).to.equal(
       "ConfigError: FOLDER/sae/cfg.json: the field 'd_sae' is missing. It must be a whole number above 0. Did you mean 'd_in'?",
     )
-    const head = { ...cfg, hook_head_index: 2 }
+    const head = { ...config, hook_head_index: 2 }
     expect(await refusalOfFolder(sound(), head)).to.include('the SAE reads a single head')
   })
 

@@ -41,7 +41,7 @@ describe('gradients through an SAE', () => {
     const inside = names.filter((name) => name !== sae.hookName)
     const flat = (name: string) => {
       const gradient = run.gradients.get(name)
-      const width = name.includes('acts') ? sae.cfg.dSae : sae.cfg.dIn
+      const width = name.includes('acts') ? sae.config.dSae : sae.config.dIn
       return tf.tidy(() => rowsOf(gradient.reshape([-1, width])))
     }
     return {
@@ -168,14 +168,14 @@ const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, value
 
 /** An SAE with its normalization, in float64. */
 function normalizedPass(sae: Sae, x: readonly number[]): number[] {
-  if (sae.cfg.normalization === 'constant_norm_rescale') {
+  if (sae.config.normalization === 'constant_norm_rescale') {
     const factor = Math.sqrt(x.length) / Math.sqrt(dot(x, x))
     return plainPass(
       sae,
       x.map((value) => value * factor),
     ).recons.map((value) => value / factor)
   }
-  if (sae.cfg.normalization === 'layer_norm') {
+  if (sae.config.normalization === 'layer_norm') {
     const mean = x.reduce((sum, value) => sum + value, 0) / x.length
     const centred = x.map((value) => value - mean)
     const std = Math.sqrt(dot(centred, centred) / (x.length - 1))

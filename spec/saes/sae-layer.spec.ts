@@ -88,13 +88,13 @@ describe('Sae, as a layer', () => {
       const x = randomTensor([4, ...shape], 2)
       const before = whole.predict(x) as tf.Tensor
       const artifacts = await saved(whole)
-      const cfgs = saes.map((sae) => sae.cfg)
+      const cfgs = saes.map((sae) => sae.config)
       whole.dispose()
       const back = await tf.loadLayersModel(tf.io.fromMemory(artifacts))
       const after = back.predict(x) as tf.Tensor
       expectClose(after, before, 0, `${shape}`)
       const layers = back.layers.slice(1) as Sae[]
-      expect(layers.map((layer) => layer.cfg)).to.deep.equal(cfgs)
+      expect(layers.map((layer) => layer.config)).to.deep.equal(cfgs)
       for (const layer of layers) expect(layer).to.be.instanceOf(StandardSae)
       tf.dispose([x, before, after])
       back.dispose()
@@ -115,12 +115,12 @@ describe('Sae, as a layer', () => {
   })
 
   it('keeps its config, name and whether it is trainable through getConfig', () => {
-    const cfg = smallConfig({ hookName: 'blocks.0.mlp.hook_post', processing: { foldLn: true }, modelName: 'gpt2' })
-    using sae = new StandardSae({ cfg, label: 'mine', name: 'the_sae' })
+    const config = smallConfig({ hookName: 'blocks.0.mlp.hook_post', processing: { foldLn: true }, modelName: 'gpt2' })
+    using sae = new StandardSae({ config, label: 'mine', name: 'the_sae' })
     const plain = JSON.parse(JSON.stringify(sae.getConfig())) as tf.serialization.ConfigDict
     using back = StandardSae.fromConfig(StandardSae as never, plain) as StandardSae
     expect(back).to.be.instanceOf(StandardSae)
-    expect(back.cfg).to.deep.equal(cfg)
+    expect(back.config).to.deep.equal(config)
     expect([back.label, back.name, back.trainable]).to.deep.equal(['mine', 'the_sae', true])
     sae.trainable = false
     using frozen = StandardSae.fromConfig(StandardSae as never, sae.getConfig()) as StandardSae
@@ -208,7 +208,7 @@ describe('Sae, as a layer', () => {
 
   it('frees everything when disposed: used, never used, in a model, twice', () => {
     const start = tf.memory().numTensors
-    const unused = new StandardSae({ cfg: smallConfig() })
+    const unused = new StandardSae({ config: smallConfig() })
     expect(unused.dispose()).to.deep.equal({ refCountAfterDispose: 0, numDisposedVariables: 0 })
     expect(tf.memory().numTensors).to.equal(start)
 
@@ -226,7 +226,7 @@ describe('Sae, as a layer', () => {
     whole.dispose()
     expect(tf.memory().numTensors).to.equal(start)
     expect(() => inside.W_dec).to.throw(ArgumentError, 'was disposed')
-    const loose = chain([8], new StandardSae({ cfg: smallConfig() }))
+    const loose = chain([8], new StandardSae({ config: smallConfig() }))
     loose.dispose()
     expect(tf.memory().numTensors).to.equal(start)
   })

@@ -73,13 +73,13 @@ describe('Sae, spliced into a model', () => {
 
   it('leaves the plain hook point visible: it is what the SAE reads, with heads flattened', () => {
     for (const name of sites) {
-      const { hookName, cfg } = at(name)
+      const { hookName, config } = at(name)
       using clean = model.runWithCache(prompts.clean, { names: hookName })
       using cache = model.withSaes(at(name)).runWithCache(prompts.clean)
       expectClose(cache.get(hookName), clean.get(hookName), 0, hookName)
       const input = cache.get(`${hookName}.hook_sae_input`)
       const [batch, positions] = cache.get(hookName).shape
-      expect(input.shape).to.deep.equal([batch, positions, cfg.dIn])
+      expect(input.shape).to.deep.equal([batch, positions, config.dIn])
       expectClose(input, clean.get(hookName), 0, `${hookName} as input`)
     }
   })
@@ -134,7 +134,7 @@ describe('Sae, spliced into a model', () => {
       const acts = rowsOf(clean.get(`${sae.hookName}.hook_sae_acts_post`)) // [B·P][S]
       const latent = indexOfLargest(acts.at(-1)!)
       expect(acts.at(-1)![latent], 'an activation to ablate').to.be.above(0.5)
-      const ablate = (x: tf.Tensor) => x.mul(tf.sub(1, tf.oneHot(tf.scalar(latent, 'int32'), sae.cfg.dSae)))
+      const ablate = (x: tf.Tensor) => x.mul(tf.sub(1, tf.oneHot(tf.scalar(latent, 'int32'), sae.config.dSae)))
       using ablated = view
         .withHooks({ [`${sae.hookName}.hook_sae_acts_post`]: (x: tf.Tensor) => tf.tidy(() => ablate(x)) })
         .runWithCache(prompts.clean, { names: /hook_sae_output$|hook_sae_error$/ })
@@ -151,7 +151,7 @@ describe('Sae, spliced into a model', () => {
   it('says what one unit of some latents writes, with their scaling factors', () => {
     using sae = randomSae({ hasScalingFactor: true })
     tf.tidy(() => {
-      const ones = tf.oneHot(tf.tensor1d([7, 2], 'int32'), sae.cfg.dSae)
+      const ones = tf.oneHot(tf.tensor1d([7, 2], 'int32'), sae.config.dSae)
       const { directions, bias } = sae.writes({ latents: [7, 2] })
       expectClose(
         directions,
@@ -177,7 +177,7 @@ describe('Sae, spliced into a model', () => {
       tf.tidy(() => {
         using cache = model.withSaes(sae, { errorTerm: true }).runWithCache(prompts.clean, { names: /hook_sae_|hook_/ })
         const [x, error] = [cache.get(hook), cache.get(`${hook}.hook_sae_error`)]
-        const bias = sae.decode(tf.zeros([...x.shape.slice(0, 2), sae.cfg.dSae]), x)
+        const bias = sae.decode(tf.zeros([...x.shape.slice(0, 2), sae.config.dSae]), x)
         const silenced = outputWith(`${hook}.hook_sae_acts_pre`, (pre) => tf.fill(pre.shape, -1))
         expectClose(silenced, error.add(bias), tolerances.layer, `${name} acts_pre`)
         const doubled = outputWith(`${hook}.hook_sae_acts_post`, (acts) => acts.mul(2))
@@ -228,7 +228,7 @@ describe('Sae, spliced into a model', () => {
 
     it('read one after the other, each below the output of the last', async () => {
       const [first, other] = [at(sites[0]!), await embeddedSae('pocket-res/blocks.1.hook_resid_pre')]
-      const elsewhere = randomSae({ ...other.cfg, hookName: site })
+      const elsewhere = randomSae({ ...other.config, hookName: site })
       const view = model.withSaes([first, elsewhere])
       expect(view.attached.map((sae) => sae.readsAt)).to.deep.equal([site, second])
       using cache = view.runWithCache(prompts.clean)

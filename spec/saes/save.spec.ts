@@ -25,7 +25,7 @@ function weightsOf(sae: Sae): Record<string, number[]> {
 
 /** Latents of inputs drawn from a seed. */
 function encoded(sae: Sae): number[] {
-  const x = randomTensor([2, 3, sae.cfg.dIn], 5)
+  const x = randomTensor([2, 3, sae.config.dIn], 5)
   const acts = sae.encode(x)
   const values = [...acts.dataSync()]
   x.dispose()
@@ -74,7 +74,7 @@ describe('saveSae', () => {
         using sae = await loadSae(recorded, id, facts)
         await saveSae(sae, path.join(folder, id))
         using back = await loadSae(folder, id)
-        const [{ metadata: _, activation, ...was }, { metadata: __, ...is }] = [sae.cfg, back.cfg]
+        const [{ metadata: _, activation, ...was }, { metadata: __, ...is }] = [sae.config, back.config]
         // standard with top-k is the top-k SAE, under the name it has today
         const now = activation === 'topk' ? { architecture: 'topk' } : activation ? { activation } : {}
         expect(is, id).to.deep.equal({ prependBos: true, ...was, ...now })
@@ -115,9 +115,9 @@ describe('saveSae', () => {
         using sae = await loadSae(recorded, `sae_lens_5/${id}`)
         await saveSae(sae, path.join(folder, id))
       }
-      const cfg = await json(folder, scaled!, 'cfg.json')
-      expect(cfg['finetuning_scaling_factor']).to.equal(true)
-      expect(cfg).to.not.have.any.keys('metadata', 'sae_lens_version')
+      const config = await json(folder, scaled!, 'cfg.json')
+      expect(config['finetuning_scaling_factor']).to.equal(true)
+      expect(config).to.not.have.any.keys('metadata', 'sae_lens_version')
       expect(await floatsIn(folder, scaled!, 'sae_weights.safetensors')).to.include.keys('scaling_factor')
       expect((await json(folder, squashed!, 'cfg.json'))['activation_fn_str']).to.equal('tanh-relu')
     })

@@ -37,7 +37,7 @@ export function smallConfig(fields: Partial<SaeConfig> = {}): SaeConfig {
 
 /** A standard SAE with weights drawn from a seed, of size 1 / √d_in. */
 export function randomSae(fields: Partial<SaeConfig> = {}, seed = 1): StandardSae {
-  const sae = new StandardSae({ cfg: smallConfig(fields) })
+  const sae = new StandardSae({ config: smallConfig(fields) })
   const weights = Object.fromEntries(
     Object.entries(sae.weightShapes()).map(([name, shape], i) => [name, randomTensor(shape, seed + 17 * i)]),
   )
@@ -84,10 +84,10 @@ export interface PlainPass {
 export function plainPass(sae: Sae, x: readonly number[]): PlainPass {
   const [bDec] = rowsOf(sae.b_dec)
   const [bEnc] = rowsOf(sae.weight('b_enc'))
-  const centred = sae.cfg.applyBDecToInput ? x.map((value, i) => value - bDec![i]!) : x
+  const centred = sae.config.applyBDecToInput ? x.map((value, i) => value - bDec![i]!) : x
   const pre = times(centred, rowsOf(sae.W_enc)).map((value, s) => value + bEnc![s]!)
   const acts = pre.map((value) => Math.max(0, value))
-  const scaling = sae.cfg.hasScalingFactor ? rowsOf(sae.weight('scaling_factor'))[0]! : acts.map(() => 1)
+  const scaling = sae.config.hasScalingFactor ? rowsOf(sae.weight('scaling_factor'))[0]! : acts.map(() => 1)
   const scaled = acts.map((value, s) => value * scaling[s]!)
   return { pre, acts, recons: times(scaled, rowsOf(sae.W_dec)).map((value, i) => value + bDec![i]!) }
 }

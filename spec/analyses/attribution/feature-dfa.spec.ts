@@ -22,7 +22,9 @@ async function expectSums(view: HookedModel, sae: Sae, prompts: Input, position:
   const expected = tf.tidy(() => {
     const name = `${sae.hookName}.hook_sae_acts_pre`
     using cache = view.runWithCache(prompts, { names: name, logits: false })
-    const taken = sae.cfg.applyBDecToInput ? tf.matMul(sae.b_dec.expandDims(0) as tf.Tensor2D, sae.W_enc).squeeze() : 0
+    const taken = sae.config.applyBDecToInput
+      ? tf.matMul(sae.b_dec.expandDims(0) as tf.Tensor2D, sae.W_enc).squeeze()
+      : 0
     const pre = cache.get(name).sub(sae.weight('b_enc')).add(taken)
     const at = dfa.extra['positions'] as number[]
     return at.map((p, b) => tf.gather(pre.slice([b, p], [1, 1]).flatten(), latents).arraySync() as number[])

@@ -38,7 +38,7 @@ function projections(model: HookedModel, sae: Sae, cosine: boolean): number[][] 
 async function momentsOf(model: HookedModel, sae: Sae, options: RowOptions): Promise<Moments[]> {
   const view = model.withSaes(sae, { force: true })
   const found: Moments[] = []
-  const latents = Array.from({ length: sae.cfg.dSae }, (_, latent) => latent)
+  const latents = Array.from({ length: sae.config.dSae }, (_, latent) => latent)
   await eachMoments(view, encoderAt('spec', view), latents, options, (moments, place) => (found[place] = moments))
   return found
 }

@@ -75,7 +75,7 @@ describe('max-activating', () => {
     for (const sae of saes) {
       const view = model.withSaes(sae)
       const name = `${sae.hookName}.hook_sae_acts_post`
-      const latents = Array.from({ length: sae.cfg.dSae }, (_, latent) => latent)
+      const latents = Array.from({ length: sae.config.dSae }, (_, latent) => latent)
       const acts = everything(view, name, latents)
       const all = await search(view)
       expectExamples(all, acts)

@@ -77,7 +77,7 @@ describe('losses under conditions', () => {
     const acts = cache.get<tf.Tensor3D>(`${sae.hookName}.hook_sae_acts_post`).arraySync()[0]!
     const latents = acts.at(-2)!.flatMap((act, latent) => (act > 0 ? [latent] : [])).slice(0, 4) // prettier-ignore
     expect(latents).to.have.length(4)
-    const written = (x: tf.Tensor) => tf.matMul(tf.gather(sae.encode(x).reshape<tf.Tensor2D>([-1, sae.cfg.dSae]), latents, 1), tf.gather(sae.W_dec, latents)).reshape(x.shape) // prettier-ignore
+    const written = (x: tf.Tensor) => tf.matMul(tf.gather(sae.encode(x).reshape<tf.Tensor2D>([-1, sae.config.dSae]), latents, 1), tf.gather(sae.W_dec, latents)).reshape(x.shape) // prettier-ignore
     const hooks: Record<string, (x: tf.Tensor) => tf.Tensor> = {
       all: (x) => x.sub(written(x)),
       last: (x) => {

@@ -110,7 +110,7 @@ describe('paths and edges from an SAE', () => {
     using sae = await embeddedSae('pocket-res/blocks.2.hook_resid_pre')
     const view = model.withSaes(sae, { errorTerm: true })
     const receivers = ['L2H1.q', 'L2H3.k', 'L3H0.v', 'MLP2', 'final']
-    const latents = Array.from({ length: sae.cfg.dSae }, (_, latent) => `latent ${latent}`)
+    const latents = Array.from({ length: sae.config.dSae }, (_, latent) => `latent ${latent}`)
     const options = { metric, source: corrupt, receivers }
     const parts = await edgeAttribution(view, clean, { ...options, senders: [...latents, 'error'] })
     const heads = [0, 1].flatMap((l) => [0, 1, 2, 3, 4, 5, 6, 7].map((h) => `L${l}H${h}`))

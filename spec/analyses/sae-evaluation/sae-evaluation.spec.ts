@@ -25,7 +25,7 @@ const rows = [
 /** Twelve numbers, twice as many latents: one for each direction and its opposite. */
 function toy(weights: { enc?: number; dec?: number; b_dec?: Float32Array }, fields: Partial<SaeConfig> = {}): Sae {
   const { enc = 1, dec = 1, b_dec = new Float32Array(12) } = weights
-  const sae = new StandardSae({ cfg: smallConfig({ dIn: 12, dSae: 24, applyBDecToInput: false, ...fields }) })
+  const sae = new StandardSae({ config: smallConfig({ dIn: 12, dSae: 24, applyBDecToInput: false, ...fields }) })
   sae.build()
   tf.tidy(() => {
     const both = tf.concat([tf.eye(12), tf.eye(12).neg()], 1)
@@ -184,7 +184,7 @@ describe('evaluateSae', () => {
   for (const [what, options, counts, everywhere] of cases) {
     it(`sums what plain float64 sums over ${what}`, async () => {
       for (const normalization of ['none', 'layer_norm'] as const) {
-        using sae = random(new StandardSae({ cfg: smallConfig({ dIn: 12, dSae: 20, normalization }) }))
+        using sae = random(new StandardSae({ config: smallConfig({ dIn: 12, dSae: 20, normalization }) }))
         expectMetrics(await metricsOf(sae, options), plainMetrics(sae, counts, everywhere))
       }
     })
@@ -192,7 +192,7 @@ describe('evaluateSae', () => {
 
   it('reads heads flattened', async () => {
     using sae = random(
-      new StandardSae({ cfg: smallConfig({ dIn: 12, hookName: 'blocks.0.attn.hook_z', flattenHeads: true }) }),
+      new StandardSae({ config: smallConfig({ dIn: 12, hookName: 'blocks.0.attn.hook_z', flattenHeads: true }) }),
     )
     expectMetrics(
       await metricsOf(sae),
@@ -201,7 +201,7 @@ describe('evaluateSae', () => {
   })
 
   it('holds a transcoder to what it stands in for', async () => {
-    const cfg = smallConfig({
+    const config = smallConfig({
       architecture: 'transcoder',
       dIn: 12,
       dOut: 12,
@@ -209,7 +209,7 @@ describe('evaluateSae', () => {
       hookNameOut: 'blocks.1.hook_mlp_out',
       applyBDecToInput: false,
     })
-    using sae = random(new Transcoder({ cfg }))
+    using sae = random(new Transcoder({ config }))
     expectMetrics(
       await metricsOf(sae),
       plainMetrics(sae, () => true, false),

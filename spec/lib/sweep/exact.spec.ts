@@ -154,11 +154,11 @@ describe('a sweep', () => {
         const { dModel, nLayers } = model.config
         const at = { hookName: 'blocks.1.hook_resid_pre', dIn: dModel, dSae: 24 }
         const between = { ...at, architecture: 'transcoder' as const, dOut: dModel, applyBDecToInput: false }
-        const across = (from: string, to: string) => new Transcoder({ cfg: smallConfig({ ...between, hookName: from, hookNameOut: to }) }) // prettier-ignore
+        const across = (from: string, to: string) => new Transcoder({ config: smallConfig({ ...between, hookName: from, hookNameOut: to }) }) // prettier-ignore
         const saes = [
           randomSae(at, 3),
           randomSae(at, 7),
-          filled(new TopKSae({ cfg: smallConfig({ ...at, architecture: 'topk', k: 5, hookName: 'blocks.0.hook_mlp_out' }) }), 5), // prettier-ignore
+          filled(new TopKSae({ config: smallConfig({ ...at, architecture: 'topk', k: 5, hookName: 'blocks.0.hook_mlp_out' }) }), 5), // prettier-ignore
           randomSae({ ...at, hookName: 'blocks.2.hook_resid_mid', normalization: 'layer_norm' }, 6),
           filled(across('blocks.1.ln2.hook_normalized', 'blocks.1.hook_mlp_out'), 8),
           filled(across('blocks.0.hook_resid_mid', `blocks.${nLayers - 1}.hook_attn_out`), 9),

@@ -35,9 +35,9 @@ describe('readGemmaScope', () => {
     const original = await readSaeLensFolder(source, 'sae_lens_6/jumprelu_resid_post/')
     for (const file of ['params.npz', 'params_compressed.npz']) {
       const place = `gemma_scope/layer_1/width_tiny/average_l0_8/${file}`
-      const { cfg, tensors } = await readGemmaScope(source, place, hook)
-      expect(cfg).to.include({ architecture: 'jumprelu', applyBDecToInput: false, normalization: 'none', ...hook })
-      expect(cfg).to.include({ dIn: 48, dSae: 96, contextSize: 1024, prependBos: true })
+      const { config, tensors } = await readGemmaScope(source, place, hook)
+      expect(config).to.include({ architecture: 'jumprelu', applyBDecToInput: false, normalization: 'none', ...hook })
+      expect(config).to.include({ dIn: 48, dSae: 96, contextSize: 1024, prependBos: true })
       for (const [name, tensor] of original.tensors) expect(tensors.get(name), name).to.deep.equal(tensor)
       expect(tensors.size).to.equal(original.tensors.size)
     }
@@ -52,9 +52,13 @@ describe('readGemmaScope', () => {
       'gemma-scope-27b-pt-res/layer_10/width_131k/average_l0_106': ['gemma-2-27b', 'blocks.10.hook_resid_post'],
     }
     for (const [place, [model, hookName]] of Object.entries(sites)) {
-      const { cfg } = await read(place, npz(sound))
-      expect([cfg.modelName, cfg.hookName, cfg.flattenHeads]).to.deep.equal([model, hookName, /att/.test(place)])
-      expect(cfg.processing).to.deep.equal({
+      const { config } = await read(place, npz(sound))
+      expect([config.modelName, config.hookName, config.flattenHeads]).to.deep.equal([
+        model,
+        hookName,
+        /att/.test(place),
+      ])
+      expect(config.processing).to.deep.equal({
         foldLn: false,
         centerWritingWeights: false,
         centerUnembed: false,
@@ -66,14 +70,17 @@ describe('readGemmaScope', () => {
   })
 
   it('reads transcoders across the MLP', async () => {
-    const { cfg } = await read('gemma-scope-2b-pt-transcoders/layer_3/width_16k/average_l0_54', npz(sound))
-    expect(cfg).to.include({ architecture: 'jumprelu_transcoder', dOut: 4, applyBDecToInput: false })
-    expect([cfg.hookName, cfg.hookNameOut]).to.deep.equal(['blocks.3.ln2.hook_normalized', 'blocks.3.hook_mlp_out'])
+    const { config } = await read('gemma-scope-2b-pt-transcoders/layer_3/width_16k/average_l0_54', npz(sound))
+    expect(config).to.include({ architecture: 'jumprelu_transcoder', dOut: 4, applyBDecToInput: false })
+    expect([config.hookName, config.hookNameOut]).to.deep.equal([
+      'blocks.3.ln2.hook_normalized',
+      'blocks.3.hook_mlp_out',
+    ])
   })
 
   it('rescales SAEs of the embedding, which hook_embed has times √d_model', async () => {
-    const { cfg, tensors } = await read('gemma-scope-2b-pt-res/embedding/width_4k/average_l0_6', npz(sound))
-    expect(cfg.hookName).to.equal('hook_embed')
+    const { config, tensors } = await read('gemma-scope-2b-pt-res/embedding/width_4k/average_l0_6', npz(sound))
+    expect(config.hookName).to.equal('hook_embed')
     expect([...tensors.get('W_enc')!.values].slice(0, 3)).to.deep.equal([0.5, 1, 1.5])
     expect([...tensors.get('W_dec')!.values].slice(0, 3)).to.deep.equal([2, 4, 6])
     expect([...tensors.get('b_dec')!.values]).to.deep.equal([1, 2, 3, 4])
@@ -82,10 +89,10 @@ describe('readGemmaScope', () => {
   it('takes the names of early files, and says more about the SAE where the caller does', async () => {
     const { W_enc, W_dec, ...others } = sound
     const facts = { ...hook, contextSize: 128, prependBos: false, processing: { foldLn: true } }
-    const { cfg, tensors } = await read('layer_1', npz({ w_enc: W_enc, w_dec: W_dec, ...others }), facts)
+    const { config, tensors } = await read('layer_1', npz({ w_enc: W_enc, w_dec: W_dec, ...others }), facts)
     expect([...tensors.keys()].sort()).to.deep.equal(['W_dec', 'W_enc', 'b_dec', 'b_enc', 'threshold'])
-    expect(cfg).to.include({ contextSize: 128, prependBos: false })
-    expect(cfg.processing).to.deep.equal({ foldLn: true })
+    expect(config).to.include({ contextSize: 128, prependBos: false })
+    expect(config.processing).to.deep.equal({ foldLn: true })
   })
 
   it('asks for the hook point where the path names no repository', async () => {

@@ -41,9 +41,9 @@ describe('readSae', () => {
     for (const [folder, ids, kind] of places) {
       const sizes = new Set<string>()
       for (const id of ids) {
-        const { cfg } = await read(folder, id)
-        expect(cfg.architecture, `${folder}/${id}`).to.equal(kind)
-        sizes.add(`${cfg.dIn} ${cfg.dSae}`)
+        const { config } = await read(folder, id)
+        expect(config.architecture, `${folder}/${id}`).to.equal(kind)
+        sizes.add(`${config.dIn} ${config.dSae}`)
       }
       expect(sizes.size).to.equal(1)
     }

@@ -9,7 +9,7 @@ import { reference } from '../../support/reference.js'
 import { refusalOf } from '../../support/refusal.js'
 import { withFolder } from '../../support/weight-files.js'
 
-const cfg = { d_in: 2, d_sae: 3, hook_name: 'blocks.0.hook_resid_pre' }
+const config = { d_in: 2, d_sae: 3, hook_name: 'blocks.0.hook_resid_pre' }
 const weights = { b_dec: { shape: [2], values: Float32Array.of(0.5, -1) } }
 const ones = (length: number) => ({ shape: [length], values: new Float32Array(length).fill(1) })
 
@@ -34,8 +34,8 @@ const recorded = async (id: string) =>
 
 describe('readSaeLensFolder', () => {
   it('reads config, tensors and sparsity', async () => {
-    const { cfg, tensors, logSparsity } = await recorded('sae_lens_5/v5_standard')
-    expect(cfg.hookName).to.equal('blocks.1.hook_resid_pre')
+    const { config, tensors, logSparsity } = await recorded('sae_lens_5/v5_standard')
+    expect(config.hookName).to.equal('blocks.1.hook_resid_pre')
     const shapes = Object.fromEntries([...tensors].map(([name, tensor]) => [name, tensor.shape]))
     expect(shapes).to.deep.equal({ W_enc: [48, 96], b_enc: [96], W_dec: [96, 48], b_dec: [48] })
     const record = await reference('saes')
@@ -45,24 +45,24 @@ describe('readSaeLensFolder', () => {
 
   it('keeps a scaling factor that is not all ones, and drops one that is', async () => {
     const kept = await recorded('sae_lens_5/v5_scaling_factor')
-    expect([kept.cfg.hasScalingFactor, kept.tensors.has('scaling_factor')]).to.deep.equal([true, true])
+    expect([kept.config.hasScalingFactor, kept.tensors.has('scaling_factor')]).to.deep.equal([true, true])
     const dropped = await recorded('sae_lens_5/v5_scaling_factor_ones')
-    expect([dropped.cfg.hasScalingFactor, dropped.tensors.has('scaling_factor')]).to.deep.equal([false, false])
+    expect([dropped.config.hasScalingFactor, dropped.tensors.has('scaling_factor')]).to.deep.equal([false, false])
     // what the config says of it is often wrong: the tensor decides
-    const unsaid = await readFolder(cfg, {
+    const unsaid = await readFolder(config, {
       ...weights,
       scaling_factor: { shape: [3], values: Float32Array.of(1, 2, 1) },
     })
-    expect(unsaid.cfg.hasScalingFactor).to.equal(true)
+    expect(unsaid.config.hasScalingFactor).to.equal(true)
     const saidOnes = await readFolder(
-      { ...cfg, finetuning_scaling_factor: true },
+      { ...config, finetuning_scaling_factor: true },
       { ...weights, scaling_factor: ones(3) },
     )
-    expect(saidOnes.cfg.hasScalingFactor).to.equal(false)
+    expect(saidOnes.config.hasScalingFactor).to.equal(false)
   })
 
   it('refuses a folder that lacks the scaling factor its config speaks of', async () => {
-    const refusal = await refusalOf(() => readFolder({ ...cfg, finetuning_scaling_factor: true }, weights))
+    const refusal = await refusalOf(() => readFolder({ ...config, finetuning_scaling_factor: true }, weights))
     expect(refusal).to.match(/^ConfigError: .*cfg\.json: finetuning_scaling_factor is true, but/)
     expect(refusal).to.include("the weights have no tensor 'scaling_factor'. The folder is incomplete.")
   })
@@ -75,17 +75,17 @@ describe('readSaeLensFolder', () => {
       { density: ones(3) },
       { sparsity: { shape: [3], values: Int32Array.of(0, 1, 2) } },
     ]
-    for (const sparsity of bad) expect(await refusalOf(() => readFolder(cfg, weights, sparsity))).to.match(says)
-    expect((await readFolder(cfg, weights, { sparsity: ones(3) })).logSparsity).to.deep.equal(
+    for (const sparsity of bad) expect(await refusalOf(() => readFolder(config, weights, sparsity))).to.match(says)
+    expect((await readFolder(config, weights, { sparsity: ones(3) })).logSparsity).to.deep.equal(
       new Float32Array(3).fill(1),
     )
   })
 
   it('refuses numbers that are none, naming the tensor', async () => {
     const nan = { b_dec: { shape: [2], values: Float32Array.of(1, NaN) } }
-    expect(await refusalOf(() => readFolder(cfg, nan))).to.match(/^FileError: .*'?b_dec'?.*NaN/)
+    expect(await refusalOf(() => readFolder(config, nan))).to.match(/^FileError: .*'?b_dec'?.*NaN/)
     const infinite = { sparsity: { shape: [3], values: Float32Array.of(0, -Infinity, 0) } }
-    expect(await refusalOf(() => readFolder(cfg, weights, infinite))).to.match(/^FileError: .*sparsity.*-Infinity/)
+    expect(await refusalOf(() => readFolder(config, weights, infinite))).to.match(/^FileError: .*sparsity.*-Infinity/)
   })
 
   it('refuses a folder without config or weights', async () => {
@@ -96,7 +96,7 @@ describe('readSaeLensFolder', () => {
         .to.match(/^FileError: /)
         .and.to.include("has no file 'cfg.json'")
     })
-    await withFolder({ 'cfg.json': JSON.stringify(cfg), 'sae_weights.safetensor': 'x' }, async (folder) => {
+    await withFolder({ 'cfg.json': JSON.stringify(config), 'sae_weights.safetensor': 'x' }, async (folder) => {
       const source = await folderSource(folder)
       const refusal = await refusalOf(() => readSaeLensFolder(source))
       expect(refusal).to.include("has no file 'sae_weights.safetensors'. Did you mean 'sae_weights.safetensor'?")

@@ -31,15 +31,21 @@ async function readFolder(files: Record<string, string | Uint8Array>, facts: Sae
   })
   return result!
 }
-const cfgOf = async (json: object, where: string, facts: SaeFacts = {}) =>
-  (await readFolder({ [where]: JSON.stringify(json) }, facts)).cfg
+const configIn = async (json: object, where: string, facts: SaeFacts = {}) =>
+  (await readFolder({ [where]: JSON.stringify(json) }, facts)).config
 const hook = { hookName: 'blocks.0.mlp.hook_post' }
 
 describe('readTorchSae', () => {
   it('reads four tensors in each form torch has had, given the hook point', async () => {
     const archive = await read('torch_pt/25.pt', hook)
     const stream = await read('torch_pt/25_legacy.pt', hook)
-    expect(archive.cfg).to.include({ architecture: 'standard', dIn: 192, dSae: 192, ...hook, applyBDecToInput: true })
+    expect(archive.config).to.include({
+      architecture: 'standard',
+      dIn: 192,
+      dSae: 192,
+      ...hook,
+      applyBDecToInput: true,
+    })
     expect(stream).to.deep.equal(archive)
     const original = await readSaeLensFolder(await folderSource(recorded), 'sae_lens_6/standard_mlp_post/')
     expect(Object.fromEntries(archive.tensors)).to.deep.equal(Object.fromEntries(original.tensors))
@@ -49,66 +55,77 @@ describe('readTorchSae', () => {
 
   it('reads a config object of an unknown class as a record, and lets the caller say otherwise', async () => {
     const name = 'torch_pt/final_sparse_autoencoder_tiny-gpt2-ref_blocks.1.hook_resid_pre_96.pt'
-    const { cfg, tensors } = await read(name)
-    expect(cfg).to.include({ hookName: 'blocks.1.hook_resid_pre', dIn: 48, dSae: 96, contextSize: 24 })
-    expect(cfg.modelName).to.equal('tiny-gpt2-ref')
+    const { config, tensors } = await read(name)
+    expect(config).to.include({ hookName: 'blocks.1.hook_resid_pre', dIn: 48, dSae: 96, contextSize: 24 })
+    expect(config.modelName).to.equal('tiny-gpt2-ref')
     expect([...tensors.keys()]).to.deep.equal(['W_enc', 'b_enc', 'W_dec', 'b_dec'])
     const other = await read(name, { hookName: 'blocks.2.hook_resid_pre', processing: { foldLn: false } })
-    expect([other.cfg.hookName, other.cfg.processing]).to.deep.equal(['blocks.2.hook_resid_pre', { foldLn: false }])
+    expect([other.config.hookName, other.config.processing]).to.deep.equal([
+      'blocks.2.hook_resid_pre',
+      { foldLn: false },
+    ])
   })
 
   it('reads a config that is a dict, one of its values a dict too', async () => {
     const kwargs = dict({ fold_ln: bytes([0x89]), hf_model: bytes('N') })
     const cfg = dict({ hook_point: str('blocks.3.hook_z'), d_in: int(2), d_sae: int(3), model_from_pretrained_kwargs: kwargs }) // prettier-ignore
-    const { cfg: config } = await readFolder({ 'x.pt': file(dict({ cfg, state_dict: dict(weights) })) })
+    const { config } = await readFolder({ 'x.pt': file(dict({ cfg, state_dict: dict(weights) })) })
     expect(config).to.include({ hookName: 'blocks.3.hook_z', flattenHeads: true })
     expect(config.processing).to.deep.equal({ foldLn: false })
   })
 
   it('reads the layout of hook-z-kk', async () => {
     const stem = 'tiny-gpt2-ref_L1_Hcat_z_lr1.20e-03_l11.00e+00_ds96_bs4096_dc1.00e-06_rsanthropic_rie25000_nr4_v9'
-    const { cfg } = await read(`hook_z_kk/${stem}.pt`)
-    expect(cfg).to.include({ hookName: 'blocks.1.attn.hook_z', flattenHeads: true, dIn: 48, dSae: 96, contextSize: 24 })
-    expect(cfg).to.include({ modelName: 'tiny-gpt2-ref', prependBos: true, applyBDecToInput: true })
+    const { config } = await read(`hook_z_kk/${stem}.pt`)
+    expect(config).to.include({
+      hookName: 'blocks.1.attn.hook_z',
+      flattenHeads: true,
+      dIn: 48,
+      dSae: 96,
+      contextSize: 24,
+    })
+    expect(config).to.include({ modelName: 'tiny-gpt2-ref', prependBos: true, applyBDecToInput: true })
   })
 
   it('reads the configs of older trainers, which count the dictionary in multiples', async () => {
     const old = { d_mlp: 2, dict_mult: 1.5, seq_len: 128 }
-    expect(await refusalOf(() => cfgOf(old, 'x_cfg.json', hook))).to.match(/dict_mult is 1\.5/)
-    const wrong = await cfgOf({ d_mlp: 2, dict_mult: 8, seq_len: 128 }, 'x_cfg.json', hook)
+    expect(await refusalOf(() => configIn(old, 'x_cfg.json', hook))).to.match(/dict_mult is 1\.5/)
+    const wrong = await configIn({ d_mlp: 2, dict_mult: 8, seq_len: 128 }, 'x_cfg.json', hook)
     expect(wrong).to.include({ dIn: 2, dSae: 16, contextSize: 128, ...hook }) // the tensors are checked against it
-    const sited = await cfgOf({ act_size: 2, dict_size: 3, site: 'mlp_out', layer: 1 }, 'x_cfg.json')
+    const sited = await configIn({ act_size: 2, dict_size: 3, site: 'mlp_out', layer: 1 }, 'x_cfg.json')
     expect(sited.hookName).to.equal('blocks.1.hook_mlp_out')
-    expect((await cfgOf({ site: 'z', layer: 4 }, 'x_cfg.json')).hookName).to.equal('blocks.4.attn.hook_z')
+    expect((await configIn({ site: 'z', layer: 4 }, 'x_cfg.json')).hookName).to.equal('blocks.4.attn.hook_z')
   })
 
   it('reads encoder runs, whose folder is named after the model', async () => {
     const first = await read('encoder_runs/tiny-gpt2-ref/54_serene_plasma.pt')
-    expect(first.cfg).to.include({ hookName: 'blocks.0.mlp.hook_post', dIn: 192, dSae: 192, modelName: 'tiny-gpt2-ref' }) // prettier-ignore
+    expect(first.config).to.include({ hookName: 'blocks.0.mlp.hook_post', dIn: 192, dSae: 192, modelName: 'tiny-gpt2-ref' }) // prettier-ignore
     const second = await read('encoder_runs/tiny-gpt2-ref/189_giddy_water.pt')
-    expect(second.cfg.hookName).to.equal('blocks.2.mlp.hook_post')
-    const named = await cfgOf({ layer: 0, act: 'hook_mlp_out', model: 'tiny-stories-2L-33M' }, 'x.json')
+    expect(second.config.hookName).to.equal('blocks.2.mlp.hook_post')
+    const named = await configIn({ layer: 0, act: 'hook_mlp_out', model: 'tiny-stories-2L-33M' }, 'x.json')
     expect(named).to.include({ modelName: 'tiny-stories-2L-33M', dIn: 2, dSae: 3 })
   })
 
   it('refuses SAEs of one head and layers that are none', async () => {
-    expect(await refusalOf(() => cfgOf({ act_name: 'blocks.0.attn.hook_z', head: 3 }, 'x_cfg.json'))).to.equal(
+    expect(await refusalOf(() => configIn({ act_name: 'blocks.0.attn.hook_z', head: 3 }, 'x_cfg.json'))).to.equal(
       'ConfigError: FOLDER/x_cfg.json: the SAE reads a single head (head). Only SAEs of a whole hook point are supported.',
     )
     const run = { layer: 0, act: 'attn.hook_z', head_idx: 1 }
-    expect(await refusalOf(() => cfgOf(run, 'x.json'))).to.match(/^ConfigError: .*single head \(head_idx\)/)
+    expect(await refusalOf(() => configIn(run, 'x.json'))).to.match(/^ConfigError: .*single head \(head_idx\)/)
     for (const layer of [-1, 0.5, '1', undefined, null])
-      expect(await refusalOf(() => cfgOf({ layer, act: 'mlp.hook_post' }, 'x.json'))).to.match(
+      expect(await refusalOf(() => configIn({ layer, act: 'mlp.hook_post' }, 'x.json'))).to.match(
         /^ConfigError: FOLDER\/x\.json: layer is .*\. It must be a whole number from 0 up\.$/,
       )
-    expect(await refusalOf(() => cfgOf({ layer: 0 }, 'x.json'))).to.match(/^ConfigError: .*field 'act' is missing/)
+    expect(await refusalOf(() => configIn({ layer: 0 }, 'x.json'))).to.match(/^ConfigError: .*field 'act' is missing/)
   })
 
   it('asks for the hook point where nothing says it, before any number is read', async () => {
     expect(await refusalOf(() => readFolder({}))).to.equal(
       "ConfigError: loadSae: FOLDER/x.pt does not say which hook point the SAE reads, and no JSON file beside it does. Give the option hookName, such as 'blocks.0.mlp.hook_post'.",
     )
-    expect(await refusalOf(() => cfgOf({ d_mlp: 2, dict_mult: 8 }, 'x_cfg.json'))).to.match(/Give the option hookName/)
+    expect(await refusalOf(() => configIn({ d_mlp: 2, dict_mult: 8 }, 'x_cfg.json'))).to.match(
+      /Give the option hookName/,
+    )
   })
 
   it('refuses files that call a function, naming it, whatever it would do', async () => {

@@ -69,7 +69,7 @@ const kinds: [name: string, Kind, Partial<SaeConfig>, Acts][] = [
 ]
 
 function made(Kind: Kind, fields: Partial<SaeConfig>, seed = 5): Sae {
-  const sae = new Kind({ cfg: smallConfig(fields) })
+  const sae = new Kind({ config: smallConfig(fields) })
   const weights = Object.fromEntries(
     Object.entries(sae.weightShapes()).map(([name, shape], i) => [
       name,
@@ -91,8 +91,8 @@ function plainly(sae: Sae, acts: Acts, x: number[][]): { latents: number[][]; ou
   const weights = weightsOf(sae)
   const [bDec] = weights('b_dec')
   const latents = x.map((row) => {
-    const centred = sae.cfg.applyBDecToInput ? row.map((value, i) => value - bDec![i]!) : row
-    return acts(times(centred, weights('W_enc')), weights, sae.cfg.k ?? 0)
+    const centred = sae.config.applyBDecToInput ? row.map((value, i) => value - bDec![i]!) : row
+    return acts(times(centred, weights('W_enc')), weights, sae.config.k ?? 0)
   })
   const skip = (row: number[]) =>
     sae instanceof SkipTranscoder ? times(row, transposed(weights('W_skip'))) : bDec!.map(() => 0)
@@ -135,7 +135,7 @@ describe('every kind of SAE', () => {
 
       it('has the gradient of its output, by the input', () => {
         const direction = randomTensor([2, 5, 8], 31)
-        const cotangent = randomTensor([2, 5, sae.cfg.dOut ?? 8], 32)
+        const cotangent = randomTensor([2, 5, sae.config.dOut ?? 8], 32)
         const value = (input: tf.Tensor) => sae.splice().apply(input, silent).mul(cotangent).sum()
         const gradient = tf.tidy(() => tf.grad(value)(x))
         // steps far smaller than the distance to any jump; float32 rounding of sums of size 1 over a step of 1e-3
@@ -157,7 +157,7 @@ describe('every kind of SAE', () => {
       })
 
       it('computes the same with decoder rows of norm 1, or says why it cannot', () => {
-        if (sae.latentsCompete || sae.cfg.activation) {
+        if (sae.latentsCompete || sae.config.activation) {
           expect(() => foldWDecNorm(sae)).to.throw(MismatchError, /^foldWDecNorm: .*which scaled latents would change/)
           return
         }
@@ -185,7 +185,7 @@ describe('every kind of SAE', () => {
     using frozen = withThreshold(sae)
     const fixed = frozen.encode(x)
     expectClose(fixed, all.map((value) => (value > Math.fround(0.3) ? value : 0)), tolerances.layer) // prettier-ignore
-    expect(frozen.cfg).to.include({ architecture: 'jumprelu' }).and.not.have.property('k')
+    expect(frozen.config).to.include({ architecture: 'jumprelu' }).and.not.have.property('k')
     tf.dispose([x, acts, fixed])
     sae.dispose()
   })

@@ -60,9 +60,9 @@ describe('StandardSae', () => {
   it('loads every recorded file as its config says', async () => {
     await forEach((id, sae, { settings }) => {
       expect(sae).to.be.instanceOf(StandardSae)
-      const { cfg } = sae
+      const { config } = sae
       const heads = (settings['reshape_activations'] as string) ?? (id.includes('attn_z') ? 'hook_z' : 'none')
-      expect(cfg, id).to.include({
+      expect(config, id).to.include({
         architecture: 'standard',
         dIn: settings['d_in'],
         dSae: settings['d_sae'],

@@ -14,7 +14,7 @@ const reads = 'blocks.1.ln2.hook_normalized'
 const writes = 'blocks.1.hook_mlp_out'
 
 function transcoder(fields: Partial<SaeConfig> = {}, Kind = Transcoder): Transcoder {
-  const cfg = smallConfig({
+  const config = smallConfig({
     architecture: 'transcoder',
     dIn: 128,
     dOut: 128,
@@ -24,7 +24,7 @@ function transcoder(fields: Partial<SaeConfig> = {}, Kind = Transcoder): Transco
     applyBDecToInput: false,
     ...fields,
   })
-  const sae = new Kind({ cfg, label: 'tc' })
+  const sae = new Kind({ config, label: 'tc' })
   const weights = Object.fromEntries(
     Object.entries(sae.weightShapes()).map(([name, shape], i) => [name, randomTensor(shape, 3 + i)]),
   )
@@ -132,7 +132,7 @@ describe('a transcoder in a model', () => {
 
   it('shares a hook point with SAEs before it, and its output with those behind', async () => {
     const first = await embeddedSae('pocket-res/blocks.2.hook_resid_pre')
-    const behind = new Transcoder({ cfg: { ...sae.cfg, hookName: 'blocks.2.hook_resid_pre', hookNameOut: 'blocks.2.hook_mlp_out' } }) // prettier-ignore
+    const behind = new Transcoder({ config: { ...sae.config, hookName: 'blocks.2.hook_resid_pre', hookNameOut: 'blocks.2.hook_mlp_out' } }) // prettier-ignore
     behind.load(Object.fromEntries(Object.keys(sae.weightShapes()).map((name) => [name, sae.weight(name)])))
     const view = model.withSaes([first, behind])
     expect(view.attached[1]!.readsAt).to.equal('blocks.2.hook_resid_pre.hook_sae_output')

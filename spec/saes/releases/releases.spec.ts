@@ -153,17 +153,17 @@ describe('loadSae from the hub', () => {
     expect(config).to.not.have.property('model_from_pretrained_kwargs')
     using sae = await loadSae('gpt2-small-res-jb', 'blocks.1.hook_resid_pre', options)
     expect(sae.label).to.equal('gpt2-small-res-jb/blocks.1.hook_resid_pre')
-    expect(sae.cfg.processing).to.deep.equal({ centerWritingWeights: true })
-    expect(sae.cfg.neuronpediaId).to.equal('gpt2-small/1-res-jb')
+    expect(sae.config.processing).to.deep.equal({ centerWritingWeights: true })
+    expect(sae.config.neuronpediaId).to.equal('gpt2-small/1-res-jb')
     using local = await loadSae(recorded, 'sae_lens_runner_cfg/blocks.1.hook_resid_pre')
     expectClose(sae.W_enc, local.W_enc, 0)
   })
 
   it('loads gpt2-small-hook-z-kk by layer, of the unprocessed model', async () => {
     using sae = await loadSae('gpt2-small-hook-z-kk', 'blocks.1.hook_z', options)
-    expect(sae.cfg).to.include({ hookName: 'blocks.1.attn.hook_z', modelName: 'gpt2-small', contextSize: 128 })
-    expect(sae.cfg.processing).to.include({ foldValueBiases: false })
-    expect(sae.cfg.flattenHeads).to.equal(true)
+    expect(sae.config).to.include({ hookName: 'blocks.1.attn.hook_z', modelName: 'gpt2-small', contextSize: 128 })
+    expect(sae.config.processing).to.include({ foldValueBiases: false })
+    expect(sae.config.flattenHeads).to.equal(true)
   })
 
   it('loads Gemma Scope by the canonical id, by another folder, and from the repository itself', async () => {
@@ -176,9 +176,9 @@ describe('loadSae from the hub', () => {
     ]
     for (const [release, id] of names) {
       using sae = await loadSae(release, id, options)
-      expect(sae.cfg).to.include(wanted)
+      expect(sae.config).to.include(wanted)
       const known = /canonical|102/.test(id)
-      expect(sae.cfg.neuronpediaId).to.equal(known ? 'gemma-2-2b/1-gemmascope-res-16k' : undefined)
+      expect(sae.config.neuronpediaId).to.equal(known ? 'gemma-2-2b/1-gemmascope-res-16k' : undefined)
     }
     using embedding = await loadSae('gemma-scope-2b-pt-res', 'embedding/width_4k/average_l0_6', options)
     expect(embedding.hookName).to.equal('hook_embed')
@@ -187,7 +187,7 @@ describe('loadSae from the hub', () => {
   it('loads the replications for gelu-1l by run, whose config names no hook point', async () => {
     for (const id of ['25', 'run1']) {
       using sae = await loadSae('gelu-1l', id, options)
-      expect(sae.cfg).to.include({ hookName: 'blocks.0.mlp.hook_post', modelName: 'gelu-1l', contextSize: 128 })
+      expect(sae.config).to.include({ hookName: 'blocks.0.mlp.hook_post', modelName: 'gelu-1l', contextSize: 128 })
     }
   })
 
@@ -195,7 +195,7 @@ describe('loadSae from the hub', () => {
     const factor = 1.8958522157897557
     using sae = await loadSae('gpt2-small-mlp-tm', 'blocks.3.hook_mlp_out', options)
     using raw = await loadSae(recorded, 'sae_lens_6/standard_resid_mid_average')
-    expect([sae.cfg.normalization, raw.cfg.normalization]).to.deep.equal(['none', 'expected_average_only_in'])
+    expect([sae.config.normalization, raw.config.normalization]).to.deep.equal(['none', 'expected_average_only_in'])
     const times = (rows: number[][], by: number) => rows.flat().map((x) => x * by)
     expectClose(rowsOf(sae.W_enc).flat(), times(rowsOf(raw.W_enc), factor), { atol: 0, rtol: 1e-6 })
     expectClose(rowsOf(sae.W_dec).flat(), times(rowsOf(raw.W_dec), 1 / factor), { atol: 0, rtol: 1e-6 })
@@ -203,14 +203,14 @@ describe('loadSae from the hub', () => {
 
   it("loads OpenAI's, whose folders are named as files, also without a sparsity", async () => {
     using sae = await loadSae('gpt2-small-resid-post-v5-32k', 'blocks.5.hook_resid_post', options)
-    expect([sae.cfg.normalization, sae.cfg.activation]).to.deep.equal(['layer_norm', 'topk'])
+    expect([sae.config.normalization, sae.config.activation]).to.deep.equal(['layer_norm', 'topk'])
     using same = await loadSae('jbloom/GPT2-Small-OAI-v5-32k-resid-post-SAEs', 'v5_32k_layer_5.pt', options)
     expectClose(same.W_enc, sae.W_enc, 0)
     // of a repository that no table knows the name must be tried as a file's first
     server.add('org/files', repository(folder('x.pt', 'sae_lens_6/topk_resid_post')))
     for (let time = 0; time < 2; time++) {
       using other = await loadSae('org/files', 'x.pt', options)
-      expect(other.cfg.architecture).to.equal('topk')
+      expect(other.config.architecture).to.equal('topk')
     }
     expect(await refusalOf(() => loadSae('org/files', 'y.pt', options))).to.match(
       /has no SAE 'y\.pt'\. Did you mean 'x\.pt'/,
@@ -222,10 +222,10 @@ describe('loadSae from the hub', () => {
 
   it('loads any folder of any repository, at any revision, and again without the hub', async () => {
     using one = await loadSae('org/saes', 'deep/one', options)
-    expect([one.label, one.cfg.architecture]).to.deep.equal(['org/saes/deep/one', 'topk'])
+    expect([one.label, one.config.architecture]).to.deep.equal(['org/saes/deep/one', 'topk'])
     const events: DownloadEvent[] = []
     using two = await loadSae('org/saes', 'deep/two', { ...options, revision: 'v2', progress: (e) => events.push(e) })
-    expect(two.cfg.architecture).to.equal('gated')
+    expect(two.config.architecture).to.equal('gated')
     expect(events.filter(({ status }) => status === 'done').map((e) => (e as { file: string }).file)).to.deep.equal([
       'deep/two/cfg.json',
       'deep/two/sae_weights.safetensors',
@@ -242,7 +242,7 @@ describe('loadSae from the hub', () => {
     try {
       expect(await refusalOf(() => loadSae('org/saes', 'deep/one', options))).to.match(/^FileError: /)
       using sae = await loadSae('org/saes', 'deep/one', { ...options, accessToken: 'hf_secret' })
-      expect(sae.cfg.dSae).to.equal(96)
+      expect(sae.config.dSae).to.equal(96)
     } finally {
       server.token = undefined
     }
@@ -272,6 +272,6 @@ describe('loadSae from the hub', () => {
       "ArgumentError: loadSae: there is no processing flag 'foldLayerNorm'. Did you mean 'foldLn'?",
     )
     using sae = await loadSae('org/saes', 'deep/one', { ...options, hookName: 'blocks.2.hook_resid_pre', processing: { foldLn: true } }) // prettier-ignore
-    expect([sae.hookName, sae.cfg.processing]).to.deep.equal(['blocks.2.hook_resid_pre', { foldLn: true }])
+    expect([sae.hookName, sae.config.processing]).to.deep.equal(['blocks.2.hook_resid_pre', { foldLn: true }])
   })
 })

@@ -56,7 +56,7 @@ describe('losses of training', () => {
   it('standard: squared error and L1 weighted by decoder norms', () => {
     tf.tidy(() => {
       const [weights, x] = [drawn(), inputs()]
-      withLayer(new StandardSae({ cfg: smallConfig() }), weights, (sae) => {
+      withLayer(new StandardSae({ config: smallConfig() }), weights, (sae) => {
         const l1 = () => {
           const pre = tf.matMul(x.sub<tf.Tensor2D>(sae.b_dec), sae.W_enc).add(sae.weight('b_enc'))
           return tf
@@ -87,9 +87,9 @@ describe('losses of training', () => {
           if (sae instanceof TopKSae) expect(Math.max(...fire)).to.equal(k)
           else expect(fire.reduce((a, b) => a + b)).to.equal(k * N)
         })
-      check(new TopKSae({ cfg: smallConfig({ architecture: 'topk', k }) }), topKLoss(k, 1), {})
-      const cfg = smallConfig({ architecture: 'batchtopk', k })
-      check(new BatchTopKSae({ cfg }), batchTopKLoss(k, 1), { topk_threshold: tf.scalar(0) })
+      check(new TopKSae({ config: smallConfig({ architecture: 'topk', k }) }), topKLoss(k, 1), {})
+      const config = smallConfig({ architecture: 'batchtopk', k })
+      check(new BatchTopKSae({ config }), batchTopKLoss(k, 1), { topk_threshold: tf.scalar(0) })
     })
   })
 
@@ -149,7 +149,7 @@ describe('losses of training', () => {
       const [weights, x] = [drawn(), inputs()]
       const threshold = randomTensor([S], 77).abs().add(0.1)
       const all: Weights = { ...weights, log_threshold: threshold.log() }
-      const sae = new JumpReluSae({ cfg: smallConfig({ architecture: 'jumprelu' }) })
+      const sae = new JumpReluSae({ config: smallConfig({ architecture: 'jumprelu' }) })
       withLayer(sae, { ...weights, threshold }, () => {
         const losses = jumpReluLoss(bandwidth, 0)(all, x, { ...live, sparsity: 0.4 })
         const fire = losses.acts.greater(0).sum().dataSync()[0]!

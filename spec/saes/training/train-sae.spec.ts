@@ -71,7 +71,7 @@ describe('trainSae', () => {
     expect(weightsOf(a.sae)).to.deep.equal(weightsOf(b.sae))
     expect(a.sae.logSparsity).to.deep.equal(b.sae.logSparsity)
     expect(a.history.toJSON()).to.deep.equal(b.history.toJSON())
-    expect(a.sae.cfg).to.deep.equal(b.sae.cfg)
+    expect(a.sae.config).to.deep.equal(b.sae.config)
   }
 
   const disposed = (...trained: TrainedSae[]) => trained.forEach(({ sae }) => sae.dispose())
@@ -219,8 +219,8 @@ describe('trainSae', () => {
       for (const [kind, options] of Object.entries(kinds)) {
         const { sae } = await train({ ...options, resampleAt: [], steps: 60 })
         const plain = await train({ ...options, resampleAt: [], steps: 60, normalize: false })
-        expect(sae.cfg.architecture).to.equal(kind === 'batchtopk' ? 'jumprelu' : kind)
-        expect(sae.cfg).to.include({ hookName: hook, dIn: 12, dSae: 24, normalization: 'none', flattenHeads: false })
+        expect(sae.config.architecture).to.equal(kind === 'batchtopk' ? 'jumprelu' : kind)
+        expect(sae.config).to.include({ hookName: hook, dIn: 12, dSae: 24, normalization: 'none', flattenHeads: false })
         const norms = rowsOf(sae.W_dec).map((row) => Math.hypot(...row))
         expectClose(
           norms,
@@ -258,7 +258,7 @@ describe('trainSae', () => {
 
     it('reads heads flattened, from data that is read again when it ends', async () => {
       const { sae } = await train({ hook: 'blocks.0.attn.hook_z', dSae: 16 })
-      expect(sae.cfg).to.include({ dIn: 12, flattenHeads: true })
+      expect(sae.config).to.include({ dIn: 12, flattenHeads: true })
       const view = model.withSaes(sae)
       view.run([[1, 2, 3]]).dispose()
       sae.dispose()
@@ -271,8 +271,8 @@ describe('trainSae', () => {
         using loaded = await loadSae(join(folder, `saved-${kind}`))
         expect(weightsOf(loaded)).to.deep.equal(weightsOf(sae))
         expect(loaded.logSparsity).to.deep.equal(sae.logSparsity)
-        const { metadata: _, ...cfg } = loaded.cfg
-        expect(cfg).to.deep.include(sae.cfg)
+        const { metadata: _, ...config } = loaded.config
+        expect(config).to.deep.include(sae.config)
         sae.dispose()
       }
     })
