@@ -1,4 +1,7 @@
-/** Analyses: plain functions from a view, prompts and options to a plain result. Hand them to `model.use({ … })` as methods. */
+/**
+ * Analyses: plain functions from a view, prompts and options to a plain result. Hand them to `model.use({ … })` as methods.
+ * @module tfjs-lens/analyses
+ */
 export { ablation, type AblationOptions } from './patching/ablation.js'
 export { activationPatching, type PatchingOptions } from './patching/activation-patching.js'
 export {

@@ -1,4 +1,7 @@
-/** The door `tfjs-lens`: a model, its SAEs, its hook points, and the metrics that questions are asked with. */
+/**
+ * A model, its SAEs, its hook points, and the metrics that questions are asked with.
+ * @module tfjs-lens
+ */
 export { loadModel, type LoadOptions } from '../models/load-model.js'
 export { loadSae, type LoadSaeOptions } from '../saes/load-sae.js'
 export { trainSae } from '../saes/train-sae.js'

@@ -1,4 +1,7 @@
-/** The door `tfjs-lens/models`: what is known of models, their weights and their circuits. `loadModel` is in `tfjs-lens`. */
+/**
+ * What is known of models, their weights and their circuits. `loadModel` is in `tfjs-lens`.
+ * @module tfjs-lens/models
+ */
 export type { LoadEvent } from './load-model.js'
 export type { Gpt2Config } from './gpt2.js'
 export type { GptNeoConfig } from './gpt-neo.js'

@@ -1,4 +1,7 @@
-/** The door `tfjs-lens/saes`: the layers and what can be done with them. `loadSae` and `trainSae` are in `tfjs-lens`. */
+/**
+ * The layers and what can be done with them. `loadSae` and `trainSae` are in `tfjs-lens`.
+ * @module tfjs-lens/saes
+ */
 export { foldActivationNorm, foldWDecNorm } from './fold.js'
 export type { SaeFacts } from './formats/sae-files.js'
 export { embeddedSaes, saeReleases, type SaeRelease } from './releases/releases.js'

@@ -1,4 +1,7 @@
-/** The door `tfjs-lens/data`: text as batches of tokens, and activations harvested from them. */
+/**
+ * Text as batches of tokens, and activations harvested from them.
+ * @module tfjs-lens/data
+ */
 export type { ActivationBatch, ActivationData } from './activation-data.js'
 export type { Exclude } from './excluded.js'
 export { harvest, type Harvest, type HarvestOptions } from './harvest.js'

@@ -1,4 +1,7 @@
-/** The door `tfjs-lens/report`: tables, figures, pages and notebooks of results, and results compared. */
+/**
+ * Tables, figures, pages and notebooks of results, and results compared.
+ * @module tfjs-lens/report
+ */
 export { animatedScatter } from './figure/animated.js'
 export { areas, percentileAreas } from './figure/areas.js'
 export { boxPlot } from './figure/box.js'
