@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { backendInfo } from '../../lib/backend/backend.js'
 import type { Provenance } from '../../lib/report/result/provenance.js'
-import { Result } from '../../lib/report/result/result.js'
+import type { Result } from '../../lib/report/result/result.js'
 import { expectClose } from './close.js'
 
 /** What a file would hold. */
@@ -13,7 +13,7 @@ const written = (result: Result): unknown => JSON.parse(JSON.stringify(result))
 
 /** The result survives a file, and is from the pocket model, with what else is given (undefined for what it lacks). */
 export async function expectTraceable(result: Result, provenance: Partial<Provenance> = {}): Promise<void> {
-  const back = Result.fromJSON(written(result))
+  const back = (result.constructor as typeof Result).fromJSON(written(result))
   expect(written(back)).to.deep.equal(written(result))
   expectClose(back.values, result.values, 0)
   const weights = await readFile(fileURLToPath(new URL('../../models/pocket/model.safetensors', import.meta.url)))

@@ -8,7 +8,7 @@ export interface Axis {
   readonly labels: readonly string[]
 }
 
-export interface ResultInit {
+export interface ResultInit<Extra extends JsonObject = JsonObject> {
   /** The analysis it comes from, such as 'direct-logit-attribution'. */
   readonly kind: string
   readonly title: string
@@ -21,5 +21,5 @@ export interface ResultInit {
   /** What a reader has to know to read the numbers right. */
   readonly notes?: readonly string[]
   /** More data of the analysis; it describes the whole, so that `mean`, `sum` and `select` leave it behind. */
-  readonly extra?: JsonObject
+  readonly extra?: Extra
 }

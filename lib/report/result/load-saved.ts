@@ -6,7 +6,7 @@ import { didYouMean } from '../../errors/nearest.js'
 import { isJsonObject, parseJson } from '../../files/json-file.js'
 import { brief, fewNames } from '../../errors/brief.js'
 import { readParquetRows } from './parquet.js'
-import { readResultHeader, resultFormat } from './result-json.js'
+import { checkResultHeader } from './result-json.js'
 import { Result } from './result.js'
 import type { SavedKind } from './saved.js'
 
@@ -22,7 +22,7 @@ export async function loadSaved(path: string, kinds: readonly SavedKind<unknown>
   if (extname(path).toLowerCase() === '.csv') {
     throw new FileError(`${doing}: CSV holds the values alone. Load the .json or .parquet file of the result.`)
   }
-  if (await isParquet(path, doing)) return loadParquet(path, doing)
+  if (await isParquet(path, doing)) return loadParquet(path, kinds, doing)
   const text = await readFile(path, 'utf8').catch((cause: unknown) => Promise.reject(unreadable(doing, cause)))
   const value = parseJson(text, doing)
   checkTree(value, doing)
@@ -67,18 +67,24 @@ function explained<T>(doing: string, read: () => T): T {
   }
 }
 
-async function loadParquet(path: string, doing: string): Promise<Result> {
+async function loadParquet(path: string, kinds: readonly SavedKind<unknown>[], doing: string): Promise<unknown> {
   const { header, length, floats } = await readParquetRows(path, doing)
   const format = isJsonObject(header) ? header['format'] : undefined
-  if (format !== resultFormat) {
+  const kind = kinds.find((each) => each.format === format)
+  if (!isJsonObject(header) || !isResultClass(kind)) {
     throw new FileError(
       `${doing}: the Parquet file holds rows of a '${brief(format)}', not all of it. Load its .json file; only a Result reloads from Parquet.`,
     )
   }
   checkTree(header, doing)
-  explained(doing, () => readResultHeader(header, length)) // before values are read for it
+  explained(doing, () => checkResultHeader(header, length, kind)) // before values are read for it
   const values = await floats('value')
-  return explained(doing, () => new Result({ ...readResultHeader(header, length), values }))
+  return explained(doing, () => kind.fromJSON({ ...header, values }))
+}
+
+/** Whether a kind is `Result` or a class of it: of these, Parquet files hold everything. */
+function isResultClass(kind: SavedKind<unknown> | undefined): kind is typeof Result {
+  return (kind as unknown) === Result || Object.prototype.isPrototypeOf.call(Result, kind ?? {})
 }
 
 async function isParquet(path: string, doing: string): Promise<boolean> {

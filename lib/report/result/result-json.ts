@@ -9,15 +9,15 @@ import { provenanceSchema, readSaved, floatField, savedSchema } from './saved.js
 export const resultFormat = 'tfjs-lens-result'
 
 /** The fields of a result under `format`, `version` and `shape`; NaN as null, the infinities by name. */
-export function resultJson(result: WholeResult): JsonObject {
-  return { ...resultHeader(result), values: savedFloats(result.values) }
+export function resultJson(result: WholeResult, format: string): JsonObject {
+  return { ...resultHeader(result, format), values: savedFloats(result.values) }
 }
 
 /** The same without the values. */
-export function resultHeader(result: WholeResult): JsonObject {
+export function resultHeader(result: WholeResult, format: string): JsonObject {
   const { kind, title, unit, shape, axes, notes, extra, provenance } = result
   return {
-    format: resultFormat,
+    format,
     version: 1,
     kind,
     title,
@@ -36,34 +36,50 @@ const jsonValue: z.ZodType<JsonValue> = z.lazy(() =>
   z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(jsonValue), z.record(z.string(), jsonValue)]),
 )
 
-const headerFields = {
-  kind: z.string(),
-  title: z.string(),
-  unit: z.string(),
-  shape: z.array(z.number()),
-  axes: z.array(z.object({ name: z.string(), labels: z.array(z.string()) })),
-  notes: z.array(z.string()),
-  extra: z.record(z.string(), jsonValue),
-  provenance: provenanceSchema,
+/** The class of a result, as far as its files are concerned. */
+export interface ResultClass<Extra extends JsonObject> {
+  readonly format: string
+  /** What its `extra` has to be. @default any plain data */
+  readonly extraSchema?: z.ZodType<Extra>
 }
-const headerSchema = savedSchema(resultFormat, headerFields)
-const schema = savedSchema(resultFormat, { ...headerFields, values: z.array(floatField) })
+
+function headerFields<Extra extends JsonObject>({ extraSchema }: ResultClass<Extra>) {
+  return {
+    kind: z.string(),
+    title: z.string(),
+    unit: z.string(),
+    shape: z.array(z.number()),
+    axes: z.array(z.object({ name: z.string(), labels: z.array(z.string()) })),
+    notes: z.array(z.string()),
+    extra: extraSchema ?? (z.record(z.string(), jsonValue) as unknown as z.ZodType<Extra>),
+    provenance: provenanceSchema,
+  }
+}
 
 /**
- * What a result is made of, read from what `resultJson` wrote.
+ * What a result is made of, read from what `resultJson` wrote; the values may also be the array of a Parquet file.
  * @throws FileError when a field is missing or of a wrong type, or when the shape does not fit the axes or the values.
  */
-export function readResult(value: unknown): ResultInit {
+export function readResult<Extra extends JsonObject>(value: unknown, kind: ResultClass<Extra>): ResultInit<Extra> {
+  const isArray = (value as Partial<ResultInit> | null)?.values instanceof Float32Array
+  const valuesField: z.ZodType<Float32Array | number[]> = isArray ? z.instanceof(Float32Array) : z.array(floatField)
+  const schema = savedSchema(kind.format, { ...headerFields(kind), values: valuesField })
   const { values, ...header } = readSaved('Result', schema, value)
-  return { ...checked(header, values.length), values: Float32Array.from(values) }
+  return { ...checked(header as Header<Extra>, values.length), values: Float32Array.from(values) }
 }
 
-/** The same from what `resultHeader` wrote, but for the values. @param count how many there are. @throws FileError */
-export function readResultHeader(header: unknown, count: number): Omit<ResultInit, 'values'> {
-  return checked(readSaved('Result', headerSchema, header), count)
+/** Checks what `resultHeader` wrote. @param count how many values there are. @throws FileError as `readResult` */
+export function checkResultHeader(header: unknown, count: number, kind: ResultClass<JsonObject>): void {
+  checked(readSaved('Result', savedSchema(kind.format, headerFields(kind)), header), count)
 }
 
-function checked(header: z.infer<typeof headerSchema>, count: number): Omit<ResultInit, 'values'> {
+type Header<Extra extends JsonObject> = Omit<Required<ResultInit<Extra>>, 'values'> & {
+  readonly format: string
+  readonly version: 1
+  readonly shape: readonly number[]
+}
+
+function checked<Extra extends JsonObject>(header: Header<Extra>, count: number): Omit<ResultInit<Extra>, 'values'> {
   const { shape, format: _format, version: _version, ...rest } = header
   const labels = rest.axes.map((axis) => axis.labels.length)
   const text = (sizes: readonly number[]) => `[${brief(sizes.join(', '))}]`

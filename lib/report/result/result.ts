@@ -23,9 +23,25 @@ export interface Ranked {
   readonly value: number
 }
 
-/** Plain data: no live tensors, never changed. */
-export class Result {
-  static readonly format = resultFormat
+/**
+ * Plain data: no live tensors, never changed. What an analysis adds to its numbers lies in `extra`; a class of its own
+ * gives that a type and names, and reloads from its files as that class.
+ *
+ * @example
+ * class ReconstructionLoss extends Result<{ readonly lossRecovered: number }> {
+ *   static override readonly format = 'tfjs-lens-reconstruction-loss'
+ *   static readonly extraSchema = z.object({ lossRecovered: numberField })
+ *   static override fromJSON(value: unknown): ReconstructionLoss {
+ *     return new ReconstructionLoss(readResult(value, ReconstructionLoss))
+ *   }
+ *   get lossRecovered(): number {
+ *     return this.extra.lossRecovered
+ *   }
+ * }
+ */
+export class Result<Extra extends JsonObject = JsonObject> {
+  /** The name of the class in files. */
+  static readonly format: string = resultFormat
   readonly kind: string
   readonly title: string
   readonly unit: string
@@ -33,10 +49,10 @@ export class Result {
   readonly axes: readonly Axis[]
   readonly provenance: Provenance
   readonly notes: readonly string[]
-  readonly extra: JsonObject
+  readonly extra: Extra
 
   /** @throws ShapeError when there is not one value for each combination of labels, ArgumentError of a repeated axis. */
-  constructor(init: ResultInit) {
+  constructor(init: ResultInit<Extra>) {
     this.kind = init.kind
     this.title = init.title
     this.unit = init.unit
@@ -44,7 +60,7 @@ export class Result {
     this.axes = init.axes
     this.provenance = init.provenance
     this.notes = init.notes ?? []
-    this.extra = init.extra ?? {}
+    this.extra = init.extra ?? ({} as Extra)
     const names = this.axes.map((axis) => axis.name)
     const repeated = names.find((name, i) => names.indexOf(name) !== i)
     if (repeated !== undefined) throw new ArgumentError(`Result: two axes are named '${repeated}'. Name each its own.`)
@@ -129,12 +145,12 @@ export class Result {
 
   /** Plain JSON with a format version; NaN becomes null, the infinities their names. All come back exactly, but for −0. */
   toJSON(): JsonObject {
-    return resultJson(this)
+    return resultJson(this, (this.constructor as typeof Result).format)
   }
 
   /** The result that `toJSON` was called on. @throws FileError when the value is no such JSON. */
   static fromJSON(value: unknown): Result {
-    return new Result(readResult(value))
+    return new Result(readResult(value, { format: resultFormat }))
   }
 
   /** Long format: a column for each axis and one named "value", a row for each value. */
@@ -145,7 +161,11 @@ export class Result {
   /** The rows of CSV and Parquet files. */
   toRows(): Rows {
     const columns = [...axisColumns(this.axes), floatColumn('value', this.values)]
-    return { columns, length: this.values.length, header: resultHeader(this) }
+    return {
+      columns,
+      length: this.values.length,
+      header: resultHeader(this, (this.constructor as typeof Result).format),
+    }
   }
 
   /**
