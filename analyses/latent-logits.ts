@@ -6,10 +6,11 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { MismatchError } from '../lib/errors/errors.js'
+import type { AttachedSae } from '../lib/core/view.js'
+import type { Sae } from '../saes/index.js'
 import type { HookedModel } from '../lib/model.js'
 import { writerOf } from '../lib/transformer/writers.js'
 import { plainPoint } from '../lib/core/splice.js'
-import type { Encoder } from './attached-saes.js'
 
 /** Numbers of logits that one step may hold: 20 MiB, little enough that the allocators of both sides give it again. */
 const STEP = 5 * 2 ** 20
@@ -20,7 +21,7 @@ const STEP = 5 * 2 ** 20
  */
 export function latentDirections(
   view: HookedModel,
-  { sae, writesAt }: Encoder,
+  { sae, writesAt }: AttachedSae<Sae>,
   latents: readonly number[],
 ): tf.Tensor2D {
   const through = matrixAfter(view, writesAt)
@@ -46,13 +47,13 @@ function matrixAfter(view: HookedModel, site: string): string | undefined {
  */
 export async function eachLatentLogits(
   view: HookedModel,
-  encoder: Encoder,
+  attached: AttachedSae<Sae>,
   latents: readonly number[],
   use: (logits: tf.Tensor2D, first: number) => Promise<void>,
 ): Promise<void> {
   const size = Math.max(1, Math.floor(STEP / view.config.dVocab))
   const { unembedding } = view.weights // not weight('unembed.W_U'), which is made anew where it is tied
-  const directions = latentDirections(view, encoder, latents)
+  const directions = latentDirections(view, attached, latents)
   try {
     for (let first = 0; first < latents.length; first += size) {
       const some = Math.min(size, latents.length - first)

@@ -1,10 +1,11 @@
 /** Latents of batches of rows, of as much of the model and the SAE as they need. B rows · P positions · F latents */
 import * as tf from '@tensorflow/tfjs'
+import type { AttachedSae } from '../lib/core/view.js'
 import type { HookedModel } from '../lib/model.js'
 import type { Tokens } from '../lib/tokens/tokens.js'
 import type { Sae } from '../saes/index.js'
 import { activationsUntil } from './activations-until.js'
-import { encodeLatents, type Encoder } from './attached-saes.js'
+import { encodeLatents } from './attached-saes.js'
 
 export type LatentPoint = 'hook_sae_acts_post' | 'hook_sae_acts_pre'
 
@@ -22,7 +23,7 @@ const STEP = 2 ** 24
 /** @param hooks names of hook points where the view has hooks: one inside the SAE may change its latents */
 export function latentsOf(
   view: HookedModel,
-  { sae, readsAt }: Encoder,
+  { sae, readsAt }: AttachedSae<Sae>,
   latents: readonly number[],
   point: LatentPoint,
   hooks: readonly string[],

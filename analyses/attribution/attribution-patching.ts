@@ -12,9 +12,9 @@ import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
 import { checkSource } from '../../lib/sweep/sources.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import { positionAxis, promptAxis } from '../labels.js'
+import { positionAxis, promptAxis } from '../../lib/core/labels.js'
 import { checkSteps, midpoints } from './steps.js'
-import { saeAt } from '../attached-saes.js'
+import { attachedAt } from '../attached-saes.js'
 
 export interface AttributionOptions extends TokenOptions {
   readonly metric: Metric | MetricFunction
@@ -44,7 +44,7 @@ export async function attributionPatching(
   options: AttributionOptions,
 ): Promise<Result> {
   checkSteps('attributionPatching', options.steps)
-  const hook = options.hook ?? `${saeAt('attributionPatching', view).readsAt}.hook_sae_acts_post`
+  const hook = options.hook ?? `${attachedAt('attributionPatching', view).readsAt}.hook_sae_acts_post`
   const tokens = view.toTokens(prompts, options)
   checkPoint(view, hook)
   const positions =

@@ -10,7 +10,7 @@ import { parseHook } from '../../lib/transformer/hook-names.js'
 import { plainPoint } from '../../lib/core/splice.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 import type { TokenOptions } from '../../lib/tokens/tokens.js'
-import { promptAxis } from '../labels.js'
+import { promptAxis } from '../../lib/core/labels.js'
 import { LogitReader, type Row } from './logit-reader.js'
 
 export interface DlaOptions extends TokenOptions {

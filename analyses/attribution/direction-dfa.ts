@@ -7,12 +7,14 @@ import { ArgumentError, MismatchError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
 import { parseHook } from '../../lib/transformer/hook-names.js'
 import { metricPositions } from '../../lib/core/metrics.js'
+import type { AttachedSae } from '../../lib/core/view.js'
+import type { Sae } from '../../saes/index.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
 import { type TokenOptions } from '../../lib/tokens/tokens.js'
-import { chosenLatents, encoderAt, type Encoder } from '../attached-saes.js'
-import { promptAxis } from '../labels.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
+import { promptAxis } from '../../lib/core/labels.js'
 
 export interface DirectionDfaOptions extends TokenOptions {
   readonly latents: readonly number[]
@@ -41,9 +43,9 @@ export async function directionDfa(view: HookedModel, prompts: Input, options: D
   if (inactive !== 'zero' && inactive !== 'mean') {
     throw new ArgumentError(`directionDfa: inactive is '${String(inactive)}'. It must be 'zero' or 'mean'.`)
   }
-  const encoder = encoderAt('directionDfa', view, options.hook)
-  const layer = neuronLayer(view, encoder)
-  const latents = chosenLatents('directionDfa', encoder.sae, options.latents)
+  const attached = saeAt('directionDfa', view, options.hook)
+  const layer = neuronLayer(view, attached)
+  const latents = chosenLatents('directionDfa', attached.sae, options.latents)
   const tokens = view.toTokens(prompts, options)
   const positions = metricPositions(tokens, options.position ?? -1, 'directionDfa')
   const means = inactive === 'mean' ? await componentNeurons(view, layer, options.source ?? tokens, options) : undefined
@@ -51,15 +53,15 @@ export async function directionDfa(view: HookedModel, prompts: Input, options: D
   let labels: readonly string[] = []
   for (const [b, row] of realRows(tokens).entries()) {
     const position = positions[b]! - row.start
-    using cache = view.runWithCache([row.ids], { names: readBefore(layer, encoder), logits: false })
+    using cache = view.runWithCache([row.ids], { names: readBefore(layer, attached), logits: false })
     const parts = cache.fullResidDecomposition({ layer, mlpInput: true, applyLn: true, expandNeurons: false, positions: position }) // prettier-ignore
     labels = parts.labels
     const scores = tf.tidy(() => {
-      const post = cache.get(encoder.readsAt).slice([0, position], [1, 1]).flatten() // [M]
+      const post = cache.get(attached.readsAt).slice([0, position], [1, 1]).flatten() // [M]
       const neurons = tf.matMul<tf.Tensor2D>(parts.stack.squeeze([1]), view.weight(`blocks.${layer}.mlp.W_in`)) // [C,M]
       const rest = means ? tf.tensor2d(means, neurons.shape) : tf.zerosLike(neurons)
       const read = tf.where(post.greater(0).expandDims(0).broadcastTo(neurons.shape), neurons, rest)
-      return tf.matMul(read, tf.gather(encoder.sae.W_enc, tf.tensor1d([...latents], 'int32'), 1)) // [C,F]
+      return tf.matMul(read, tf.gather(attached.sae.W_enc, tf.tensor1d([...latents], 'int32'), 1)) // [C,F]
     })
     parts.stack.dispose()
     columns.push((await scores.data()) as Float32Array)
@@ -120,17 +122,17 @@ function realRows({ rows, mask }: Tokens): { ids: number[]; start: number }[] {
 }
 
 /** What the decomposition of the MLP's input needs. */
-function readBefore(layer: number, encoder?: Encoder): (name: string) => boolean {
+function readBefore(layer: number, attached?: AttachedSae<Sae>): (name: string) => boolean {
   const points = /^(hook_(pos_)?embed|attn\.hook_z|hook_mlp_out|ln[12]_post\.hook_scale)$/
   return (name) => {
-    if (name === encoder?.readsAt || name === `blocks.${layer}.ln2.hook_scale`) return true
+    if (name === attached?.readsAt || name === `blocks.${layer}.ln2.hook_scale`) return true
     const { layer: l = -1, local, sae } = parseHook(name)
     return sae === undefined && points.test(local) && (l < layer || (l === layer && local !== 'hook_mlp_out'))
   }
 }
 
 /** @throws MismatchError when it is not an MLP's neurons that the SAE reads */
-function neuronLayer(view: HookedModel, { sae, readsAt }: Encoder): number {
+function neuronLayer(view: HookedModel, { sae, readsAt }: AttachedSae<Sae>): number {
   const { layer, local, sae: inner } = parseHook(readsAt)
   if (layer === undefined || local !== 'mlp.hook_post' || inner) {
     throw new MismatchError(`directionDfa: the SAE '${sae.label}' reads ${readsAt}. It takes an SAE of mlp.hook_post.`)

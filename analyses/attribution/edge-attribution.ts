@@ -10,9 +10,9 @@ import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import { checkSource } from '../../lib/sweep/sources.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import { promptAxis } from '../labels.js'
-import { allReceivers, nodesNamed, reaches, sendersNamed, type Receiver, type Sender } from '../patching/nodes.js'
-import { behindSaes, senderChange, SenderRun } from '../patching/sender-changes.js'
+import { promptAxis } from '../../lib/core/labels.js'
+import { allReceivers, nodesNamed, reaches, sendersNamed, type Receiver, type Sender } from '../nodes.js'
+import { afterSaes, senderChange, SenderRun } from '../sender-changes.js'
 import { checkSteps, midpoints } from './steps.js'
 
 /** Senders whose changes are there together. */
@@ -117,7 +117,7 @@ function meanGradients(
 }
 
 function inputPoint(view: HookedModel, { layer, input }: Receiver): string {
-  if (input === 'final') return behindSaes(view, `blocks.${layer - 1}.hook_resid_post`)
+  if (input === 'final') return afterSaes(view, `blocks.${layer - 1}.hook_resid_post`)
   return `blocks.${layer}.${input === 'mlp' ? 'hook_mlp_in' : `hook_${input}_input`}`
 }
 

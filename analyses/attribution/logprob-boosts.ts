@@ -6,8 +6,8 @@ import type { HookedModel, Input } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import { chosenLatents, encoderAt } from '../attached-saes.js'
-import { tokenLabel } from '../labels.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
+import { tokenLabel } from '../../lib/core/labels.js'
 import { eachLatentLogits } from '../latent-logits.js'
 
 export interface LogprobBoostsOptions extends TokenOptions {
@@ -54,11 +54,11 @@ export async function logitBoosts(
   view: HookedModel,
   options: { readonly latents: readonly number[]; readonly hook?: HookName; readonly exclude?: readonly number[] },
 ): Promise<Result> {
-  const encoder = encoderAt('logitBoosts', view, options.hook)
-  const latents = chosenLatents('logitBoosts', encoder.sae, options.latents)
+  const attached = saeAt('logitBoosts', view, options.hook)
+  const latents = chosenLatents('logitBoosts', attached.sae, options.latents)
   const { dVocab } = view.config
   const values = new Float32Array(latents.length * dVocab)
-  await eachLatentLogits(view, encoder, latents, async (logits, first) => {
+  await eachLatentLogits(view, attached, latents, async (logits, first) => {
     values.set((await logits.data()) as Float32Array, first * dVocab)
   })
   for (const id of options.exclude ?? []) for (let f = 0; f < latents.length; f++) values[f * dVocab + id] = 0

@@ -9,7 +9,7 @@ import type { JsonObject } from '../../lib/report/result/json.js'
 import { Result } from '../../lib/report/result/result.js'
 import { permutationP, randomScores } from '../../lib/stats/running-sum.js'
 import { SetScoresBeside, type TakeScores } from '../../lib/stats/set-scores-beside.js'
-import { chosenLatents, encoderAt } from '../attached-saes.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
 import { describe, latentAxis, reporter } from '../latent-statistics/latent-statistics.js'
 import { eachProjection } from '../latent-statistics/rows.js'
 import { checkedSets, type TokenSets } from './token-sets.js'
@@ -46,8 +46,8 @@ export interface EnrichmentOptions {
 export async function enrichment(view: HookedModel, sets: TokenSets, options: EnrichmentOptions = {}): Promise<Result> {
   const { permutations = 0, seed = 0, cosine } = options
   const { dVocab } = view.config
-  const encoder = encoderAt('enrichment', view, options.hook)
-  const latents = chosenLatents('enrichment', encoder.sae, options.latents)
+  const attached = saeAt('enrichment', view, options.hook)
+  const latents = chosenLatents('enrichment', attached.sae, options.latents)
   const named = checkedSets('enrichment', sets, dVocab)
   checkPermutations(permutations, seed)
   const report = reporter('enrichment', latents.length, options.onProgress)
@@ -57,11 +57,11 @@ export async function enrichment(view: HookedModel, sets: TokenSets, options: En
     scores.forEach((value, set) => (signed[set]![place] = value))
   }
   using scores = new SetScoresBeside(dVocab, named.map(([, ids]) => ids), latents.length, take) // prettier-ignore
-  await eachProjection(view, encoder, latents, { cosine, onProgress: report }, (row, place) => scores.add(row, place))
+  await eachProjection(view, attached, latents, { cosine, onProgress: report }, (row, place) => scores.add(row, place))
   scores.finish()
   const random = permutations > 0 ? nulls(named.map(([, ids]) => ids.length), dVocab, permutations, seed) : undefined // prettier-ignore
   const measures = random ? ['score', 'signed', 'p'] : ['score', 'signed']
-  const saes = [describe(encoder, 0, latents)]
+  const saes = [describe(attached, 0, latents)]
   return new Result({
     kind: 'enrichment',
     title: 'enrichment of token sets',

@@ -8,8 +8,8 @@ import { pickPositions } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { range } from '../../lib/stats/range.js'
-import { chosenLatents, encoderAt } from '../attached-saes.js'
-import { promptAxis } from '../labels.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
+import { promptAxis } from '../../lib/core/labels.js'
 import { LatentMaxima } from './latent-maxima.js'
 import { latentsOf, type LatentPoint } from '../latent-source.js'
 
@@ -76,12 +76,12 @@ async function read(
   verb: string,
   reduce: (acts: tf.Tensor3D, tokens: Tokens, row: number) => tf.Tensor[],
 ) {
-  const encoder = encoderAt(verb, view, options.hook)
-  const latents = chosenLatents(verb, encoder.sae, options.latents)
+  const attached = saeAt(verb, view, options.hook)
+  const latents = chosenLatents(verb, attached.sae, options.latents)
   const tokens = view.toTokens(prompts, options)
   const provenance = await view.provenance({ prependBos: options.prependBos ?? true })
   const values: Float32Array[] = []
-  const source = latentsOf(view, encoder, latents, options.point ?? 'hook_sae_acts_post', provenance.hooks ?? [])
+  const source = latentsOf(view, attached, latents, options.point ?? 'hook_sae_acts_post', provenance.hooks ?? [])
   const size = Math.max(1, Math.floor(RUN / tokens.positions))
   for (let first = 0; first < tokens.batch; first += size) {
     await source.each(tokens.pick(range(first, Math.min(tokens.batch, first + size))), async (acts, inRun) => {

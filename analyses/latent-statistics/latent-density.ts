@@ -6,7 +6,7 @@ import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
-import { chosenLatents, encoderAt } from '../attached-saes.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
 import { latentsOf } from '../latent-source.js'
 
 export interface LatentDensityOptions {
@@ -31,11 +31,11 @@ export async function latentDensity(
   options: LatentDensityOptions = {},
 ): Promise<Result> {
   const { exclude = 'special' } = options
-  const encoder = encoderAt('latentDensity', view, options.hook)
-  const latents = chosenLatents('latentDensity', encoder.sae, undefined)
+  const attached = saeAt('latentDensity', view, options.hook)
+  const latents = chosenLatents('latentDensity', attached.sae, undefined)
   const keep = keeps('latentDensity', exclude, specialIds(view.tokenizer))
   const provenance = await view.provenance()
-  const source = latentsOf(view, encoder, latents, 'hook_sae_acts_post', provenance.hooks ?? [])
+  const source = latentsOf(view, attached, latents, 'hook_sae_acts_post', provenance.hooks ?? [])
   const fired = new Float64Array(latents.length)
   let tokens = 0
   for await (const batch of data.batches()) {
@@ -62,7 +62,7 @@ export async function latentDensity(
   }
   return new Result({
     kind: 'latent density',
-    title: `density of the latents of ${encoder.sae.label}`,
+    title: `density of the latents of ${attached.sae.label}`,
     unit: 'log10 of the share of tokens',
     values: Float32Array.from(fired, (count) => Math.log10(count / tokens + 1e-10)),
     axes: [{ name: 'latent', labels: latents.map((latent) => `latent ${latent}`) }],

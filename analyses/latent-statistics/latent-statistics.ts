@@ -1,13 +1,14 @@
 /** What latents do to the logits, in four numbers each: moments of their projection on the unembedding. */
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
+import type { AttachedSae } from '../../lib/core/view.js'
 import type { HookedModel } from '../../lib/model.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
 import { progress } from '../../lib/report/terminal/progress.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Sae } from '../../saes/index.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
-import { chosenLatents, encoderAt, type Encoder } from '../attached-saes.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
 import { eachMoments } from './moments.js'
 
 export interface LatentStatisticsOptions {
@@ -55,13 +56,13 @@ export async function latentStatistics(view: HookedModel, options: LatentStatist
   const values = new Float32Array(total * width)
   const report = reporter('latent statistics', total, options.onProgress)
   const saes: SaeLatents[] = []
-  for (const [i, encoder] of encoders.entries()) {
+  for (const [i, attached] of encoders.entries()) {
     const latents = lists[i]!
     const first = saes.reduce((sum, sae) => sum + sae.latents.length, 0)
-    saes.push(describe(encoder, first, latents))
-    await eachMoments(view, encoder, latents, { cosine, onProgress: report }, (moments, place) => {
+    saes.push(describe(attached, first, latents))
+    await eachMoments(view, attached, latents, { cosine, onProgress: report }, (moments, place) => {
       const { mean, std, skewness, kurtosis } = moments
-      const sparsity = encoder.sae.logSparsity?.[latents[place]!] ?? NaN
+      const sparsity = attached.sae.logSparsity?.[latents[place]!] ?? NaN
       values.set([mean, std, skewness, kurtosis, sparsity], (first + place) * width)
     })
   }
@@ -92,7 +93,7 @@ export function latentAxis(saes: readonly SaeLatents[]): { name: string; labels:
   return { name: 'latent', labels: saes.flatMap(({ hook, latents }) => latents.map((latent) => name(hook, latent))) }
 }
 
-export function describe({ sae, readsAt }: Encoder, first: number, latents: readonly number[]): SaeLatents {
+export function describe({ sae, readsAt }: AttachedSae<Sae>, first: number, latents: readonly number[]): SaeLatents {
   const { modelName, neuronpediaId } = sae.config
   const known = { ...(modelName && { modelName }), ...(neuronpediaId && { neuronpediaId }) }
   return { hook: readsAt, label: sae.label, layer: streamLayer(sae), first, latents, ...known }
@@ -104,9 +105,9 @@ function streamLayer({ hookName }: Sae): number {
   return layer === undefined ? -1 : layer + Number(hookName.includes('post'))
 }
 
-function encodersOf(verb: string, view: HookedModel, hook: string | undefined): Encoder[] {
-  if (hook !== undefined || view.attached.length === 0) return [encoderAt(verb, view, hook)]
-  return view.attached.map(({ readsAt }) => encoderAt(verb, view, readsAt))
+function encodersOf(verb: string, view: HookedModel, hook: string | undefined): AttachedSae<Sae>[] {
+  if (hook !== undefined || view.attached.length === 0) return [saeAt(verb, view, hook)]
+  return view.attached.map(({ readsAt }) => saeAt(verb, view, readsAt))
 }
 
 /** Counts what is done for the caller, or on a bar. */

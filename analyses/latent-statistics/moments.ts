@@ -3,10 +3,11 @@
  * the latents nor with the vocabulary. F latents · D d_model · V vocabulary · n tokens of a piece
  */
 import * as tf from '@tensorflow/tfjs'
+import type { AttachedSae } from '../../lib/core/view.js'
+import type { Sae } from '../../saes/index.js'
 import type { HookedModel } from '../../lib/model.js'
 import { matMul } from '../../lib/ops/linear.js'
 import { momentsOf, type Moments, type PowerSums } from '../../lib/stats/row-moments.js'
-import type { Encoder } from '../attached-saes.js'
 import { latentDirections } from '../latent-logits.js'
 import type { RowOptions } from './rows.js'
 
@@ -23,7 +24,7 @@ const [LATENTS, TOKENS] = [2048, 1280]
  */
 export async function eachMoments(
   view: HookedModel,
-  encoder: Encoder,
+  attached: AttachedSae<Sae>,
   latents: readonly number[],
   { cosine = false, onProgress }: RowOptions,
   use: (moments: Moments, place: number) => void,
@@ -33,7 +34,7 @@ export async function eachMoments(
   try {
     for (let first = 0; first < latents.length; first += LATENTS) {
       const some = latents.slice(first, first + LATENTS)
-      const rows = latentDirections(view, encoder, some)
+      const rows = latentDirections(view, attached, some)
       const origins = centre && tf.tidy(() => tf.matMul(rows, centre))
       try {
         const sums = await powerSums(view, rows, cosine, centre)

@@ -6,14 +6,14 @@ import type { HookedModel } from '../../lib/model.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Sae } from '../../saes/index.js'
-import { chosenLatents, encoderAt } from '../attached-saes.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
 import { describe, latentAxis } from './latent-statistics.js'
 
 /** The places of the axis `property`. */
 export const latentPropertyNames = [
   'log sparsity',
-  'decoder on encoder',
-  'cosine of decoder and encoder',
+  'decoder on attached',
+  'cosine of decoder and attached',
   'b_enc',
   'b_dec on decoder',
   'dead',
@@ -25,22 +25,22 @@ export const DEAD_BELOW = -9
 /**
  * Axes [latent, property], of all latents of an SAE:
  * - `log sparsity`: log10 of how often it fires; NaN where the SAE's folder does not tell;
- * - `decoder on encoder`: SAELens' `d_e_projection`, Σ_d W_dec[s,d] · W_enc[d,s] / ‖W_enc[d,:]‖. The norm is that of a
+ * - `decoder on attached`: SAELens' `d_e_projection`, Σ_d W_dec[s,d] · W_enc[d,s] / ‖W_enc[d,:]‖. The norm is that of a
  *   row of W_enc, over all latents;
- * - `cosine of decoder and encoder`: the cosine between the latent's two directions; 0 where one of them is 0;
+ * - `cosine of decoder and attached`: the cosine between the latent's two directions; 0 where one of them is 0;
  * - `b_enc` (0 where the SAE has none); `b_dec on decoder`: b_dec · W_dec[s];
  * - `dead`: 1 where log sparsity is below −9, else 0; NaN where it is not known.
- * @throws MismatchError for a transcoder, whose decoder writes elsewhere than its encoder reads
+ * @throws MismatchError for a transcoder, whose decoder writes elsewhere than its attached reads
  */
 export async function latentProperties(view: HookedModel, options: { hook?: HookName } = {}): Promise<Result> {
-  const encoder = encoderAt('latentProperties', view, options.hook)
-  const { sae } = encoder
+  const attached = saeAt('latentProperties', view, options.hook)
+  const { sae } = attached
   if (sae.hookNameOut !== undefined) {
     throw new MismatchError(
       `latentProperties: '${sae.label}' reads at ${sae.hookName} and writes at ${sae.hookNameOut}. Use an SAE that writes where it reads.`,
     )
   }
-  const saes = [describe(encoder, 0, chosenLatents('latentProperties', sae, undefined))]
+  const saes = [describe(attached, 0, chosenLatents('latentProperties', sae, undefined))]
   const [projection, cosine, bEnc, bDec] = await numbers(weightProperties(sae))
   const sparsity = sae.logSparsity ?? new Float32Array(sae.config.dSae).fill(NaN)
   const rows = Array.from(sparsity, (log, s) => {

@@ -1,7 +1,8 @@
 /** What latents write to every logit, one latent after the other on the host. D d_model · V vocabulary */
 import * as tf from '@tensorflow/tfjs'
+import type { AttachedSae } from '../../lib/core/view.js'
+import type { Sae } from '../../saes/index.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Encoder } from '../attached-saes.js'
 import { eachLatentLogits } from '../latent-logits.js'
 
 export interface RowOptions {
@@ -19,14 +20,14 @@ export interface RowOptions {
  */
 export async function eachProjection(
   view: HookedModel,
-  encoder: Encoder,
+  attached: AttachedSae<Sae>,
   latents: readonly number[],
   { cosine = false, onProgress }: RowOptions,
   use: (projection: Float32Array, place: number) => unknown,
 ): Promise<void> {
   const scale = cosine ? tf.tidy(() => tf.div(1, columnNorms(view))) : undefined
   try {
-    await eachLatentLogits(view, encoder, latents, async (logits, first) => {
+    await eachLatentLogits(view, attached, latents, async (logits, first) => {
       const values = await numbersOf(logits, scale)
       const [count, width] = logits.shape
       for (let i = 0; i < count; i++) await use(values.subarray(i * width, (i + 1) * width), first + i)

@@ -6,7 +6,7 @@ import { pickPositions } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
 import { mean, variance } from '../../lib/stats/moments.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import { promptAxis } from '../labels.js'
+import { promptAxis } from '../../lib/core/labels.js'
 
 export interface AnswerRanksOptions extends TokenOptions {
   /** One for all prompts, or one for each. */

@@ -11,7 +11,7 @@ import { Result, type Axis } from '../../lib/report/result/result.js'
 import { argMax } from '../../lib/generation/sampling.js'
 import { Tokens, type TokenOptions } from '../../lib/tokens/tokens.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
-import { promptAxis } from '../labels.js'
+import { promptAxis } from '../../lib/core/labels.js'
 import { LogitLens } from './logit-lens-result.js'
 
 export interface LogitLensOptions extends TokenOptions {

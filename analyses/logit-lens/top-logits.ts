@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs'
 import type { HookName } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
 import { checkCounts } from '../../lib/stats/k-largest.js'
-import { chosenLatents, encoderAt } from '../attached-saes.js'
-import { tokenLabel } from '../labels.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
+import { tokenLabel } from '../../lib/core/labels.js'
 import { eachLatentLogits } from '../latent-logits.js'
 import { TopLogits, type LatentLogits, type TokenLogit } from './top-logits-result.js'
 
@@ -23,12 +23,12 @@ export interface TopLogitsOptions {
  * @throws ArgumentError, HookError; MismatchError for an SAE whose latents have no direct way to the logits
  */
 export async function topLogits(view: HookedModel, options: TopLogitsOptions = {}): Promise<TopLogits> {
-  const encoder = encoderAt('topLogits', view, options.hook)
-  const latents = chosenLatents('topLogits', encoder.sae, options.latents)
+  const attached = saeAt('topLogits', view, options.hook)
+  const latents = chosenLatents('topLogits', attached.sae, options.latents)
   const k = Math.min(options.k ?? 10, view.config.dVocab)
   checkCounts('topLogits', { k })
   const found: LatentLogits[] = []
-  await eachLatentLogits(view, encoder, latents, async (logits, first) => {
+  await eachLatentLogits(view, attached, latents, async (logits, first) => {
     const tops = await ends(view, logits, k)
     const bottoms = await ends(view, logits, k, -1)
     tops.forEach((top, i) => found.push({ latent: latents[first + i]!, top, bottom: bottoms[i]! }))

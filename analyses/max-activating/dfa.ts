@@ -2,8 +2,8 @@
 import type { HookedModel } from '../../lib/model.js'
 import { Tokens } from '../../lib/tokens/tokens.js'
 import type { Sae } from '../../saes/index.js'
-import { sourceScores } from '../attribution/feature-dfa.js'
-import { tokenLabel } from '../labels.js'
+import { sourceScores } from '../source-scores.js'
+import { tokenLabel } from '../../lib/core/labels.js'
 import type { Example, SourceAttribution } from './max-activating-result.js'
 import type { KeptRow, KeptRows } from './rows.js'
 

@@ -8,7 +8,7 @@ import type { HookName } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
 import { checkCounts } from '../../lib/stats/k-largest.js'
 import { Tokens } from '../../lib/tokens/tokens.js'
-import { chosenLatents, encoderAt } from '../attached-saes.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
 import { latentMaxima, type LatentMaxima } from '../latent-activations/latent-activations.js'
 import { barOf, maxActivating } from './max-activating.js'
 import { LatentPeaks, type FoundPeaks, type Peak } from './latent-peaks-result.js'
@@ -44,7 +44,7 @@ export async function latentPeaks(
 ): Promise<LatentPeaks> {
   const { k = 10, dropLast = 0, hook, limit } = options
   checkCounts('latentPeaks', { k, buffer: 0 })
-  const latents = chosenLatents('latentPeaks', encoderAt('latentPeaks', view, hook).sae, options.latents)
+  const latents = chosenLatents('latentPeaks', saeAt('latentPeaks', view, hook).sae, options.latents)
   const found = { latents, max: new Float32Array(latents.length), firing: new Int32Array(latents.length), prompts: 0, peaks: latents.map((): Peak[] => []) } // prettier-ignore
   const report = options.onProgress ?? barOf('latentPeaks: prompts', limit)
   for await (const { tokens, firstRow } of data.batches()) {

@@ -9,9 +9,9 @@ import type { HookName } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
 import { progress } from '../../lib/report/terminal/progress.js'
 import { checkCounts } from '../../lib/stats/k-largest.js'
-import { chosenLatents, encoderAt } from '../attached-saes.js'
-import { checkDfa } from '../attribution/feature-dfa.js'
-import { tokenLabel } from '../labels.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
+import { checkDfa } from '../source-scores.js'
+import { tokenLabel } from '../../lib/core/labels.js'
 import { takeBatch, type Selection } from './batch.js'
 import { CheckpointFile, type CheckpointSettings } from './checkpoint.js'
 import { attributeSources } from './dfa.js'
@@ -122,16 +122,16 @@ class Job {
     } = options
     checkCounts('maxActivating', { k, buffer })
     checkLimit(options.limit)
-    const encoder = encoderAt('maxActivating', view, options.hook)
+    const attached = saeAt('maxActivating', view, options.hook)
     if (point !== 'hook_sae_acts_post' && point !== 'hook_sae_acts_pre') {
       throw new ArgumentError(
         `maxActivating: point is '${String(point)}'. It must be 'hook_sae_acts_post' or 'hook_sae_acts_pre'.`,
       )
     }
-    if (dfa) checkDfa('maxActivating', encoder)
-    const latents = chosenLatents('maxActivating', encoder.sae, options.latents)
+    if (dfa) checkDfa('maxActivating', attached)
+    const latents = chosenLatents('maxActivating', attached.sae, options.latents)
     const provenance = await view.provenance()
-    const source = latentsOf(view, encoder, latents, point, provenance.hooks ?? [])
+    const source = latentsOf(view, attached, latents, point, provenance.hooks ?? [])
     const keep = keeps('maxActivating', exclude, specialIds(view.tokenizer))
     const selection = { k, buffer, noOverlap, keep }
     const { model, saes = [], hooks = [] } = provenance
@@ -139,7 +139,7 @@ class Job {
       model,
       saes,
       hooks,
-      hook: encoder.readsAt,
+      hook: attached.readsAt,
       latents,
       point,
       k,

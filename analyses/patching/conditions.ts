@@ -4,7 +4,7 @@ import type { HookedModel, Input } from '../../lib/model.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import { promptAxis } from '../labels.js'
+import { promptAxis } from '../../lib/core/labels.js'
 
 /** What is measured. */
 export interface Measure {
@@ -21,7 +21,7 @@ export interface Measure {
  * @param measure made for the tokens before any run, so that it can refuse them
  * @throws ArgumentError for no condition
  */
-export async function underConditions(
+export async function eachCondition(
   verb: string,
   views: Readonly<Record<string, HookedModel>>,
   prompts: Input,

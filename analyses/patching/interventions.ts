@@ -9,7 +9,7 @@ import type { JsonObject } from '../../lib/report/result/json.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Edit, Replacement, SweepOptions } from '../../lib/sweep/sweep.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import { positionAxis } from '../labels.js'
+import { positionAxis } from '../../lib/core/labels.js'
 import { resolveTarget, type Target } from './targets.js'
 
 /** Options of every intervention. */

@@ -9,7 +9,7 @@ import { Result } from '../../lib/report/result/result.js'
 import type { Intervention, SweepOptions } from '../../lib/sweep/sweep.js'
 import { checkSource } from '../../lib/sweep/sources.js'
 import type { TokenOptions } from '../../lib/tokens/tokens.js'
-import { allReceivers, nodesNamed, reaches, sendersNamed, type Receiver, type Sender } from './nodes.js'
+import { allReceivers, nodesNamed, reaches, sendersNamed, type Receiver, type Sender } from '../nodes.js'
 import { PathValues } from './path-values.js'
 
 export interface PathPatchingOptions extends TokenOptions, Pick<SweepOptions, 'budget' | 'signal' | 'save'> {

@@ -5,8 +5,8 @@ import type { HookedModel } from '../../lib/model.js'
 import type { Edit } from '../../lib/sweep/sweep.js'
 import type { Made } from '../../lib/sweep/made.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
-import type { Receiver, Sender } from './nodes.js'
-import { behindSaes, senderChange, SenderRun } from './sender-changes.js'
+import type { Receiver, Sender } from '../nodes.js'
+import { afterSaes, senderChange, SenderRun } from '../sender-changes.js'
 
 /** Prompts, and their sources. */
 interface Pairs {
@@ -38,7 +38,7 @@ export class PathValues implements Disposable {
   /** The receiver's input with the sender's change in it. */
   edit(sender: Sender, { layer, input, head }: Receiver): Edit {
     if (input === 'final') {
-      const hook = behindSaes(this.#view, `blocks.${layer - 1}.hook_resid_post`)
+      const hook = afterSaes(this.#view, `blocks.${layer - 1}.hook_resid_post`)
       return { hook, add: this.#madeFor(sender, hook, (prompts) => this.#change(sender, prompts)) }
     }
     if (input === 'mlp') {
@@ -79,7 +79,7 @@ export class PathValues implements Disposable {
   /** Queries, keys and values of a layer whose input has the change in it; the run ends with them. */
   #readHeads(sender: Sender, layer: number, prompts: readonly number[]): Map<string, tf.Tensor> {
     const point = `blocks.${layer}.hook_resid_pre`
-    const behind = behindSaes(this.#view, point)
+    const behind = afterSaes(this.#view, point)
     const input = this.#changed(sender, behind, prompts)
     const { cache } = this.#runsOf(prompts).clean
     const kept = new Map<string, tf.Tensor>()
@@ -127,7 +127,7 @@ export class PathValues implements Disposable {
     const names = this.#receivers.flatMap(({ layer, input }) => {
       if (input === 'final') return []
       const point = `blocks.${layer}.${input === 'mlp' ? 'hook_mlp_in' : 'hook_resid_pre'}`
-      return input === 'mlp' ? [point] : [point, behindSaes(this.#view, point)]
+      return input === 'mlp' ? [point] : [point, afterSaes(this.#view, point)]
     })
     return [...new Set(names)]
   }

@@ -3,15 +3,17 @@ import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
+import type { AttachedSae } from '../../lib/core/view.js'
+import type { Sae } from '../../saes/index.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { tokenLosses } from '../../lib/ops/loss.js'
 import { pickColumns } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import { chosenLatents, type Encoder } from '../attached-saes.js'
-import { tokenLabel } from '../labels.js'
+import { chosenLatents, saeWithError } from '../attached-saes.js'
+import { tokenLabel } from '../../lib/core/labels.js'
 import { latentsOf, type LatentSource } from '../latent-source.js'
-import { encoderWithError, withoutLatents } from './view-edits.js'
+import { withoutLatents } from './view-edits.js'
 
 export interface PositionAblationOptions extends TokenOptions {
   readonly latent: number
@@ -45,13 +47,13 @@ export async function positionAblation(
   options: PositionAblationOptions,
 ): Promise<Result> {
   const { latent, threshold = 0, limit = Infinity, hook } = options
-  const encoder = encoderWithError('positionAblation', view, hook)
-  const latents = chosenLatents('positionAblation', encoder.sae, [latent])
+  const attached = saeWithError('positionAblation', view, hook)
+  const latents = chosenLatents('positionAblation', attached.sae, [latent])
   const tokens = view.toTokens(prompts, options)
   const provenance = await view.provenance({ prependBos: options.prependBos ?? true })
   const active = (
     await activePlaces(
-      latentsOf(view, encoder, latents, 'hook_sae_acts_post', provenance.hooks ?? []),
+      latentsOf(view, attached, latents, 'hook_sae_acts_post', provenance.hooks ?? []),
       tokens,
       threshold,
     )
@@ -62,7 +64,7 @@ export async function positionAblation(
   const rows: number[] = []
   for (let first = 0; first < active.length; first += RUN) {
     const places = active.slice(first, first + RUN)
-    const increases = await lossIncreases(view, encoder, latent, tokens, places)
+    const increases = await lossIncreases(view, attached, latent, tokens, places)
     places.forEach(({ activation }, i) => rows.push(activation, increases[i]!))
   }
   return new Result({
@@ -100,7 +102,7 @@ async function activePlaces(source: LatentSource, tokens: Tokens, threshold: num
  */
 async function lossIncreases(
   view: HookedModel,
-  { readsAt }: Encoder,
+  { readsAt }: AttachedSae<Sae>,
   latent: number,
   all: Tokens,
   places: readonly Place[],

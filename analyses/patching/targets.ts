@@ -5,7 +5,7 @@ import { checkHookName, type HookName } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
 import { didYouMean } from '../../lib/errors/nearest.js'
 import { range } from '../../lib/stats/range.js'
-import { saeAt } from '../attached-saes.js'
+import { attachedAt } from '../attached-saes.js'
 
 const layerPoints = ['resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out'] as const
 
@@ -87,7 +87,7 @@ function someHeads(verb: string, view: HookedModel, heads: readonly (readonly [n
 }
 
 function someLatents(verb: string, view: HookedModel, latents: readonly number[], hook: string | undefined): Sites {
-  const { sae, readsAt } = saeAt(verb, view, hook)
+  const { sae, readsAt } = attachedAt(verb, view, hook)
   for (const latent of latents) sae.checkLatent(latent)
   const name = `${readsAt}.hook_sae_acts_post`
   return {

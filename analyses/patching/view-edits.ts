@@ -3,32 +3,10 @@
  * replaced. They are made for a batch of tokens and only run it. B prompts · P positions
  */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
-import { metricPositions } from '../../lib/core/metrics.js'
+import type { AttachedSae } from '../../lib/core/view.js'
+import type { Sae } from '../../saes/index.js'
 import type { HookedModel } from '../../lib/model.js'
-import { resolvePosition } from '../../lib/core/positions.js'
-import type { Tokens } from '../../lib/tokens/tokens.js'
-import { encoderAt, type Encoder } from '../attached-saes.js'
-
-/** One position for all prompts (−1 is the last real token), one for each, or all positions. */
-export type Where = number | readonly number[] | 'all'
-
-/** The position in each prompt; undefined for all. @throws ArgumentError */
-export function positionsAt(verb: string, tokens: Tokens, where: Where): number[] | undefined {
-  if (where === 'all') return undefined
-  if (typeof where === 'number') return metricPositions(tokens, where, verb)
-  if (!Array.isArray(where) || where.length !== tokens.batch) {
-    throw new ArgumentError(
-      `${verb}: position is ${JSON.stringify(where)}. Give a number, 'all', or a list of one for each of the ${tokens.batch} prompts.`,
-    )
-  }
-  return where.map((position, b) => {
-    const mask = tokens.mask?.[b]
-    const first = mask ? mask.indexOf(1) : 0
-    return first + resolvePosition(verb, position as number, mask ? mask.lastIndexOf(1) + 1 - first : tokens.positions)
-  })
-}
 
 /** x [B,P,…] with `by`, which broadcasts to it, at one position of each prompt, or at all. */
 export function replacedAt(x: tf.Tensor, positions: readonly number[] | undefined, by: tf.Tensor): tf.Tensor {
@@ -55,7 +33,7 @@ export function withReplaced(
 /** The view with latents of its SAE at 0: with its error term, that takes away what they write and nothing else. */
 export function withoutLatents(
   view: HookedModel,
-  { readsAt }: Pick<Encoder, 'readsAt'>,
+  { readsAt }: Pick<AttachedSae<Sae>, 'readsAt'>,
   latents: readonly number[],
   positions: readonly number[] | undefined,
 ): HookedModel {
@@ -72,17 +50,8 @@ export function withoutLatents(
 /** The view with its SAE's error left out: what goes on is the reconstruction. */
 export function withoutError(
   view: HookedModel,
-  { writesAt }: Pick<Encoder, 'writesAt'>,
+  { writesAt }: Pick<AttachedSae<Sae>, 'writesAt'>,
   positions: readonly number[] | undefined,
 ): HookedModel {
   return withReplaced(view, `${writesAt}.hook_sae_error`, positions)
-}
-
-/** The view's SAE, attached with its error term. @throws ArgumentError when it is without, HookError */
-export function encoderWithError(verb: string, view: HookedModel, hook?: string): Encoder {
-  const encoder = encoderAt(verb, view, hook)
-  if (encoder.errorTerm) return encoder
-  throw new ArgumentError(
-    `${verb}: the SAE at ${encoder.readsAt} is attached without its error term, so that all else it misses would be changed too. Attach it with { errorTerm: true }.`,
-  )
 }

@@ -1,14 +1,17 @@
 /** What the model loses at one position when an SAE's reconstruction, or nothing, stands in for the activation. */
 import type { HookName } from '../../lib/core/hooks.js'
+import type { AttachedSae } from '../../lib/core/view.js'
+import type { Sae } from '../../saes/index.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
-import type { Encoder } from '../attached-saes.js'
-import { errorOut, lossesAt } from '../patching/loss-sweep.js'
-import { lossesUnder, lossPositions, lossRecovered, type LossesOptions } from '../patching/losses-under.js'
-import { encoderWithError, withoutError, withReplaced, type Where } from '../patching/view-edits.js'
+import { errorOut, lossesAt } from '../loss-sweep.js'
+import { saeWithError } from '../attached-saes.js'
+import { lossPositions, lossRecovered } from '../losses.js'
+import { compareLosses, withoutError, withReplaced, type CompareLossesOptions } from '../patching/index.js'
+import type { PromptPositions } from '../prompt-positions.js'
 
-export interface ReconstructionLossOptions extends LossesOptions {
+export interface ReconstructionLossOptions extends CompareLossesOptions {
   /** The SAE's hook point, where the view has several. */
   readonly hook?: HookName
 }
@@ -26,12 +29,12 @@ export async function reconstructionLoss(
   options: ReconstructionLossOptions = {},
 ): Promise<Result> {
   const { position = -2 } = options
-  const encoder = encoderWithError('reconstructionLoss', view, options.hook)
+  const attached = saeWithError('reconstructionLoss', view, options.hook)
   const tokens = view.toTokens(prompts, options)
   const losses =
     typeof position === 'number'
-      ? await lossesAt('reconstructionLoss', view, tokens, { ...options, position }, { ablated: [{ hook: encoder.writesAt, to: 'zero' }], encoded: [errorOut(encoder.writesAt)] }) // prettier-ignore
-      : await lossesUnder(changedViews(view, encoder, tokens, position), tokens, options)
+      ? await lossesAt('reconstructionLoss', view, tokens, { ...options, position }, { ablated: [{ hook: attached.writesAt, to: 'zero' }], encoded: [errorOut(attached.writesAt)] }) // prettier-ignore
+      : await compareLosses(changedViews(view, attached, tokens, position), tokens, options)
   const [original, ablated, encoded] = losses.mean('prompt').values as unknown as [number, number, number]
   return new Result({
     ...losses,
@@ -40,11 +43,16 @@ export async function reconstructionLoss(
   })
 }
 
-function changedViews(view: HookedModel, encoder: Encoder, tokens: Tokens, position: Exclude<Where, number>) {
+function changedViews(
+  view: HookedModel,
+  attached: AttachedSae<Sae>,
+  tokens: Tokens,
+  position: Exclude<PromptPositions, number>,
+) {
   const positions = lossPositions('reconstructionLoss', tokens, position)
   return {
     original: view,
-    ablated: withReplaced(view, encoder.writesAt, positions),
-    encoded: withoutError(view, encoder, positions),
+    ablated: withReplaced(view, attached.writesAt, positions),
+    encoded: withoutError(view, attached, positions),
   }
 }

@@ -2,9 +2,9 @@
  * Which latents of an MLP make a model close a quotation, and what is lost without them? Found by what ablating each
  * costs, then taken apart and taken out. Run it: npm run example -- closing-quotes
  */
-import { answerRanks, directionAblation, directionDfa, directionDla, directLogitAttribution } from 'tfjs-lens/analyses'
+import { answerRanks, latentAblation, directionDfa, latentDla, directLogitAttribution } from 'tfjs-lens/analyses'
 import { bars } from 'tfjs-lens/report'
-import { latentPeaks, latentsAt, logitBoosts, logprobBoosts, lossesUnder } from 'tfjs-lens/analyses'
+import { latentPeaks, latentsAt, logitBoosts, logprobBoosts, compareLosses } from 'tfjs-lens/analyses'
 import { loadData } from 'tfjs-lens/data'
 import { histogram } from 'tfjs-lens/report'
 import { pocketText } from 'tfjs-lens/models'
@@ -12,7 +12,7 @@ import { meanActivation, meanInterval, peakExamples, positionAblation } from 'tf
 import { Notebook, pearson } from 'tfjs-lens/report'
 import { positionsAt, rareTokens, reconstructionLoss, tokenCounts, tokenLabel } from 'tfjs-lens/analyses'
 import { scatter, Table } from 'tfjs-lens/report'
-import { topDirections, topDirectionsTable, withoutError, withoutLatents, withReplaced } from 'tfjs-lens/analyses'
+import { latentsByLoss, latentsByLossTable, withoutError, withoutLatents, withReplaced } from 'tfjs-lens/analyses'
 import { visibleToken } from 'tfjs-lens/report'
 import type { Result } from 'tfjs-lens'
 import { count, hookOption, loadSaes, research, researchModel, type ResearchOptions } from './setup/research.js'
@@ -79,9 +79,9 @@ for (const one of saes.list) {
 }
 
 report.heading('Directions', 'latents that fire here as they rarely do elsewhere')
-const directions = await topDirections(view, tests, { maxima: found.max, limit: 30, prompts: 20 })
+const directions = await latentsByLoss(view, tests, { maxima: found.max, limit: 30, prompts: 20 })
 if (directions.length === 0) throw new Error('closing-quotes: no latent fires on the test prompts as it rarely does elsewhere. Give more --tests, or another SAE.') // prettier-ignore
-report.show(topDirectionsTable(directions.slice(0, 10)))
+report.show(latentsByLossTable(directions.slice(0, 10)))
 report.show(scatter({ x: directions.map((d) => d.meanActivation), y: directions.map((d) => d.lossIncrease), labels: directions.map((d) => `latent ${d.latent}`), xTitle: 'mean activation', yTitle: 'loss increase' })) // prettier-ignore
 report.keep('directions', directions)
 const latents = directions.slice(0, 3).map(({ latent }) => latent)
@@ -108,7 +108,7 @@ report.show(`their activations, and those with ${off} at 0 there, on average`, n
 report.keep('withoutEarlyMlp', { off, acts: acts.mean('prompt'), actsOff: actsOff.mean('prompt') })
 
 report.heading('Without the directions', `latents ${latents.join(', ')} taken out together`)
-const increase = difference(await directionAblation(view, tests, { latents }))
+const increase = difference(await latentAblation(view, tests, { latents }))
 report.number('mean loss increase', meanInterval(increase).mean, `± ${meanInterval(increase).ci95.toFixed(4)} nats`)
 report.show(histogram({ values: increase, bins: 20, xTitle: 'loss increase (nats)', yTitle: 'prompts' }))
 const mean = await meanActivation(model, documents.slice(0, 10), sae!.hookName)
@@ -118,7 +118,7 @@ const ranks = await answerRanks(model, without, tests, { answer: id, position: -
 const changes = Object.entries(ranks.extra['difference'] as Record<string, { mean: number; ci95: number }>)
 report.show('the answer, before less after', intervals(changes.map(([name, change]) => [name, change])))
 report.keep('answer', changes)
-const losses = await lossesUnder({ original: model, mean: meant, zero, directions: without, reconstruction: encoded }, tests) // prettier-ignore
+const losses = await compareLosses({ original: model, mean: meant, zero, directions: without, reconstruction: encoded }, tests) // prettier-ignore
 const conditions = losses.axes[1]!.labels
 report.show('loss, with its 95% interval', intervals(conditions.map((name) => [name, meanInterval(losses.select('condition', name).values, 0)]))) // prettier-ignore
 report.keep('losses', losses)
@@ -129,12 +129,12 @@ const boosts = await logprobBoosts(model, only, tests, { position: -2, floor: -9
 report.show('log probabilities, with less without it', table('token', 'nats', boosts, 8))
 report.show('directly, through W_out and W_U', table('token', 'logits', (await logitBoosts(view, { latents: [first], exclude: rare })).select('latent', 0), 8)) // prettier-ignore
 const weights = (await latentsAt(view, tests, { position: -2 })).mean('prompt').values
-const towards = await directionDla(view, { answer: id, weights })
+const towards = await latentDla(view, { answer: id, weights })
 report.show(
   `all latents into the logit of ${options.answer}, by mean activation`,
   table('latent', 'logits', towards, 8),
 )
-report.keep('directionDla', towards)
+report.keep('latentDla', towards)
 
 report.heading('Each active position', `latent ${first} taken out at one position of general text at a time`)
 const active = await positionAblation(view, documents.slice(0, 100), { latent: first, threshold: 0.1 * found.max[first]!, limit: 300 }) // prettier-ignore

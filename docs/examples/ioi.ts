@@ -7,7 +7,7 @@ import { logitDiff } from 'tfjs-lens'
 import { ablation, attributionPatching, ioiPrompts, latentPaths, latentsAt } from 'tfjs-lens/analyses'
 import { heatmap } from 'tfjs-lens/report'
 import { type Result } from 'tfjs-lens'
-import { metricUnder, type IoiPrompt } from 'tfjs-lens/analyses'
+import { compareMetric, type IoiPrompt } from 'tfjs-lens/analyses'
 import { Notebook, pearson, scatter, Table, visibleToken } from 'tfjs-lens/report'
 import {
   count,
@@ -45,7 +45,7 @@ const one = model.withSaes(sae!)
 const kept = model.withSaes(sae!, { errorTerm: true })
 const allKept = model.withSaes(saes.list, { errorTerm: true })
 const views = { model, 'one SAE': one, 'one, with error': kept, [`${saes.list.length} SAEs`]: model.withSaes(saes.list), [`${saes.list.length}, with errors`]: allKept } // prettier-ignore
-const differences = await metricUnder(views, clean, { metric })
+const differences = await compareMetric(views, clean, { metric })
 const rows = prompts.map(({ clean: text, answer, wrong }, b) => [
   text,
   visibleToken(answer),

@@ -36,8 +36,8 @@ export interface LoadedModel {
 }
 
 /** An SAE of a view. */
-export interface AttachedSae {
-  readonly sae: Attachable
+export interface AttachedSae<S extends Attachable = Attachable> {
+  readonly sae: S
   /** The hook point it reads at: its own, or the output of what was attached there before. */
   readonly readsAt: string
   /** The hook point it writes at: where it reads, except for a transcoder. */

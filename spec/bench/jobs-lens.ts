@@ -1,5 +1,5 @@
 /** Jobs on what latents do to the logits: their statistics, and token sets enriched in them. */
-import { encoderAt } from '../../analyses/attached-saes.js'
+import { saeAt } from '../../analyses/attached-saes.js'
 import { latentStatistics } from '../../analyses/index.js'
 import { eachProjection } from '../../analyses/latent-statistics/rows.js'
 import type { Result } from '../../lib/report/result/result.js'
@@ -37,7 +37,7 @@ export const tsea = job(async (material): Promise<Prepared<Float64Array[]>> => {
   const sets = Object.entries(material.tokenSets)
   const view = model.withSaes(sae)
   const projections: Float32Array[] = []
-  await eachProjection(view, encoderAt('bench', view), latents, {}, (row) => projections.push(row.slice()))
+  await eachProjection(view, saeAt('bench', view), latents, {}, (row) => projections.push(row.slice()))
   const { dVocab } = model.config
   return {
     async run() {

@@ -11,7 +11,7 @@ import {
   regexSets,
   summarizeStatistic,
 } from '../../analyses/index.js'
-import { encoderAt } from '../../analyses/attached-saes.js'
+import { saeAt } from '../../analyses/attached-saes.js'
 import { eachProjection } from '../../analyses/latent-statistics/rows.js'
 import { saesOf } from '../../analyses/latent-statistics/latent-statistics.js'
 import type { HookedModel } from '../../lib/model.js'
@@ -161,7 +161,7 @@ async function bySkewness(runs: SaeRuns): Promise<number[]> {
 /** Every latent's projection, [S,V]. */
 async function projections(runs: SaeRuns, cosine: boolean, latents?: readonly number[]): Promise<tf.Tensor2D> {
   const view = await viewOf(runs)
-  const encoder = encoderAt('conformance', view)
+  const encoder = saeAt('conformance', view)
   const all = latents ?? Array.from({ length: encoder.sae.config.dSae }, (_, s) => s)
   const rows: number[][] = []
   await eachProjection(view, encoder, all, { cosine }, (projection) => rows.push(Array.from(projection)))
@@ -182,7 +182,7 @@ async function edgeCases(runs: SaeRuns): Promise<tf.Tensor2D> {
   const upTo = (count: number) => Array.from({ length: count }, (_, id) => id)
   const scores = new SetScores(dVocab, [[], [5], upTo(dVocab - 1), upTo(dVocab)])
   const columns: number[][] = []
-  await eachProjection(view, encoderAt('conformance', view), lensOf(runs).features_by_skewness, {}, (projection) =>
+  await eachProjection(view, saeAt('conformance', view), lensOf(runs).features_by_skewness, {}, (projection) =>
     columns.push(Array.from(scores.of(projection)!, Math.abs)),
   )
   return tf.tidy(() => tf.tensor2d(columns).transpose())

@@ -2,14 +2,14 @@
 import * as tf from '@tensorflow/tfjs'
 import {
   componentNeurons,
-  directionAblation,
+  latentAblation,
   directionDfa,
-  directionDla,
+  latentDla,
   directLogitAttribution,
   latentsAt,
   logitBoosts,
   logprobBoosts,
-  lossesUnder,
+  compareLosses,
   meanActivation,
   positionsAt,
   reconstructionLoss,
@@ -45,7 +45,7 @@ export function studyRoutes(saeRuns: SaeRuns): Routes {
     [/^study\/losses$/, async () => tensorOf(await losses(runs))],
     [/^study\/logprob_boosts$/, async () => tensorOf(await boosts(runs))],
     [/^study\/logit_boosts_raw$/, async () => tensorOf((await rawBoosts(runs)).select('latent', 0))],
-    [/^study\/direction_dla$/, async () => tensorOf(await directionDla(await runs.view('second'), { answer: runs.answer() }))], // prettier-ignore
+    [/^study\/direction_dla$/, async () => tensorOf(await latentDla(await runs.view('second'), { answer: runs.answer() }))], // prettier-ignore
     [/^study\/direction_dla_weighted$/, async () => tensorOf(await weightedDla(runs))],
   ]
 }
@@ -103,7 +103,7 @@ async function actsWithoutFirst(runs: StudyRuns): Promise<tf.Tensor> {
 /** What all the directions together are worth on each test prompt. */
 export async function directionsIncrease(runs: StudyRuns): Promise<Float32Array> {
   const { directions: latents } = runs.expected
-  return increase(await directionAblation(await runs.view('second'), await runs.tests(), { latents, position: AT }))
+  return increase(await latentAblation(await runs.view('second'), await runs.tests(), { latents, position: AT }))
 }
 
 /** Ablated less original [prompt]. */
@@ -143,7 +143,7 @@ export async function losses(runs: StudyRuns): Promise<Result> {
     directions: await withoutDirections(runs, runs.expected.test_prompts, runs.expected.directions),
     reconstruction: withoutError(view, { writesAt: hook }, positions),
   }
-  return lossesUnder(views, tests, { position: AT })
+  return compareLosses(views, tests, { position: AT })
 }
 
 export async function boosts(runs: StudyRuns): Promise<Result> {
@@ -159,5 +159,5 @@ export async function rawBoosts(runs: StudyRuns, exclude?: readonly number[]): P
 
 export async function weightedDla(runs: StudyRuns): Promise<Result> {
   const weights = (await runs.acts('second')).mean('prompt').values
-  return directionDla(await runs.view('second'), { answer: runs.answer(), weights })
+  return latentDla(await runs.view('second'), { answer: runs.answer(), weights })
 }

@@ -4,12 +4,12 @@
  */
 import {
   answerRanks,
-  directionAblation,
+  latentAblation,
   lossRecovered,
   maxActivating,
   meanInterval,
   positionsAt,
-  topDirections,
+  latentsByLoss,
   withReplaced,
 } from '../../analyses/index.js'
 import type { HookedModel } from '../../lib/model.js'
@@ -70,7 +70,7 @@ function addDirections(runs: StudyRuns, tree: Fact, exact: Fact): void {
     runs.once('top directions', async () => {
       const maxima = largestOf((await runs.maxima()).maxima)
       const { share_of_max: shareOfMax, min_share: minShare } = recorded
-      return topDirections(await runs.view('second'), await runs.tests(), {
+      return latentsByLoss(await runs.view('second'), await runs.tests(), {
         maxima,
         position: AT,
         shareOfMax,
@@ -181,7 +181,7 @@ const direction = ({ expected }: StudyRuns) => expected.logprob_boosts.direction
 
 async function ablated(runs: StudyRuns, prompts: readonly number[], position: 'all' | readonly number[]) {
   const texts = prompts.map((i) => runs.expected.prompts[i]!)
-  return directionAblation(await runs.view('second'), texts, { latents: [direction(runs)], position })
+  return latentAblation(await runs.view('second'), texts, { latents: [direction(runs)], position })
 }
 
 function pairs(losses: Result): number[][] {

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { componentNeurons, directionDfa, directionDla } from '../../../analyses/index.js'
+import { componentNeurons, directionDfa, latentDla } from '../../../analyses/index.js'
 import type { HookedModel } from '../../../lib/model.js'
 import { loadModel } from '../../../models/load-model.js'
 import type { Sae } from '../../../saes/index.js'
@@ -107,7 +107,7 @@ describe('direction dfa', () => {
   })
 })
 
-describe('direction dla', () => {
+describe('latent dla', () => {
   it('is W_dec through W_out and W_U, weighted where asked', async () => {
     const model = await pocket()
     using sae = await embeddedSae('pocket-mlp/blocks.1.mlp.hook_post')
@@ -117,15 +117,15 @@ describe('direction dla', () => {
       const written = tf.matMul(sae.W_dec, model.weight<tf.Tensor2D>('blocks.1.mlp.W_out'))
       return [...tf.matMul(written, model.weight<tf.Tensor2D>('unembed.W_U').slice([0, id], [-1, 1])).dataSync()]
     })
-    const result = await directionDla(view, { answer: ' Carl' })
+    const result = await latentDla(view, { answer: ' Carl' })
     expectClose(result.values, wanted, tolerances.noise)
     expect(result.axes[0]!.labels).to.have.length(1024)
     const weights = wanted.map((_, f) => f / 500)
-    expectClose((await directionDla(view, { answer: id, weights })).values, wanted.map((value, f) => value * weights[f]!), tolerances.noise) // prettier-ignore
-    expect(await refusalOf(() => directionDla(view, { answer: id, weights: [1] }))).to.equal(
-      'ArgumentError: directionDla: there are 1 weights. Give one for each of the 1024 latents.',
+    expectClose((await latentDla(view, { answer: id, weights })).values, wanted.map((value, f) => value * weights[f]!), tolerances.noise) // prettier-ignore
+    expect(await refusalOf(() => latentDla(view, { answer: id, weights: [1] }))).to.equal(
+      'ArgumentError: latentDla: there are 1 weights. Give one for each of the 1024 latents.',
     )
-    expect(await refusalOf(() => directionDla(view, { answer: 9999 }))).to.include(
+    expect(await refusalOf(() => latentDla(view, { answer: 9999 }))).to.include(
       'residualDirections: 9999 is not a token id',
     )
   })

@@ -2,14 +2,14 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import {
-  directionAblation,
+  latentAblation,
   latentMaxima,
   latentsAt,
   meanActivation,
   rareTokens,
   tokenCounts,
-  topDirections,
-  topDirectionsTable,
+  latentsByLoss,
+  latentsByLossTable,
 } from '../../../analyses/index.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { Sae } from '../../../saes/index.js'
@@ -94,7 +94,7 @@ describe('latents on prompts', () => {
   it('have top directions: those above their share, by the loss that ablating each adds', async () => {
     const acts = texts.map((text) => actsOf(text).at(-2)!)
     const maxima = acts[0]!.map((_, f) => Math.max(...acts.map((row) => row[f]!)) / (f % 2 === 0 ? 0.5 : 0.05))
-    const found = await topDirections(view, texts, { maxima, shareOfMax: 0.3, minShare: 0.3, limit: 6 })
+    const found = await latentsByLoss(view, texts, { maxima, shareOfMax: 0.3, minShare: 0.3, limit: 6 })
     const over = acts[0]!.flatMap((_, latent) => {
       const own = acts.map((row) => row[latent]!).filter((value) => value > 0.3 * maxima[latent]!)
       const mean = own.reduce((sum, value) => sum + value, 0) / own.length
@@ -108,13 +108,13 @@ describe('latents on prompts', () => {
     for (const { latent, lossIncrease, lossIncreaseEncoded, meanActivation: mean, share, place } of found) {
       const firing = texts.filter((_, b) => acts[b]![latent]! > 0.1)
       const increase = async (encoded: boolean) => {
-        const result = (await directionAblation(view, firing, { latents: [latent], encoded })).mean('prompt')
+        const result = (await latentAblation(view, firing, { latents: [latent], encoded })).mean('prompt')
         return result.at('ablated') - result.at('original')
       }
       expectClose([lossIncrease, lossIncreaseEncoded], [await increase(false), await increase(true)], tolerances.noise)
       expectClose([mean, share], [wanted[place]!.mean, wanted[place]!.share], tolerances.noise)
     }
-    expect(topDirectionsTable(found).rows[0]![0]).to.equal(String(found[0]!.latent))
+    expect(latentsByLossTable(found).rows[0]![0]).to.equal(String(found[0]!.latent))
   })
 
   it('are refused where they are not there', async () => {
@@ -125,15 +125,15 @@ describe('latents on prompts', () => {
     const { maxima } = await latentMaxima(view, texts)
     const silent = maxima.select('prompt', 0).values.findIndex((_, f) => [0, 1, 2].every((b) => maxima.at(b, f) === 0))
     expect(silent).to.be.at.least(0)
-    expect((await directionAblation(view, texts, { latents: [silent] })).select('condition', 'ablated').values).to.deep.equal((await directionAblation(view, texts, { latents: [silent] })).select('condition', 'original').values) // prettier-ignore
+    expect((await latentAblation(view, texts, { latents: [silent] })).select('condition', 'ablated').values).to.deep.equal((await latentAblation(view, texts, { latents: [silent] })).select('condition', 'original').values) // prettier-ignore
     expect([...(await latentMaxima(view, texts, { dropLast: 50 })).positions].every((p) => p === -1)).to.equal(true)
     expect(await refusalOf(() => latentMaxima(model, texts))).to.include('latentMaxima: no hook point is named')
     expect(await refusalOf(() => latentMaxima(view, texts, { dropLast: -1 }))).to.equal(
       'ArgumentError: latentMaxima: dropLast is -1. It must be a whole number from 0.',
     )
-    expect(await topDirections(view, texts, { maxima: new Float32Array(1024).fill(1e9) })).to.deep.equal([])
-    expect(await refusalOf(() => topDirections(view, texts, { maxima: [1, 2] }))).to.equal(
-      'ArgumentError: topDirections: there are 2 maxima. Give one for each of the 1024 latents.',
+    expect(await latentsByLoss(view, texts, { maxima: new Float32Array(1024).fill(1e9) })).to.deep.equal([])
+    expect(await refusalOf(() => latentsByLoss(view, texts, { maxima: [1, 2] }))).to.equal(
+      'ArgumentError: latentsByLoss: there are 2 maxima. Give one for each of the 1024 latents.',
     )
   })
 })

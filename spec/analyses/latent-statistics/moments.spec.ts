@@ -1,7 +1,7 @@
 /** Moments by pieces of the vocabulary, against all of it in float64. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { encoderAt } from '../../../analyses/attached-saes.js'
+import { saeAt } from '../../../analyses/attached-saes.js'
 import { eachMoments } from '../../../analyses/latent-statistics/moments.js'
 import type { RowOptions } from '../../../analyses/latent-statistics/rows.js'
 import type { HookedModel } from '../../../lib/model.js'
@@ -39,7 +39,7 @@ async function momentsOf(model: HookedModel, sae: Sae, options: RowOptions): Pro
   const view = model.withSaes(sae, { force: true })
   const found: Moments[] = []
   const latents = Array.from({ length: sae.config.dSae }, (_, latent) => latent)
-  await eachMoments(view, encoderAt('spec', view), latents, options, (moments, place) => (found[place] = moments))
+  await eachMoments(view, saeAt('spec', view), latents, options, (moments, place) => (found[place] = moments))
   return found
 }
 

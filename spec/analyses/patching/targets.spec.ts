@@ -1,7 +1,7 @@
 /** Targets as data: which places they stand for, and which do not exist. */
 import { expect } from 'chai'
 import { resolveTarget, type Target } from '../../../analyses/patching/targets.js'
-import { saeAt } from '../../../analyses/attached-saes.js'
+import { attachedAt } from '../../../analyses/attached-saes.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { Sae } from '../../../saes/index.js'
 import { pocket } from '../../support/pocket.js'
@@ -144,7 +144,7 @@ describe('resolveTarget', () => {
     expect(await refusal({ latents: [0], hook: 'blocks.1.attn.hook_x' }, both)).to.equal(
       "HookError: ablation: there is no SAE at 'blocks.1.attn.hook_x'. Did you mean 'blocks.1.attn.hook_z'? The view has SAEs at blocks.2.hook_resid_pre, blocks.1.attn.hook_z.",
     )
-    expect(saeAt('ablation', model.withSaes(z)).sae).to.equal(z)
-    expect(saeAt('ablation', both, res.hookName).sae).to.equal(res)
+    expect(attachedAt('ablation', model.withSaes(z)).sae).to.equal(z)
+    expect(attachedAt('ablation', both, res.hookName).sae).to.equal(res)
   })
 })

@@ -1,8 +1,9 @@
 /** Views changed at a position of each prompt: exactly there, exactly so. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
+import { saeWithError } from '../../../analyses/attached-saes.js'
 import { positionsAt, withoutError, withoutLatents, withReplaced } from '../../../analyses/index.js'
-import { encoderWithError, replacedAt } from '../../../analyses/patching/view-edits.js'
+import { replacedAt } from '../../../analyses/patching/view-edits.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { Sae } from '../../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../../support/close.js'
@@ -93,9 +94,9 @@ describe('view edits', () => {
   })
 
   it('of an SAE without its error term are refused', async () => {
-    expect(await refusalOf(() => encoderWithError('test', model.withSaes(sae)))).to.equal(
+    expect(await refusalOf(() => saeWithError('test', model.withSaes(sae)))).to.equal(
       'ArgumentError: test: the SAE at blocks.2.hook_resid_pre is attached without its error term, so that all else it misses would be changed too. Attach it with { errorTerm: true }.',
     )
-    expect(encoderWithError('test', view).sae).to.equal(sae)
+    expect(saeWithError('test', view).sae).to.equal(sae)
   })
 })

@@ -5,20 +5,20 @@ import { describeMetric, type AnyMetric } from '../../lib/core/metrics.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import type { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import { underConditions } from './conditions.js'
+import { eachCondition } from './conditions.js'
 
 /**
  * The metric of each prompt under each condition, in its unit: axes [prompt, condition].
  *
- * `await metricUnder({ model, 'with SAE': model.withSaes(sae) }, prompts, { metric: logitDiff(' Carl', ' Eva') })`
+ * `await compareMetric({ model, 'with SAE': model.withSaes(sae) }, prompts, { metric: logitDiff(' Carl', ' Eva') })`
  * @throws ArgumentError for no condition, or a metric that gives no number a prompt
  */
-export async function metricUnder(
+export async function compareMetric(
   views: Readonly<Record<string, HookedModel>>,
   prompts: Input,
   options: TokenOptions & { readonly metric: AnyMetric },
 ): Promise<Result> {
-  return underConditions('metricUnder', views, prompts, options, (tokens) => {
+  return eachCondition('compareMetric', views, prompts, options, (tokens) => {
     const { name, unit } = describeMetric(options.metric)
     return {
       kind: 'metric',
@@ -42,6 +42,6 @@ async function metricOf(
   values.dispose()
   if (shape.length === 1 && shape[0] === tokens.batch) return numbers
   throw new ArgumentError(
-    `metricUnder: the metric gives shape [${shape}] under '${condition}'. It must give one number for each of the ${tokens.batch} prompts.`,
+    `compareMetric: the metric gives shape [${shape}] under '${condition}'. It must give one number for each of the ${tokens.batch} prompts.`,
   )
 }

@@ -1,12 +1,13 @@
 /** Losses of one prediction under many interventions: a sweep, so that only what these change is computed. B prompts */
-import { logProb } from '../../lib/core/metrics.js'
-import type { HookedModel } from '../../lib/model.js'
-import type { Edit, SweepOptions } from '../../lib/sweep/sweep.js'
-import { Result } from '../../lib/report/result/result.js'
-import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import type { Encoder } from '../attached-saes.js'
-import { promptAxis } from '../labels.js'
-import { lossPositions } from './losses-under.js'
+import { logProb } from '../lib/core/metrics.js'
+import type { AttachedSae } from '../lib/core/view.js'
+import type { Sae } from '../saes/index.js'
+import type { HookedModel } from '../lib/model.js'
+import type { Edit, SweepOptions } from '../lib/sweep/sweep.js'
+import { Result } from '../lib/report/result/result.js'
+import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
+import { promptAxis } from '../lib/core/labels.js'
+import { lossPositions } from './losses.js'
 
 export interface LossSweep {
   /** [B], nats. */
@@ -39,7 +40,7 @@ export async function lossSweep(
   return { original, under }
 }
 
-/** The same under named interventions as a result, like that of `lossesUnder`: axes [prompt, condition], `original` first. */
+/** The same under named interventions as a result, like that of `compareLosses`: axes [prompt, condition], `original` first. */
 export async function lossesAt(
   verb: string,
   view: HookedModel,
@@ -61,7 +62,7 @@ export async function lossesAt(
 
 /** What takes latents' directions out; with `encoded`, the SAE's error as well. */
 export function withoutDirections(
-  { readsAt, writesAt }: Encoder,
+  { readsAt, writesAt }: AttachedSae<Sae>,
   latents: readonly number[],
   encoded = false,
 ): EditThere[] {

@@ -2,11 +2,11 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import {
-  directionAblation,
+  latentAblation,
   latentPaths,
   latentsAt,
-  lossesUnder,
-  metricUnder,
+  compareLosses,
+  compareMetric,
   positionAblation,
   topLatents,
 } from '../../../analyses/index.js'
@@ -114,7 +114,7 @@ describe('latents in the embedded model', () => {
       const found = await positionAblation(view, texts, { latent: latent![0]!, hook })
       const increases = found.select('quantity', 'loss increase').values
       for (const [i, [row, position]] of (found.extra['places'] as [number, number][]).entries()) {
-        const whole = await directionAblation(view, texts[row]!, { latents: [latent![0]!], position: [position], hook })
+        const whole = await latentAblation(view, texts[row]!, { latents: [latent![0]!], position: [position], hook })
         expectClose([increases[i]!], [whole.at(0, 'ablated') - whole.at(0, 'original')], tolerances.noise)
       }
       expect(increases.some((value) => Math.abs(value) > 1e-3)).to.equal(true)
@@ -147,10 +147,10 @@ describe('latents in the embedded model', () => {
     return acts.axes[1]!.labels.flatMap((_, f) => (texts.every((_, b) => acts.at(b, f) === 0) ? [f] : [])).slice(0, 5)
   }
 
-  it('have the metric under views that lossesUnder has too', async () => {
+  it('have the metric under views that compareLosses has too', async () => {
     const views = { model, sae: model.withSaes(sae) }
-    const found = await metricUnder(views, texts, { metric })
-    expectClose(found.values.map((value) => -value), (await lossesUnder(views, texts, { position: -2 })).values, tolerances.noise) // prettier-ignore
+    const found = await compareMetric(views, texts, { metric })
+    expectClose(found.values.map((value) => -value), (await compareLosses(views, texts, { position: -2 })).values, tolerances.noise) // prettier-ignore
     expect(found.unit).to.equal('nats')
   })
 
@@ -161,9 +161,9 @@ describe('latents in the embedded model', () => {
       'ArgumentError: latentPaths: no head [1, 0] reads what the SAE of layer 1 writes. Give layers 2 to 3 and heads 0 to 7.',
     )
     expect(await refusalOf(() => latentPaths(view, texts, { ...given, heads: [] }))).to.match(/heads is \[\]\./)
-    expect(await refusalOf(() => metricUnder({}, texts, { metric }))).to.match(/metricUnder: there is no view\./)
-    expect(await refusalOf(() => metricUnder({ model }, texts, { metric: (x) => x.mean() }))).to.equal(
-      "ArgumentError: metricUnder: the metric gives shape [] under 'model'. It must give one number for each of the 2 prompts.",
+    expect(await refusalOf(() => compareMetric({}, texts, { metric }))).to.match(/compareMetric: there is no view\./)
+    expect(await refusalOf(() => compareMetric({ model }, texts, { metric: (x) => x.mean() }))).to.equal(
+      "ArgumentError: compareMetric: the metric gives shape [] under 'model'. It must give one number for each of the 2 prompts.",
     )
     expect(await refusalOf(() => positionAblation(view, texts, { latent: 7, threshold: 1e6 }))).to.equal(
       'ArgumentError: positionAblation: latent 7 is above 1000000 nowhere in the 2 prompts. Give prompts it fires on, or a lower threshold.',

@@ -4,14 +4,14 @@
  * heads share keys and values, `k` and `v` have the number of the shared head.
  */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError } from '../../lib/errors/errors.js'
-import { parseHook } from '../../lib/transformer/hook-names.js'
-import type { HookedModel } from '../../lib/model.js'
-import { didYouMean } from '../../lib/errors/nearest.js'
-import { range } from '../../lib/stats/range.js'
-import { plainPoint } from '../../lib/core/splice.js'
-import type { AttachedSae } from '../../lib/core/view.js'
-import { saeAt } from '../attached-saes.js'
+import { ArgumentError } from '../lib/errors/errors.js'
+import { parseHook } from '../lib/transformer/hook-names.js'
+import type { HookedModel } from '../lib/model.js'
+import { didYouMean } from '../lib/errors/nearest.js'
+import { range } from '../lib/stats/range.js'
+import { plainPoint } from '../lib/core/splice.js'
+import type { AttachedSae } from '../lib/core/view.js'
+import { attachedAt } from './attached-saes.js'
 
 export interface Sender {
   readonly name: string
@@ -60,7 +60,7 @@ export function sendersNamed(verb: string, view: HookedModel, names: readonly st
 }
 
 function saeSender(verb: string, view: HookedModel, name: string, latent: number | undefined, hook?: string): Sender {
-  const sae = saeAt(verb, view, hook)
+  const sae = attachedAt(verb, view, hook)
   if (latent !== undefined)
     tf.dispose({ ...sae.sae.writes({ latents: [latent] }) }) // refuses one that it has not
   else if (!sae.options.errorTerm)

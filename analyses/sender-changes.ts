@@ -1,18 +1,18 @@
 /** What senders would write otherwise, were the prompts their sources: changes of the residual stream. */
 import * as tf from '@tensorflow/tfjs'
-import type { ActivationCache } from '../../lib/core/cache.js'
-import type { HookFunction } from '../../lib/core/hooks.js'
-import { layerOf } from '../../lib/transformer/hook-names.js'
-import { writerOf, type Writer } from '../../lib/transformer/writers.js'
-import type { HookedModel } from '../../lib/model.js'
-import { outputPoint, plainPoint } from '../../lib/core/splice.js'
-import type { Tokens } from '../../lib/tokens/tokens.js'
+import type { ActivationCache } from '../lib/core/cache.js'
+import type { HookFunction } from '../lib/core/hooks.js'
+import { layerOf } from '../lib/transformer/hook-names.js'
+import { writerOf, type Writer } from '../lib/transformer/writers.js'
+import type { HookedModel } from '../lib/model.js'
+import { outputPoint, plainPoint } from '../lib/core/splice.js'
+import type { Tokens } from '../lib/tokens/tokens.js'
 import type { Sender } from './nodes.js'
 
 /** The point that shows what goes on from a hook point: behind the SAEs that sit there. */
-export function behindSaes(view: HookedModel, name: string): string {
+export function afterSaes(view: HookedModel, name: string): string {
   const own = view.attached.find(({ writesAt }) => writesAt === name)
-  return own ? behindSaes(view, `${name}.${outputPoint}`) : name
+  return own ? afterSaes(view, `${name}.${outputPoint}`) : name
 }
 
 /** A run of some prompts that keeps what senders' changes are made of. Owns its tensors. */
@@ -64,16 +64,16 @@ export class SenderRun implements Disposable {
 function pointsOf(view: HookedModel, sender: Sender): string[] {
   const { layer, sae, latent } = sender
   if (layer < 0) return embeddings(view)
-  if (sender.head === undefined && !sae) return [behindSaes(view, `blocks.${layer}.hook_mlp_out`)]
+  if (sender.head === undefined && !sae) return [afterSaes(view, `blocks.${layer}.hook_mlp_out`)]
   const site = siteOf(sender)
   // of an SAE also points that are not used: so that the run reaches both its ends
   const own = sae ? [sae.readsAt, latent === undefined ? `${sae.writesAt}.hook_sae_error` : sae.writesAt] : []
   const way = wayFrom(view, site)
-  return way ? [...own, behindSaes(view, site), `blocks.${layer}.hook_resid_pre`, way.output] : own
+  return way ? [...own, afterSaes(view, site), `blocks.${layer}.hook_resid_pre`, way.output] : own
 }
 
 const embeddings = (view: HookedModel): string[] =>
-  ['hook_embed', 'hook_pos_embed'].filter((name) => view.hookNames.includes(name)).map((name) => behindSaes(view, name))
+  ['hook_embed', 'hook_pos_embed'].filter((name) => view.hookNames.includes(name)).map((name) => afterSaes(view, name))
 
 /** The model's hook point at which a head or an SAE writes. */
 const siteOf = ({ sae, layer }: Sender): string => (sae ? plainPoint(sae.writesAt) : `blocks.${layer}.attn.hook_z`)
@@ -90,11 +90,11 @@ export function senderChange(view: HookedModel, clean: SenderRun, source: Sender
   return tf.tidy(() => {
     if (sender.layer < 0) return embeddings(view).map(difference).reduce((sum, part) => sum.add(part)) as tf.Tensor3D // prettier-ignore
     if (sender.head === undefined && !sender.sae)
-      return difference(behindSaes(view, `blocks.${sender.layer}.hook_mlp_out`)) as tf.Tensor3D
+      return difference(afterSaes(view, `blocks.${sender.layer}.hook_mlp_out`)) as tf.Tensor3D
     const site = siteOf(sender)
     const way = wayFrom(view, site)
     if (!way) return ofSae(clean, source, sender) as tf.Tensor3D
-    const behind = behindSaes(view, site)
+    const behind = afterSaes(view, site)
     const change = sender.sae ? ofSae(clean, source, sender).reshape(clean.get(behind).shape) : ofHead(difference(behind), sender.head!) // prettier-ignore
     return throughWay(view, clean, site, change)
   })
@@ -127,7 +127,7 @@ function throughWay(view: HookedModel, clean: SenderRun, site: string, change: t
 
 function byRun(view: HookedModel, clean: SenderRun, site: string, change: tf.Tensor): tf.Tensor3D {
   const layer = layerOf(site)!
-  const behind = behindSaes(view, site)
+  const behind = afterSaes(view, site)
   const out = wayFrom(view, site)!.output
   let after: tf.Tensor | undefined
   const hooked = view.stopAt(layer + 1).withHooks([

@@ -7,11 +7,11 @@ import { Table } from '../../lib/report/table/table.js'
 import { mean } from '../../lib/stats/moments.js'
 import type { TokenOptions } from '../../lib/tokens/tokens.js'
 import { latentsAt } from '../latent-activations/latent-activations.js'
-import { lossSweep, withoutDirections } from '../patching/loss-sweep.js'
-import { lossPositions } from '../patching/losses-under.js'
-import { encoderWithError } from '../patching/view-edits.js'
+import { lossSweep, withoutDirections } from '../loss-sweep.js'
+import { lossPositions } from '../losses.js'
+import { saeWithError } from '../attached-saes.js'
 
-export interface TopDirectionsOptions extends TokenOptions {
+export interface LatentsByLossOptions extends TokenOptions {
   /** Each latent's largest activation in general text, [S]. */
   readonly maxima: ArrayLike<number>
   /** The position whose prediction of the next token is judged. @default -2 */
@@ -32,7 +32,7 @@ export interface TopDirectionsOptions extends TokenOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
-export interface TopDirection {
+export interface LatentByLoss {
   readonly latent: number
   /** Mean loss of the prompts without the latent less that with it, in nats; the same where the reconstruction stands in. */
   readonly lossIncrease: number
@@ -47,17 +47,17 @@ export interface TopDirection {
 /**
  * The latents by loss increase, the largest first; none where no latent fires as asked. The view has the SAE attached
  * with its error term.
- * @throws ArgumentError as `directionAblation`, or when there is not one maximum a latent
+ * @throws ArgumentError as `latentAblation`, or when there is not one maximum a latent
  */
-export async function topDirections(
+export async function latentsByLoss(
   view: HookedModel,
   prompts: Input,
-  options: TopDirectionsOptions,
-): Promise<TopDirection[]> {
+  options: LatentsByLossOptions,
+): Promise<LatentByLoss[]> {
   const { position = -2, threshold = 0.1, prompts: most = 200, hook } = options
-  const encoder = encoderWithError('topDirections', view, hook)
+  const attached = saeWithError('latentsByLoss', view, hook)
   const tokens = view.toTokens(prompts, options)
-  lossPositions('topDirections', tokens, position)
+  lossPositions('latentsByLoss', tokens, position)
   const acts = await latentsAt(view, tokens, { position, hook })
   const candidates = candidatesOf(acts.values, tokens.batch, options).flatMap((candidate) => {
     const firing = tokens.rows.flatMap((_, b) => (acts.at(b, candidate.latent) > threshold ? [b] : [])).slice(0, most)
@@ -66,10 +66,10 @@ export async function topDirections(
   if (candidates.length === 0) return []
   const used = [...new Set(candidates.flatMap(({ firing }) => firing))].sort((a, b) => a - b)
   const without = [false, true].flatMap((encoded) =>
-    candidates.map(({ latent }) => withoutDirections(encoder, [latent], encoded)),
+    candidates.map(({ latent }) => withoutDirections(attached, [latent], encoded)),
   )
-  const progress = options.onProgress ?? progressOf('topDirections', without.length)
-  const losses = await lossSweep('topDirections', view, tokens.pick(used), position, without, progress)
+  const progress = options.onProgress ?? progressOf('latentsByLoss', without.length)
+  const losses = await lossSweep('latentsByLoss', view, tokens.pick(used), position, without, progress)
   const change = (run: number, firing: readonly number[]) =>
     mean(firing.map((b) => losses.under[run]![used.indexOf(b)]! - losses.original[used.indexOf(b)]!))
   const found = candidates.map(({ firing, ...one }, place) => {
@@ -80,7 +80,7 @@ export async function topDirections(
 }
 
 /** The same as a table. */
-export function topDirectionsTable(directions: readonly TopDirection[]): Table {
+export function latentsByLossTable(directions: readonly LatentByLoss[]): Table {
   const columns = ['direction', 'loss increase', 'loss increase (encoded)', 'mean activation', 'share of prompts']
   const rows = directions.map((one) => {
     return [String(one.latent), one.lossIncrease, one.lossIncreaseEncoded, one.meanActivation, one.share]
@@ -89,11 +89,11 @@ export function topDirectionsTable(directions: readonly TopDirection[]): Table {
 }
 
 /** @param acts [prompt, latent] */
-function candidatesOf(acts: Float32Array, prompts: number, options: TopDirectionsOptions) {
+function candidatesOf(acts: Float32Array, prompts: number, options: LatentsByLossOptions) {
   const { maxima, shareOfMax = 0.17, minShare = 0.05, limit = 100 } = options
   const latents = acts.length / prompts
   if (maxima.length !== latents) {
-    throw new ArgumentError(`topDirections: there are ${maxima.length} maxima. Give one for each of the ${latents} latents.`) // prettier-ignore
+    throw new ArgumentError(`latentsByLoss: there are ${maxima.length} maxima. Give one for each of the ${latents} latents.`) // prettier-ignore
   }
   const all = Array.from({ length: latents }, (_, latent) => {
     const own = Array.from({ length: prompts }, (_, b) => acts[b * latents + latent]!)

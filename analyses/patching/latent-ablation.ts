@@ -1,14 +1,17 @@
 /** What the model loses when latents' directions are taken out of the activation. */
 import type { HookName } from '../../lib/core/hooks.js'
+import type { AttachedSae } from '../../lib/core/view.js'
+import type { Sae } from '../../saes/index.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
-import { chosenLatents, type Encoder } from '../attached-saes.js'
-import { lossesAt, withoutDirections } from './loss-sweep.js'
-import { lossesUnder, lossPositions, type LossesOptions } from './losses-under.js'
-import { encoderWithError, withoutError, withoutLatents } from './view-edits.js'
+import { chosenLatents, saeWithError } from '../attached-saes.js'
+import { lossesAt, withoutDirections } from '../loss-sweep.js'
+import { lossPositions } from '../losses.js'
+import { compareLosses, type CompareLossesOptions } from './compare-losses.js'
+import { withoutError, withoutLatents } from './view-edits.js'
 
-export interface DirectionAblationOptions extends LossesOptions {
+export interface LatentAblationOptions extends CompareLossesOptions {
   /** Taken out together. */
   readonly latents: readonly number[]
   /** Judge what is left of the reconstruction alone, without the SAE's error. @default false */
@@ -24,29 +27,29 @@ export interface DirectionAblationOptions extends LossesOptions {
  * error is left out of the ablated run: decode(acts without the latents) stands in for x.
  * @throws ArgumentError when the SAE is attached without its error term, there is no latent or it has no such; HookError
  */
-export async function directionAblation(
+export async function latentAblation(
   view: HookedModel,
   prompts: Input,
-  options: DirectionAblationOptions,
+  options: LatentAblationOptions,
 ): Promise<Result> {
   const { position = -2, encoded = false } = options
-  const encoder = encoderWithError('directionAblation', view, options.hook)
-  const latents = chosenLatents('directionAblation', encoder.sae, options.latents)
+  const attached = saeWithError('latentAblation', view, options.hook)
+  const latents = chosenLatents('latentAblation', attached.sae, options.latents)
   const tokens = view.toTokens(prompts, options)
   const losses =
     typeof position === 'number'
-      ? await lossesAt('directionAblation', view, tokens, { ...options, position }, { ablated: withoutDirections(encoder, latents, encoded) }) // prettier-ignore
-      : await lossesUnder({ original: view, ablated: ablatedView(view, encoder, tokens, options) }, tokens, options)
-  return new Result({ ...losses, kind: 'direction ablation', extra: { ...losses.extra, latents: [...latents] } })
+      ? await lossesAt('latentAblation', view, tokens, { ...options, position }, { ablated: withoutDirections(attached, latents, encoded) }) // prettier-ignore
+      : await compareLosses({ original: view, ablated: ablatedView(view, attached, tokens, options) }, tokens, options)
+  return new Result({ ...losses, kind: 'latent ablation', extra: { ...losses.extra, latents: [...latents] } })
 }
 
 function ablatedView(
   view: HookedModel,
-  encoder: Encoder,
+  attached: AttachedSae<Sae>,
   tokens: Tokens,
-  { position, latents, encoded }: DirectionAblationOptions,
+  { position, latents, encoded }: LatentAblationOptions,
 ): HookedModel {
-  const positions = lossPositions('directionAblation', tokens, position!)
-  const without = withoutLatents(view, encoder, latents, positions)
-  return encoded ? withoutError(without, encoder, positions) : without
+  const positions = lossPositions('latentAblation', tokens, position!)
+  const without = withoutLatents(view, attached, latents, positions)
+  return encoded ? withoutError(without, attached, positions) : without
 }

@@ -1,7 +1,7 @@
 /** Losses under conditions, of reconstructions, and without directions: each held to single prompts and explicit hooks. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { directionAblation, lossesUnder, lossRecovered, reconstructionLoss } from '../../../analyses/index.js'
+import { latentAblation, compareLosses, lossRecovered, reconstructionLoss } from '../../../analyses/index.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { Sae } from '../../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../../support/close.js'
@@ -30,7 +30,7 @@ describe('losses under conditions', () => {
     const edited = model.withHooks({ 'blocks.0.hook_mlp_out': (x: tf.Tensor) => x.mul(0.5) })
     for (const paddingSide of ['left', 'right'] as const) {
       for (const position of [-2, 1, 'all', [0, -3, 4]] as const) {
-        const result = await lossesUnder({ original: model, edited }, texts, { position, paddingSide })
+        const result = await compareLosses({ original: model, edited }, texts, { position, paddingSide })
         texts.forEach((text, b) => {
           const at = typeof position === 'object' ? position[b]! : position
           const wanted = [model, edited].map((of) => {
@@ -42,7 +42,7 @@ describe('losses under conditions', () => {
         })
       }
     }
-    const result = await lossesUnder({ original: model, edited }, texts)
+    const result = await compareLosses({ original: model, edited }, texts)
     expect(result.axes[1]).to.deep.equal({ name: 'condition', labels: ['original', 'edited'] })
     expect([result.unit, result.extra['position']]).to.deep.equal(['nats', -2])
     await expectTraceable(result)
@@ -97,11 +97,11 @@ describe('losses under conditions', () => {
     const explicit = (name: string, text: string) =>
       lossesOf(model.withHooks({ [sae.hookName]: (x: tf.Tensor) => tf.tidy(() => hooks[name]!(x)) }), text)
     const mean = (list: number[]) => list.reduce((sum, value) => sum + value, 0) / list.length
-    const everywhere = await directionAblation(view, texts, { latents, position: 'all' })
-    const once = await directionAblation(view, texts, { latents })
-    const listed = await directionAblation(view, texts, { latents, position: [-2, -2, -2] })
+    const everywhere = await latentAblation(view, texts, { latents, position: 'all' })
+    const once = await latentAblation(view, texts, { latents })
+    const listed = await latentAblation(view, texts, { latents, position: [-2, -2, -2] })
     expectClose(once.values, listed.values, tolerances.noise, 'as a sweep and by whole runs')
-    const encoded = await directionAblation(view, texts, { latents, encoded: true })
+    const encoded = await latentAblation(view, texts, { latents, encoded: true })
     texts.forEach((text, b) => {
       expectClose([everywhere.at(b, 'original'), everywhere.at(b, 'ablated')], [mean(lossesOf(model, text)), mean(explicit('all', text))], tolerances.noise) // prettier-ignore
       expectClose([once.at(b, 'ablated')], [explicit('last', text).at(-1)!], tolerances.noise)
@@ -112,24 +112,22 @@ describe('losses under conditions', () => {
   })
 
   it('are refused where there is nothing to predict, to compare or to take away', async () => {
-    expect(await refusalOf(() => lossesUnder({}, texts))).to.equal(
-      'ArgumentError: lossesUnder: there is no view. Give one for each condition, by its name.',
+    expect(await refusalOf(() => compareLosses({}, texts))).to.equal(
+      'ArgumentError: compareLosses: there is no view. Give one for each condition, by its name.',
     )
-    expect(await refusalOf(() => lossesUnder({ model }, texts, { position: -1 }))).to.equal(
-      'ArgumentError: lossesUnder: position 7 is the last of prompt 0, so that it predicts no token of it. Give an earlier one.',
+    expect(await refusalOf(() => compareLosses({ model }, texts, { position: -1 }))).to.equal(
+      'ArgumentError: compareLosses: position 7 is the last of prompt 0, so that it predicts no token of it. Give an earlier one.',
     )
     const short = [[5], [6, 7, 8]]
-    expect(await refusalOf(() => lossesUnder({ model }, short, { position: 'all' }))).to.equal(
-      'ArgumentError: lossesUnder: prompt 0 is 1 token long, so that it has no loss. Give each at least 2 tokens.',
+    expect(await refusalOf(() => compareLosses({ model }, short, { position: 'all' }))).to.equal(
+      'ArgumentError: compareLosses: prompt 0 is 1 token long, so that it has no loss. Give each at least 2 tokens.',
     )
-    expect(await refusalOf(() => directionAblation(view, texts, { latents: [] }))).to.include(
-      'directionAblation: latents is []',
+    expect(await refusalOf(() => latentAblation(view, texts, { latents: [] }))).to.include(
+      'latentAblation: latents is []',
     )
-    expect(await refusalOf(() => directionAblation(view, texts, { latents: [1024] }))).to.include(
-      'latent 1024: the SAE',
-    )
-    expect(await refusalOf(() => directionAblation(model.withSaes(sae), texts, { latents: [1] }))).to.include(
-      'directionAblation: the SAE at blocks.1.mlp.hook_post is attached without its error term',
+    expect(await refusalOf(() => latentAblation(view, texts, { latents: [1024] }))).to.include('latent 1024: the SAE')
+    expect(await refusalOf(() => latentAblation(model.withSaes(sae), texts, { latents: [1] }))).to.include(
+      'latentAblation: the SAE at blocks.1.mlp.hook_post is attached without its error term',
     )
     expect(await refusalOf(() => reconstructionLoss(model, texts))).to.include(
       'reconstructionLoss: no hook point is named',

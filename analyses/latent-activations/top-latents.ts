@@ -3,7 +3,7 @@ import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import { checkCounts } from '../../lib/stats/k-largest.js'
 import type { LatentPoint } from '../latent-source.js'
-import { latentsAt, type LatentActivationsOptions } from '../latent-activations/latent-activations.js'
+import { latentsAt, type LatentActivationsOptions } from './latent-activations.js'
 
 export interface TopLatentsOptions extends LatentActivationsOptions {
   /** How many of each prompt. @default 5 */

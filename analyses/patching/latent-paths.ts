@@ -10,10 +10,10 @@ import { describeMetric, metricPositions, type AnyMetric } from '../../lib/core/
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions } from '../../lib/tokens/tokens.js'
-import { chosenLatents, encoderAt } from '../attached-saes.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
 import { latentsAt } from '../latent-activations/latent-activations.js'
 import { latentDirections } from '../latent-logits.js'
-import { metricUnder } from '../patching/metric-under.js'
+import { compareMetric } from './compare-metric.js'
 
 export interface LatentPathsOptions extends TokenOptions {
   readonly metric: AnyMetric
@@ -40,14 +40,14 @@ export async function latentPaths(view: HookedModel, prompts: Input, options: La
   const { metric, position = -1, input = 'v', together = false, hook } = options
   if (!['q', 'k', 'v'].includes(input))
     throw new ArgumentError(`latentPaths: input is '${String(input)}'. It must be 'q', 'k' or 'v'.`)
-  const encoder = encoderAt('latentPaths', view, hook)
-  const latents = chosenLatents('latentPaths', encoder.sae, options.latents)
-  checkHeads(view, layerOf(encoder.writesAt), options.heads)
+  const attached = saeAt('latentPaths', view, hook)
+  const latents = chosenLatents('latentPaths', attached.sae, options.latents)
+  checkHeads(view, layerOf(attached.writesAt), options.heads)
   const tokens = view.toTokens(prompts, options)
   const positions = metricPositions(tokens, position, 'latentPaths')
   const acts = await latentsAt(view, tokens, { latents, position, hook })
   const groups = together ? [options.heads] : options.heads.map((head) => [head])
-  const directions = latentDirections(view, encoder, latents) // [F,D]
+  const directions = latentDirections(view, attached, latents) // [F,D]
   try {
     const cut = (latent: number, into: LatentPathsOptions['heads']) => {
       const by = positions.map((_, b) => acts.at(b, latent))
@@ -65,7 +65,7 @@ export async function latentPaths(view: HookedModel, prompts: Input, options: La
       )
     }
     const views = latents.flatMap((_, f) => groups.map((heads, g) => [`${f} ${g}`, cut(f, heads)] as const))
-    const values = await metricUnder({ clean: view, ...Object.fromEntries(views) }, tokens, { metric })
+    const values = await compareMetric({ clean: view, ...Object.fromEntries(views) }, tokens, { metric })
     const [batch, width] = values.shape as [number, number]
     const change = (b: number, i: number) => values.values[b * width + 1 + i]! - values.values[b * width]!
     const { name, unit } = describeMetric(metric)

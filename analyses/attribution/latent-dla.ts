@@ -5,10 +5,10 @@ import type { HookName } from '../../lib/core/hooks.js'
 import { residualDirections } from '../../lib/transformer/unembed.js'
 import type { HookedModel } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
-import { chosenLatents, encoderAt } from '../attached-saes.js'
+import { chosenLatents, saeAt } from '../attached-saes.js'
 import { latentDirections } from '../latent-logits.js'
 
-export interface DirectionDlaOptions {
+export interface LatentDlaOptions {
   /** Text of one token, or its id. */
   readonly answer: string | number
   /** What each latent is multiplied by, one number a latent, such as its mean activation. @default 1 */
@@ -22,22 +22,22 @@ export interface DirectionDlaOptions {
  * [latent], logits, the final norm left out.
  * @throws ArgumentError, HookError, TokenError; MismatchError as `topLogits`
  */
-export async function directionDla(view: HookedModel, options: DirectionDlaOptions): Promise<Result> {
-  const encoder = encoderAt('directionDla', view, options.hook)
+export async function latentDla(view: HookedModel, options: LatentDlaOptions): Promise<Result> {
+  const attached = saeAt('latentDla', view, options.hook)
   const id = typeof options.answer === 'string' ? view.toSingleToken(options.answer) : options.answer
-  const latents = chosenLatents('directionDla', encoder.sae, undefined)
+  const latents = chosenLatents('latentDla', attached.sae, undefined)
   const { weights } = options
   if (weights && weights.length !== latents.length) {
-    throw new ArgumentError(`directionDla: there are ${weights.length} weights. Give one for each of the ${latents.length} latents.`) // prettier-ignore
+    throw new ArgumentError(`latentDla: there are ${weights.length} weights. Give one for each of the ${latents.length} latents.`) // prettier-ignore
   }
   const effects = tf.tidy(() => {
     const towards = residualDirections(view, id) // [1,D]
-    return tf.matMul(latentDirections(view, encoder, latents), towards, false, true).flatten()
+    return tf.matMul(latentDirections(view, attached, latents), towards, false, true).flatten()
   })
   try {
     const values = (await effects.data()) as Float32Array
     return new Result({
-      kind: 'direction dla',
+      kind: 'latent dla',
       title: 'direct effect of latents on a logit',
       unit: 'logits',
       values: weights ? values.map((value, f) => value * weights[f]!) : values,

@@ -1,42 +1,10 @@
-/** Next-token losses of the same prompts under several conditions, each a view. B prompts · P positions */
+/** Next-token losses of prompts, one number a prompt. B prompts · P positions */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError } from '../../lib/errors/errors.js'
-import type { HookedModel, Input } from '../../lib/model.js'
-import { pickColumns } from '../../lib/ops/pick.js'
-import type { Result } from '../../lib/report/result/result.js'
-import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
-import { underConditions } from './conditions.js'
-import { positionsAt, type Where } from './view-edits.js'
-
-export interface LossesOptions extends TokenOptions {
-  /** The position whose prediction of the next token is judged; for `'all'` the mean over each prompt's. @default -2 */
-  readonly position?: Where
-}
-
-/**
- * The loss of each prompt under each condition, in nats: axes [prompt, condition]. At a position p it is
- * −log p(token p + 1 | tokens up to p); the default −2 judges the prediction of the last token.
- *
- * `await lossesUnder({ original: model, zero: model.withHooks(…) }, prompts)`
- * @throws ArgumentError for no condition, a position behind which no token stands, or a prompt of one token
- */
-export async function lossesUnder(
-  views: Readonly<Record<string, HookedModel>>,
-  prompts: Input,
-  options: LossesOptions = {},
-): Promise<Result> {
-  const { position = -2 } = options
-  return underConditions('lossesUnder', views, prompts, options, (tokens) => {
-    const positions = lossPositions('lossesUnder', tokens, position)
-    return {
-      kind: 'losses',
-      title: 'next-token loss',
-      unit: 'nats',
-      extra: { position: typeof position === 'object' ? [...position] : position },
-      of: (view) => promptLosses(view, tokens, positions),
-    }
-  })
-}
+import { ArgumentError } from '../lib/errors/errors.js'
+import type { HookedModel } from '../lib/model.js'
+import { pickColumns } from '../lib/ops/pick.js'
+import type { Tokens } from '../lib/tokens/tokens.js'
+import { positionsAt, type PromptPositions } from './prompt-positions.js'
 
 /**
  * The share of the loss that an ablation adds and a reconstruction takes back:
@@ -48,7 +16,7 @@ export function lossRecovered(original: number, ablated: number, reconstructed: 
 }
 
 /** Positions that have a next token to predict; undefined for all. @throws ArgumentError */
-export function lossPositions(verb: string, tokens: Tokens, where: Where): number[] | undefined {
+export function lossPositions(verb: string, tokens: Tokens, where: PromptPositions): number[] | undefined {
   const positions = positionsAt(verb, tokens, where)
   if (!positions) checkLengths(verb, tokens)
   const at = positions?.findIndex((p, b) => p + 1 >= tokens.positions || tokens.mask?.[b]?.[p + 1] === 0) ?? -1

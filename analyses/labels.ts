@@ -1,2 +1,0 @@
-/** Labels that all analyses share: of tokens, and of the axes of prompts and positions. */
-export { positionAxis, promptAxis, tokenLabel } from '../lib/core/labels.js'

@@ -1,0 +1,13 @@
+/** Ablation and patching: what a metric or the loss becomes when something inside the model is changed. */
+export { ablation, type AblationOptions } from './ablation.js'
+export { activationPatching, type PatchingOptions } from './activation-patching.js'
+export { compareLosses, type CompareLossesOptions } from './compare-losses.js'
+export { compareMetric } from './compare-metric.js'
+export type { InterventionOptions } from './interventions.js'
+export { latentAblation, type LatentAblationOptions } from './latent-ablation.js'
+export { latentPaths, type LatentPathsOptions } from './latent-paths.js'
+export { latentsByLoss, latentsByLossTable, type LatentByLoss, type LatentsByLossOptions } from './latents-by-loss.js'
+export { pathPatching, type PathPatchingOptions } from './path-patching.js'
+export { positionAblation, type PositionAblationOptions } from './position-ablation.js'
+export type { Target } from './targets.js'
+export { withoutError, withoutLatents, withReplaced } from './view-edits.js'
