@@ -1,6 +1,5 @@
 /** Positions in prompts: which of them an analysis looks at. B prompts · P positions */
-import { metricPositions } from '../lib/core/metrics.js'
-import { resolvePosition } from '../lib/core/positions.js'
+import { promptPositions, resolvePosition } from '../lib/core/positions.js'
 import { ArgumentError } from '../lib/errors/errors.js'
 import type { Tokens } from '../lib/tokens/tokens.js'
 
@@ -10,7 +9,7 @@ export type PromptPositions = number | readonly number[] | 'all'
 /** The column of each prompt's position in the padded batch [B]; undefined for all. @throws ArgumentError */
 export function positionsAt(name: string, tokens: Tokens, positions: PromptPositions): number[] | undefined {
   if (positions === 'all') return undefined
-  if (typeof positions === 'number') return metricPositions(tokens, positions, name)
+  if (typeof positions === 'number') return promptPositions(tokens, positions, name)
   if (!Array.isArray(positions) || positions.length !== tokens.batch) {
     throw new ArgumentError(
       `${name}: position is ${JSON.stringify(positions)}. Give a number, 'all', or a list of one for each of the ` +

@@ -1,6 +1,6 @@
 /** What senders would write otherwise, were the prompts their sources: changes of the residual stream. */
 import * as tf from '@tensorflow/tfjs'
-import type { ActivationCache } from '../lib/core/cache.js'
+import type { ActivationCache } from '../lib/residual/activation-cache.js'
 import type { HookFunction } from '../lib/core/hooks.js'
 import { layerOf } from '../lib/transformer/hook-names.js'
 import { writerOf, type Writer } from '../lib/transformer/writers.js'

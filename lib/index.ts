@@ -6,8 +6,6 @@ export { loadModel, type LoadOptions } from '../models/load-model.js'
 export { loadSae, type LoadSaeOptions } from '../saes/load-sae.js'
 export { trainSae } from '../saes/train-sae.js'
 export { backendInfo, backendNotice, useBackend, type BackendInfo, type BackendName } from './backend/backend.js'
-export { ActivationCache } from './core/cache.js'
-export type { GradientRun } from './core/gradients.js'
 export type { HookContext, HookFunction, HookName, HookPoint, NameFilter } from './core/hooks.js'
 export type { JobOptions } from './core/job-options.js'
 export {
@@ -28,7 +26,15 @@ export { head, latents, neurons, point, type Site } from './core/sites.js'
 export type { Attachable, ErrorGradient, Splice, SpliceOptions } from './core/splice.js'
 export * from './errors/errors.js'
 export { Generation, type GenerateOptions, type GenerationStep } from './generation/generate.js'
-export { HookedModel, type Analysis, type CacheOptions, type GradientOptions, type Input } from './model.js'
+export {
+  HookedModel,
+  type Analysis,
+  type CacheOptions,
+  type GradientOptions,
+  type GradientRun,
+  type Input,
+} from './model.js'
+export { ActivationCache } from './residual/activation-cache.js'
 export { Result, type Axis } from './report/result/result.js'
 export type { Tokenizer } from './tokens/tokenizer.js'
 export { Tokens, type Prompts, type TokenOptions } from './tokens/tokens.js'

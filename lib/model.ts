@@ -1,21 +1,22 @@
 /** HookedModel: an immutable view of a model, with the few verbs that run it. */
 import * as tf from '@tensorflow/tfjs'
-import type { ForwardInput, ModelConfig } from './transformer/architecture.js'
-import { ActivationCache, Recorder } from './core/cache.js'
+import type { ModelConfig } from './transformer/architecture.js'
 import { hooksTable, modelFacts, viewProvenance, viewSummary } from './core/describe.js'
-import { ArgumentError } from './errors/errors.js'
 import * as generation from './generation/generate.js'
-import { gradientRun, type GradientRun, type Pass } from './core/gradients.js'
-import { makeAt, type HookPoint, type Observer } from './core/hooks.js'
+import { cachedRun } from './core/cached-run.js'
+import { gradientRun, type GradientsOf } from './core/gradients.js'
+import type { HookedView } from './core/hooked-view.js'
+import type { HookPoint } from './core/hooks.js'
 import * as metrics from './core/metrics.js'
 import { meanLoss, tokenLosses } from './ops/loss.js'
-import { bindPlugins, checkPlugins, type Analysis, type Methods } from './core/plugins.js'
-import { readout, wantedLogits } from './core/readout.js'
+import { bindPlugins, checkPlugins, type Plugin, type PluginMethods } from './core/plugins.js'
+import { checkHasLogits, runInput, runTokens, type ViewedModel } from './core/run-view.js'
 import type { Provenance } from './report/result/provenance.js'
 import type { Result } from './report/result/result.js'
 import type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions } from './core/run-options.js'
 import { selfCheck, type SelfCheck } from './core/self-check.js'
 import type { Attachable } from './core/splice.js'
+import { ActivationCache } from './residual/activation-cache.js'
 import { sweep, type SweepArguments } from './sweep/sweep.js'
 import type { Tokenizer } from './tokens/tokenizer.js'
 import * as strings from './tokens/strings.js'
@@ -24,11 +25,17 @@ import * as views from './core/view.js'
 import type { ProcessingFlags } from './weights/process.js'
 import type { Weights } from './weights/weights.js'
 
+/** An analysis that `use` can make a method: its first argument is the view. */
+export type Analysis = Plugin<HookedModel>
+
+/** Activations and gradients at the chosen points, and the metric. Owns its tensors. */
+export type GradientRun = GradientsOf<ActivationCache>
+
 /**
  * A model, or a view of one with SAEs, hooks or a layer to stop at. Views share the weights and are never changed: each
  * `with…` returns a new one, so there is nothing to reset. Dispose the loaded model when done; views need no disposal.
  */
-export class HookedModel {
+export class HookedModel implements HookedView {
   readonly name: string
   readonly config: ModelConfig
   readonly tokenizer: Tokenizer | undefined
@@ -116,9 +123,13 @@ export class HookedModel {
    * A view with analyses as methods: `model.use({ ablation }).ablation(prompts, …)`.
    * @throws ArgumentError for a name that is taken or something that is no function.
    */
-  use<P extends Record<string, Analysis>>(plugins: P): this & Methods<P> {
+  use<P extends Record<string, Analysis>>(plugins: P): this & PluginMethods<HookedModel, P> {
     checkPlugins(this, plugins)
-    return this.#derive(this.#view, { ...this.#plugins, ...plugins }) as this & Methods<P>
+    return this.#derive(this.#view, { ...this.#plugins, ...plugins }) as this & PluginMethods<HookedModel, P>
+  }
+
+  get #subject(): ViewedModel {
+    return { model: this.#model, view: this.#view }
   }
 
   #derive(view: views.View, plugins = this.#plugins): this {
@@ -132,7 +143,7 @@ export class HookedModel {
     const { from } = options
     const tokens = this.toTokens(input, options)
     if (from) views.checkStart(this.#model, this.#view, tokens, from)
-    return this.#forward(tokens, [], from && { from })
+    return runTokens(this.#subject, tokens, [], { from })
   }
 
   /**
@@ -142,15 +153,7 @@ export class HookedModel {
    */
   runWithCache(input: Input, options: CacheOptions = {}): ActivationCache {
     const tokens = this.toTokens(input, options)
-    const names = views.reachedNames('runWithCache', options.names, this.#model, this.#view)
-    using logits = wantedLogits(this.#model, this.#view, names, options.logits)
-    const recorder = new Recorder(names, this.hookPoints, options.positions)
-    try {
-      return new ActivationCache(this, recorder.kept, tokens, logits.of(this.#forward(tokens, [recorder], logits)))
-    } catch (error) {
-      recorder.dispose()
-      throw error
-    }
+    return cachedRun(this.#subject, tokens, { ...options, cacheOf: this.#cacheOf })
   }
 
   /**
@@ -159,12 +162,12 @@ export class HookedModel {
    */
   runWithGradients(input: Input, options: GradientOptions): GradientRun {
     const tokens = this.toTokens(input, options)
-    const names = views.reachedNames('runWithGradients', options.names, this.#model, this.#view)
-    if (typeof options.metric !== 'function') this.#checkHasLogits('metric')
-    using read = readout(this.#model, this.#view, options.metric, this.metricContext(tokens), names)
-    const pass: Pass = (observers, part) => this.#forward(tokens, observers, { stopAt: read.stopAt, ...part })
-    return gradientRun(this, names, views.blocksBefore(names, this.#model, this.#view), tokens, pass, read.metric)
+    const { names, metric } = options
+    const context = this.metricContext(tokens)
+    return gradientRun(this.#subject, tokens, { names, metric, context, cacheOf: this.#cacheOf })
   }
+
+  readonly #cacheOf = (init: ConstructorParameters<typeof ActivationCache>[1]) => new ActivationCache(this, init)
 
   /**
    * The change of a metric under each intervention, axes [intervention, prompt]; `extra.baseline` is the metric without:
@@ -172,7 +175,7 @@ export class HookedModel {
    * @throws ArgumentError, HookError, ShapeError, TokenError before any run
    */
   sweep(...[input, interventions, metric, options]: SweepArguments): Promise<Result> {
-    return sweep({ host: this, model: this.#model, view: this.#view }, input, interventions, metric, options)
+    return sweep({ host: this, ...this.#subject }, input, interventions, metric, options)
   }
 
   /**
@@ -193,8 +196,8 @@ export class HookedModel {
 
   /** One forward pass over what is new. */
   get #step(): generation.Step {
-    this.#checkHasLogits('generate')
-    return (tokens, mask, past, observers) => this.#pass({ tokens, mask, past }, observers)
+    checkHasLogits('generate', this.#view)
+    return (tokens, mask, past, observers) => runInput(this.#subject, { tokens, mask, past }, observers)
   }
 
   /** Mean next-token loss in nats over real tokens, padding left out. */
@@ -211,7 +214,7 @@ export class HookedModel {
 
   /** A metric made ready for these prompts: its tokens are checked here, before any run. */
   bindMetric(metric: metrics.AnyMetric, tokens: Tokens): metrics.MetricFunction {
-    if (typeof metric !== 'function') this.#checkHasLogits('metric')
+    if (typeof metric !== 'function') checkHasLogits('metric', this.#view)
     return metrics.bindMetric(metric, this.metricContext(tokens))
   }
 
@@ -225,27 +228,8 @@ export class HookedModel {
   }
 
   #logits(verb: string, tokens: Tokens): tf.Tensor3D {
-    this.#checkHasLogits(verb)
-    return this.#forward(tokens, [])
-  }
-
-  #checkHasLogits(verb: string): void {
-    if (this.#view.stopAt === undefined) return
-    throw new ArgumentError(
-      `${verb}: this view stops at layer ${this.#view.stopAt} and has no logits. Use a view that does not stop.`,
-    )
-  }
-
-  #forward(tokens: Tokens, observers: readonly Observer[], part: Partial<ForwardInput> = {}): tf.Tensor3D {
-    const { from, columns, stopAt = this.#view.stopAt } = part
-    if (!columns) views.checkLogitsFit(tokens, this.config.dVocab)
-    return tf.tidy(() => this.#pass({ tokens: tokens.tensor(), mask: tokens.mask, stopAt, from, columns }, observers))
-  }
-
-  #pass(input: ForwardInput, observers: readonly Observer[]): tf.Tensor3D {
-    const { architecture, config, weights } = this.#model
-    using taps = views.viewTaps(this.#view, observers)
-    return architecture.forward(weights, config, input, makeAt(taps))
+    checkHasLogits(verb, this.#view)
+    return runTokens(this.#subject, tokens)
   }
 
   // ---- tokens
@@ -297,4 +281,4 @@ export class HookedModel {
   }
 }
 
-export type { Analysis, AttachOptions, CacheOptions, GradientOptions, Input, Methods, RunOptions }
+export type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions }

@@ -3,10 +3,11 @@
  * and one backward pass, gradient × (replacement − activation). Nanda 2023; Syed et al. 2023, arXiv:2310.10348.
  */
 import * as tf from '@tensorflow/tfjs'
-import type { ActivationCache } from '../../lib/core/cache.js'
+import type { ActivationCache } from '../../lib/residual/activation-cache.js'
 import { HookError } from '../../lib/errors/errors.js'
 import { axesOf, type HookName, type HookPoint } from '../../lib/core/hooks.js'
-import { describeMetric, metricPositions, type Metric, type MetricFunction } from '../../lib/core/metrics.js'
+import { describeMetric, type Metric, type MetricFunction } from '../../lib/core/metrics.js'
+import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
@@ -48,7 +49,7 @@ export async function attributionPatching(
   const tokens = view.toTokens(prompts, options)
   checkPoint(view, hook)
   const positions =
-    options.position === undefined ? undefined : metricPositions(tokens, options.position, 'attributionPatching')
+    options.position === undefined ? undefined : promptPositions(tokens, options.position, 'attributionPatching')
   const source = options.source === undefined ? undefined : sourceCache(view, options.source, tokens, hook, options)
   try {
     using run = view.runWithGradients(tokens, { metric: options.metric, names: hook })

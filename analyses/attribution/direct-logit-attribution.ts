@@ -3,7 +3,8 @@
  * Where the view has an SAE, the part it reconstructs is told apart into its latents, its bias and its error.
  */
 import { ArgumentError, MismatchError } from '../../lib/errors/errors.js'
-import { metricPositions, type Answers } from '../../lib/core/metrics.js'
+import { type Answers } from '../../lib/core/metrics.js'
+import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import { parseHook } from '../../lib/transformer/hook-names.js'
@@ -42,7 +43,7 @@ export async function directLogitAttribution(view: HookedModel, prompts: Input, 
   if (!Number.isInteger(latents) || latents < 0)
     throw new ArgumentError(`directLogitAttribution: latents is ${latents}. It must be a whole number, at least 0.`)
   const tokens = view.toTokens(prompts, options)
-  const positions = metricPositions(tokens, options.position ?? -1, 'directLogitAttribution')
+  const positions = promptPositions(tokens, options.position ?? -1, 'directLogitAttribution')
   const ids = [
     view.answerIds('directLogitAttribution', options.answer, tokens),
     options.wrong === undefined ? undefined : view.answerIds('directLogitAttribution', options.wrong, tokens),

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs'
 import { ArgumentError, MismatchError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
 import { parseHook } from '../../lib/transformer/hook-names.js'
-import { metricPositions } from '../../lib/core/metrics.js'
+import { promptPositions } from '../../lib/core/positions.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 import type { Sae } from '../../saes/index.js'
 import type { HookedModel, Input } from '../../lib/model.js'
@@ -47,7 +47,7 @@ export async function directionDfa(view: HookedModel, prompts: Input, options: D
   const layer = neuronLayer(view, attached)
   const latents = chosenLatents('directionDfa', attached.sae, options.latents)
   const tokens = view.toTokens(prompts, options)
-  const positions = metricPositions(tokens, options.position ?? -1, 'directionDfa')
+  const positions = promptPositions(tokens, options.position ?? -1, 'directionDfa')
   const means = inactive === 'mean' ? await componentNeurons(view, layer, options.source ?? tokens, options) : undefined
   const columns: Float32Array[] = []
   let labels: readonly string[] = []

@@ -4,9 +4,8 @@
  * with steps the gradient is a mean over a path between the prompts, Hanna et al. 2024, arXiv:2403.17806.
  */
 import * as tf from '@tensorflow/tfjs'
-import type { GradientRun } from '../../lib/core/gradients.js'
 import { describeMetric, type AnyMetric } from '../../lib/core/metrics.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { GradientRun, HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import { checkSource } from '../../lib/sweep/sources.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'

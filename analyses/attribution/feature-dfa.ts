@@ -10,7 +10,7 @@
  * K d_head · E examples
  */
 import type { HookName } from '../../lib/core/hooks.js'
-import { metricPositions } from '../../lib/core/metrics.js'
+import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions } from '../../lib/tokens/tokens.js'
@@ -38,7 +38,7 @@ export async function featureDfa(view: HookedModel, prompts: Input, options: Fea
   checkDfa('featureDfa', attached)
   const latents = chosenLatents('featureDfa', sae, options.latents)
   const tokens = view.toTokens(prompts, options)
-  const positions = metricPositions(tokens, options.position ?? -1, 'featureDfa')
+  const positions = promptPositions(tokens, options.position ?? -1, 'featureDfa')
   const targets = latents.flatMap((latent) => positions.map((position, row) => ({ row, position, latent })))
   const sources = Array.from({ length: tokens.positions }, (_, p) => p)
   return new Result({

@@ -3,7 +3,7 @@
  * Axes: B prompt · P position · D d_model · H heads · K d_head · S latents
  */
 import * as tf from '@tensorflow/tfjs'
-import type { ActivationCache } from '../../lib/core/cache.js'
+import type { ActivationCache } from '../../lib/residual/activation-cache.js'
 import { residualDirections } from '../../lib/transformer/unembed.js'
 import type { HookedModel } from '../../lib/model.js'
 import { pickColumns, pickPositions } from '../../lib/ops/pick.js'

@@ -1,7 +1,7 @@
 /** Which predictions a part of the model boosts: mean log probabilities with it and without. V vocabulary */
 import * as tf from '@tensorflow/tfjs'
 import type { HookName } from '../../lib/core/hooks.js'
-import { metricPositions } from '../../lib/core/metrics.js'
+import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
@@ -31,7 +31,7 @@ export async function logprobBoosts(
 ): Promise<Result> {
   const { floor = -Infinity, exclude = [] } = options
   const tokens = view.toTokens(prompts, options)
-  const positions = metricPositions(tokens, options.position ?? -1, 'logprobBoosts')
+  const positions = promptPositions(tokens, options.position ?? -1, 'logprobBoosts')
   const [on, off] = [await meanLogProbs(view, tokens, positions), await meanLogProbs(edited, tokens, positions)]
   const left = new Set(exclude)
   return new Result({

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
-import { metricPositions } from '../../lib/core/metrics.js'
+import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
@@ -32,7 +32,7 @@ export async function latentsAt(
   options: LatentActivationsOptions & { readonly position?: number; readonly point?: LatentPoint } = {},
 ): Promise<Result> {
   const run = await read(view, prompts, options, 'latentsAt', (acts, tokens, row) => {
-    const positions = metricPositions(tokens, options.position ?? -1, 'latentsAt')
+    const positions = promptPositions(tokens, options.position ?? -1, 'latentsAt')
     return [pickPositions(acts, positions.slice(row, row + acts.shape[0]))]
   })
   return run.result(`activations at position ${options.position ?? -1}`, run.values[0]!)

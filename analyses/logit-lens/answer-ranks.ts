@@ -1,6 +1,7 @@
 /** How an answer fares before and after a change of the model: log probability, logit and rank. */
 import * as tf from '@tensorflow/tfjs'
-import { metricPositions, type Answers } from '../../lib/core/metrics.js'
+import { type Answers } from '../../lib/core/metrics.js'
+import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
@@ -31,7 +32,7 @@ export async function answerRanks(
 ): Promise<Result> {
   const tokens = view.toTokens(prompts, options)
   const ids = view.answerIds('answerRanks', options.answer, tokens)
-  const positions = metricPositions(tokens, options.position ?? -1, 'answerRanks')
+  const positions = promptPositions(tokens, options.position ?? -1, 'answerRanks')
   const [before, after] = [await read(view, tokens, positions, ids), await read(edited, tokens, positions, ids)]
   const values = before.map((row, b) => row.map((value, q) => [value, after[b]![q]!, value - after[b]![q]!]))
   const differences = quantities.map((_, q) => values.map((row) => row[q]![2]!))

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import type { Answers } from '../../lib/core/metrics.js'
-import { metricPositions } from '../../lib/core/metrics.js'
+import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
@@ -26,7 +26,7 @@ export interface LogitLensOptions extends TokenOptions {
 /** The last state is the model's own prediction. @throws ArgumentError, TokenError before any run */
 export async function logitLens(view: HookedModel, prompts: Input, options: LogitLensOptions = {}): Promise<LogitLens> {
   const tokens = view.toTokens(prompts, options)
-  const positions = metricPositions(tokens, options.position ?? -1)
+  const positions = promptPositions(tokens, options.position ?? -1)
   const given = options.answer === undefined ? undefined : view.answerIds('logitLens', options.answer, tokens)
   const { labels, logits } = await stateLogits(view, tokens, positions, options.inclMid ?? false)
   const answers = given ?? logits.at(-1)!.map(argMax)

@@ -6,7 +6,8 @@ import * as tf from '@tensorflow/tfjs'
 import { ArgumentError, HookError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
-import { describeMetric, metricPositions, type AnyMetric } from '../../lib/core/metrics.js'
+import { describeMetric, type AnyMetric } from '../../lib/core/metrics.js'
+import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { TokenOptions } from '../../lib/tokens/tokens.js'
@@ -44,7 +45,7 @@ export async function latentPaths(view: HookedModel, prompts: Input, options: La
   const latents = chosenLatents('latentPaths', attached.sae, options.latents)
   checkHeads(view, layerOf(attached.writesAt), options.heads)
   const tokens = view.toTokens(prompts, options)
-  const positions = metricPositions(tokens, position, 'latentPaths')
+  const positions = promptPositions(tokens, position, 'latentPaths')
   const acts = await latentsAt(view, tokens, { latents, position, hook })
   const groups = together ? [options.heads] : options.heads.map((head) => [head])
   const directions = latentDirections(view, attached, latents) // [F,D]

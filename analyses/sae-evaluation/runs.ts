@@ -1,6 +1,6 @@
 /** The runs behind an SAE's evaluation. B rows, P positions, D width, S latents, V vocabulary. */
 import * as tf from '@tensorflow/tfjs'
-import type { ActivationCache } from '../../lib/core/cache.js'
+import type { ActivationCache } from '../../lib/residual/activation-cache.js'
 import { ArgumentError, TokenError } from '../../lib/errors/errors.js'
 import type { AttachOptions, HookedModel } from '../../lib/model.js'
 import { tokenLosses } from '../../lib/ops/loss.js'

@@ -6,7 +6,8 @@ import type { HookPoint } from './hooks.js'
 import { libraryVersion, type Provenance } from '../report/result/provenance.js'
 import { Table } from '../report/table/table.js'
 import type { ModelFacts } from './splice.js'
-import { featureShape, shapeIn, type LoadedModel, type View } from './view.js'
+import { featureShape, shapeIn } from './axes.js'
+import type { LoadedModel, View } from './view.js'
 
 /** What decides whether an SAE fits the model. */
 export function modelFacts({ architecture, config, processing, name }: LoadedModel): ModelFacts {

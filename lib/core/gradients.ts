@@ -3,22 +3,26 @@
  * gradient passing through it; the backward pass goes no further than the earliest tap.
  */
 import * as tf from '@tensorflow/tfjs'
-import type { ForwardInput } from '../transformer/architecture.js'
-import { ActivationCache, Recorder } from './cache.js'
-import type { DecomposedModel } from '../residual/decompose.js'
+import type { Activations } from './activations.js'
+import type { MakeCache } from './cached-run.js'
 import { HookError } from '../errors/errors.js'
-import type { HookPoint, Observer } from './hooks.js'
-import { checkMetric } from './metrics.js'
+import type { HookPoint } from './hooks.js'
+import { checkMetric, type MetricContext } from './metrics.js'
+import { readout, type Readout } from './readout.js'
+import { Recorder } from './recorder.js'
+import type { GradientOptions } from './run-options.js'
+import { checkHasLogits, runTokens, type ViewedModel } from './run-view.js'
+import { blocksBefore, reachedNames, viewPoints } from './view.js'
 import { tapGradient } from '../ops/stop-gradient.js'
 import type { Tokens } from '../tokens/tokens.js'
 
 /** Activations and gradients at the chosen points, and the metric. Owns its tensors. */
-export interface GradientRun {
+export interface GradientsOf<C extends Activations> {
   /** The metric: a number for each prompt [B], or one scalar. */
   readonly value: tf.Tensor
-  readonly cache: ActivationCache
+  readonly cache: C
   /** By the same names, in the shapes of the activations. Points the metric does not depend on have zeros. */
-  readonly gradients: ActivationCache
+  readonly gradients: C
   dispose(): void
   [Symbol.dispose](): void
 }
@@ -58,62 +62,77 @@ class Tap extends Recorder {
   }
 }
 
-/** A forward pass under observers, of the whole or a part, to its output: [B,P,V], or [B,P,D] where it stops. */
-export type Pass = (
-  observers: readonly Observer[],
-  part: { readonly stopAt?: number; readonly from?: ForwardInput['from'] },
-) => tf.Tensor3D
+/** What gradients are taken of. */
+export interface GradientRequest<C extends Activations> extends Pick<GradientOptions, 'names' | 'metric'> {
+  /** For what the metric needs to know. */
+  readonly context: MetricContext
+  readonly cacheOf: MakeCache<C>
+}
+
+/** One forward pass and one backward: activations, and gradients of the metric's sum. @throws before the run */
+export function gradientRun<C extends Activations>(
+  subject: ViewedModel,
+  tokens: Tokens,
+  { names: filter, metric, context, cacheOf }: GradientRequest<C>,
+): GradientsOf<C> {
+  const { model, view } = subject
+  const names = reachedNames('runWithGradients', filter, model, view)
+  if (typeof metric !== 'function') checkHasLogits('metric', view)
+  using read = readout(model, view, metric, context, names)
+  const anchor = tf.scalar(0)
+  const tap = new Tap(names, viewPoints(model, view), anchor)
+  try {
+    const value = backward(subject, tokens, { tap, read, anchor })
+    for (const [name, x] of tap.kept) if (!tap.gradients.has(name)) tap.gradients.set(name, tf.keep(tf.zerosLike(x)))
+    const gradients = new Map([...tap.kept.keys()].map((name) => [name, tap.gradients.get(name)!])) // in firing order
+    return ownedRun(value, cacheOf({ tensors: tap.kept, tokens }), cacheOf({ tensors: gradients, tokens }))
+  } catch (error) {
+    tap.dispose()
+    throw error
+  } finally {
+    anchor.dispose()
+  }
+}
 
 /**
- * One forward pass and one backward.
- * @param before blocks in front of all points: they are run by themselves, and leave nothing behind for the backward pass
- * @param metric from the output to a scalar or one number for each prompt [B]; gradients are of the sum, so that each
- *   prompt's are those of its own number
+ * Fills the tap, and returns the metric. Blocks before all of the tapped points are run by themselves, so that they leave
+ * nothing behind for the backward pass.
  */
-export function gradientRun(
-  model: DecomposedModel & { readonly hookPoints: readonly HookPoint[] },
-  names: readonly string[],
-  before: number,
+function backward(
+  subject: ViewedModel,
   tokens: Tokens,
-  pass: Pass,
-  metric: (output: tf.Tensor3D) => tf.Tensor,
-): GradientRun {
+  { tap, read, anchor }: { tap: Tap; read: Readout; anchor: tf.Scalar },
+): tf.Tensor {
+  const layer = blocksBefore([...tap.names], subject.model, subject.view)
+  const from = layer > 0 ? { layer, resid: runTokens(subject, tokens, [], { stopAt: layer }) } : undefined
   let value: tf.Tensor | undefined
-  const anchor = tf.scalar(0)
-  const tap = new Tap(names, model.hookPoints, anchor)
-  let from: ForwardInput['from']
   const objective = () => {
-    const numbers = metric(pass([tap], from ? { from } : {}))
+    const numbers = read.metric(runTokens(subject, tokens, [tap], { stopAt: read.stopAt, from }))
     checkMetric('runWithGradients', numbers, tokens)
     value = tf.keep(numbers.clone())
     return numbers.sum().add<tf.Scalar>(anchor.mul(0)) // joined to the anchor even when it depends on no tap
   }
   try {
-    if (before > 0) from = { layer: before, resid: pass([], { stopAt: before }) }
     tf.tidy(() => void tf.grad(objective)(anchor))
-    for (const [name, x] of tap.kept) if (!tap.gradients.has(name)) tap.gradients.set(name, tf.keep(tf.zerosLike(x)))
+    return value!
   } catch (error) {
-    tap.dispose()
     value?.dispose()
     dropTape()
     throw error
   } finally {
-    anchor.dispose()
     from?.resid.dispose()
   }
-  const gradients = new Map([...tap.kept.keys()].map((name) => [name, tap.gradients.get(name)!])) // in firing order
-  return ownedRun(value!, new ActivationCache(model, tap.kept, tokens), new ActivationCache(model, gradients, tokens))
 }
 
-/** Frees what a failed run saved for its backward pass: tfjs does so only behind a finished one. */
+/** Frees what a failed run saved for its backward pass: tfjs does so only after a finished one. */
 function dropTape(): void {
   const { state } = tf.engine()
-  if (state.gradientDepth > 0) return // a gradient of the caller's own goes on
+  if (state.gradientDepth > 0) return // a gradient of the caller's own is being taken
   for (const node of state.activeTape ?? []) for (const tensor of node.saved ?? []) tensor.dispose()
   state.activeTape = []
 }
 
-function ownedRun(value: tf.Tensor, cache: ActivationCache, gradients: ActivationCache): GradientRun {
+function ownedRun<C extends Activations>(value: tf.Tensor, cache: C, gradients: C): GradientsOf<C> {
   const dispose = () => {
     value.dispose()
     cache.dispose()

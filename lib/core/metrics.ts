@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError, ShapeError } from '../errors/errors.js'
 import { pickColumns, pickPositions, selectColumns } from '../ops/pick.js'
-import { resolvePosition } from './positions.js'
+import { promptPositions } from './positions.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { checkTokenIds } from '../transformer/unembed.js'
 
@@ -173,7 +173,7 @@ const firstOf = (x: tf.Tensor3D): tf.Tensor2D => x.reshape([x.shape[0], x.shape[
 const ofPrompts = <T>(values: readonly T[], prompts: readonly number[]): T[] => prompts.map((b) => values[b]!)
 
 function onePosition({ tokens }: MetricContext, { position = -1 }: MetricOptions): number[][] {
-  return metricPositions(tokens, position).map((p) => [p])
+  return promptPositions(tokens, position).map((p) => [p])
 }
 
 /** A metric by what it reads: `bind` takes that out of whole logits. */
@@ -248,16 +248,5 @@ export function answerIds(verb: string, answers: Answers, { tokens, dVocab, toSi
     const id = typeof answer === 'string' ? toSingleToken(answer) : answer
     checkTokenIds(verb, [id], dVocab)
     return id
-  })
-}
-
-/** Position for each prompt; negative ones count from its last real token, so that padding does not matter. */
-export function metricPositions(tokens: Tokens, position: number, verb = 'metric'): number[] {
-  return tokens.rows.map((row, b) => {
-    const mask = tokens.mask?.[b]
-    if (!mask) return resolvePosition(verb, position, row.length)
-    const first = mask.indexOf(1)
-    const length = mask.lastIndexOf(1) + 1 - first
-    return first + resolvePosition(verb, position, length)
   })
 }

@@ -1,5 +1,6 @@
 /** Positions in a prompt: one, counted from either end, or a range. */
 import { ArgumentError } from '../errors/errors.js'
+import type { Tokens } from '../tokens/tokens.js'
 
 /** One position (−1 is the last) or a range [begin, end), either counted from the end when negative. */
 export type PositionSlice = number | readonly [begin: number, end: number]
@@ -24,4 +25,15 @@ export function sliceRange(slice: PositionSlice, positions: number): { begin: nu
       `positions: the range [${slice}] is empty in prompts of ${positions} tokens. Its end must lie behind its begin.`,
     )
   return { begin, size: end - begin }
+}
+
+/** The position in each prompt [B]; negative ones count from its last real token, so that padding does not matter. @throws ArgumentError */
+export function promptPositions(tokens: Tokens, position: number, verb = 'metric'): number[] {
+  return tokens.rows.map((row, b) => {
+    const mask = tokens.mask?.[b]
+    if (!mask) return resolvePosition(verb, position, row.length)
+    const first = mask.indexOf(1)
+    const length = mask.lastIndexOf(1) + 1 - first
+    return first + resolvePosition(verb, position, length)
+  })
 }

@@ -1,11 +1,11 @@
 /** Comparing a loaded model with logits that its folder carries, as recorded by the library it comes from. */
 import * as tf from '@tensorflow/tfjs'
 import { FileError } from '../errors/errors.js'
-import type { HookedModel } from '../model.js'
 import { Tokens } from '../tokens/tokens.js'
 import { isJsonObject } from '../files/json-file.js'
 import { SafetensorsFile, type HostTensor } from '../weights/formats/safetensors.js'
 import { readJson, type Source } from '../weights/source.js'
+import type { HookedView } from './hooked-view.js'
 
 /** Prompts [B,P], the logits [B,P,V] recorded for them, and how far float32 may be off. */
 export interface Recorded {
@@ -46,7 +46,10 @@ export async function readRecorded(source: Source): Promise<Recorded | undefined
  * Log probabilities are compared, which weight processing leaves as they are (it moves logits by a constant a position).
  * @throws FileError where nothing is recorded for the model
  */
-export async function selfCheck(view: HookedModel, recorded: Recorded | undefined): Promise<SelfCheck> {
+export async function selfCheck(
+  view: Pick<HookedView, 'name' | 'run'>,
+  recorded: Recorded | undefined,
+): Promise<SelfCheck> {
   if (!recorded) {
     throw new FileError(
       `selfCheck: the folder of ${view.name} carries no recorded logits. It needs expected.json and expected.safetensors with 'tokens' and 'hf/logits'.`,

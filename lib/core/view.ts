@@ -4,7 +4,6 @@ import type { Architecture, ModelConfig } from '../transformer/architecture.js'
 import { checkCapacity } from '../backend/backend.js'
 import { ArgumentError, HookError, ShapeError } from '../errors/errors.js'
 import {
-  axesOf,
   chosenNames,
   type HookFunction,
   type HookPoint,
@@ -20,6 +19,8 @@ import type { Tokenizer } from '../tokens/tokenizer.js'
 import type { Tokens } from '../tokens/tokens.js'
 import type { ProcessingFlags } from '../weights/process.js'
 import type { Weights } from '../weights/weights.js'
+
+export { featureShape } from './axes.js'
 
 /** What all views of one model share. */
 export interface LoadedModel {
@@ -220,27 +221,3 @@ function across(
     [writesAt, write],
   ]
 }
-
-/** Lengths of an activation's last axes, batch and position left out: [H,K] for `[B,P,H,K]`. */
-export function featureShape(point: HookPoint, config: ModelConfig): number[] {
-  const sizes = axisSizes(config)
-  return axesOf(point.shape).flatMap((axis) => (axis === 'B' || axis === 'P' ? [] : [sizes[axis]!]))
-}
-
-/** A shape of axis letters with the model's sizes: `[B,P,12,64]` for `[B,P,H,K]`. */
-export function shapeIn(shape: string, config: ModelConfig): string {
-  const sizes = axisSizes(config)
-  return `[${axesOf(shape)
-    .map((axis) => sizes[axis] ?? axis)
-    .join(',')}]`
-}
-
-const axisSizes = (config: ModelConfig): Record<string, number> => ({
-  D: config.dModel,
-  H: config.nHeads,
-  G: config.nKeyValueHeads ?? config.nHeads,
-  K: config.dHead,
-  M: config.dMlp,
-  V: config.dVocab,
-  1: 1,
-})

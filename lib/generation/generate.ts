@@ -1,11 +1,14 @@
 /** Generation: token after token, with a view's hooks and SAEs active, streamed or whole, optionally with activations. */
 import * as tf from '@tensorflow/tfjs'
 import type { Past } from '../transformer/architecture.js'
-import { ActivationCache, positionAxis, Recorder } from '../core/cache.js'
+import { axisOfPositions } from '../core/axes.js'
+import type { HookedView } from '../core/hooked-view.js'
+import { Recorder } from '../core/recorder.js'
 import { ArgumentError, TokenError } from '../errors/errors.js'
 import { chosenNames, type NameFilter, type Observer } from '../core/hooks.js'
 import { KeyValueCache } from '../transformer/kv-cache.js'
-import type { HookedModel } from '../model.js'
+import { ActivationCache } from '../residual/activation-cache.js'
+import type { DecomposedModel } from '../residual/decompose.js'
 import { argMax, checkSampling, drawToken, samplingProbabilities, type SamplingOptions } from './sampling.js'
 import { random } from '../stats/random.js'
 import type { Tokenizer } from '../tokens/tokenizer.js'
@@ -38,6 +41,9 @@ export interface GenerationStep {
   /** Rows that have reached their end. */
   readonly finished: readonly boolean[]
 }
+
+/** What generation needs of a view. */
+type GenerationView = Pick<HookedView, 'name' | 'config' | 'tokenizer' | 'hookPoints'> & DecomposedModel
 
 /** Logits [B,p,V] of tokens that follow the past. */
 export type Step = (
@@ -89,7 +95,7 @@ type Collect = (logits: tf.Tensor2D, recorder: Recorder) => void
 
 /** The steps of a generation. Everything is checked before the first; leaving the loop early frees what is held. */
 export function streamTokens(
-  view: HookedModel,
+  view: GenerationView,
   step: Step,
   prompts: Tokens,
   options: GenerateOptions,
@@ -101,7 +107,7 @@ export function streamTokens(
 }
 
 async function* steps(
-  view: HookedModel,
+  view: GenerationView,
   step: Step,
   prompts: Tokens,
   options: GenerateOptions,
@@ -136,7 +142,7 @@ async function* steps(
 
 /** One forward pass over what is new, and the logits [B,V] at its last position. */
 function lastLogits(
-  view: HookedModel,
+  view: GenerationView,
   step: Step,
   rows: readonly (readonly number[])[],
   prompts: Tokens,
@@ -169,7 +175,7 @@ function grownMask({ mask }: Tokens, length: number): Tokens['mask'] {
 
 /** Runs a generation to its end. */
 export async function generate(
-  view: HookedModel,
+  view: GenerationView,
   step: Step,
   prompts: Tokens,
   options: GenerateOptions,
@@ -203,7 +209,7 @@ export async function generate(
 
 /** The activations of all steps, side by side along positions. */
 function joined(
-  view: HookedModel,
+  view: GenerationView,
   kept: ReadonlyMap<string, tf.Tensor[]>,
   rows: readonly (readonly number[])[],
   prompts: Tokens,
@@ -211,14 +217,14 @@ function joined(
   const tensors = new Map<string, tf.Tensor>()
   for (const point of view.hookPoints) {
     const parts = kept.get(point.name)
-    if (parts) tensors.set(point.name, tf.concat(parts, positionAxis(point)))
+    if (parts) tensors.set(point.name, tf.concat(parts, axisOfPositions(point)))
   }
   const run = rows.map((row) => row.slice(0, -1))
   const mask = grownMask(prompts, run[0]!.length)
-  return new ActivationCache(view, tensors, new Tokens(run, mask, 'left'))
+  return new ActivationCache(view, { tensors, tokens: new Tokens(run, mask, 'left') })
 }
 
-function keptNames(view: HookedModel, options: GenerateOptions): string[] {
+function keptNames(view: GenerationView, options: GenerateOptions): string[] {
   const names = chosenNames('generate', options.names, view.hookPoints, view.name)
   if (options.useCache === false)
     throw new ArgumentError('generate: names need useCache. Leave useCache out to keep activations.')
@@ -236,7 +242,7 @@ function chooser(options: GenerateOptions): (logits: Float32Array, row: readonly
   return (logits, row) => drawToken(samplingProbabilities(logits, options, row), draw)
 }
 
-function checkOptions(view: HookedModel, prompts: Tokens, options: GenerateOptions): void {
+function checkOptions(view: GenerationView, prompts: Tokens, options: GenerateOptions): void {
   const { maxNewTokens = 10, stopAtEos = true, eosId } = options
   const { nCtx, dVocab } = view.config
   checkSampling(options, dVocab)

@@ -5,16 +5,19 @@
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../errors/errors.js'
 import { FactoredMatrix, leftReduced, type Dense } from './factored-matrix.js'
-import type { HookedModel } from '../model.js'
+import type { HookedView } from '../core/hooked-view.js'
 import { Result } from '../report/result/result.js'
 
+/** A model with heads. */
+type ModelWithHeads = Pick<HookedView, 'name' | 'config' | 'weight' | 'provenance'>
+
 /** W_V · W_O of a head, [D,D] of rank K: what it writes for what it attends to. @throws ArgumentError */
-export function ovCircuit(model: HookedModel, layer: number, head: number): FactoredMatrix {
+export function ovCircuit(model: ModelWithHeads, layer: number, head: number): FactoredMatrix {
   return new FactoredMatrix(headWeight(model, 'W_V', layer, head), headWeight(model, 'W_O', layer, head))
 }
 
 /** W_Q · W_Kᵀ of a head, [D,D] of rank K: which sources a destination attends to. @throws ArgumentError */
-export function qkCircuit(model: HookedModel, layer: number, head: number): FactoredMatrix {
+export function qkCircuit(model: ModelWithHeads, layer: number, head: number): FactoredMatrix {
   return new FactoredMatrix(headWeight(model, 'W_Q', layer, head), transposed(headWeight(model, 'W_K', layer, head)))
 }
 
@@ -30,7 +33,7 @@ export function copyingScore(ov: FactoredMatrix): number {
  * ‖OV₁ · M₂‖ / (‖OV₁‖ ‖M₂‖) with M₂ = QK₂, QK₂ᵀ or OV₂; 0 unless the second head lies in a later layer.
  * Axes [writer, reader], labels `L0H0`.
  */
-export async function compositionScores(model: HookedModel, mode: 'Q' | 'K' | 'V'): Promise<Result> {
+export async function compositionScores(model: ModelWithHeads, mode: 'Q' | 'K' | 'V'): Promise<Result> {
   const { nLayers, nHeads } = model.config
   const heads = Array.from({ length: nLayers * nHeads }, (_, i) => [Math.floor(i / nHeads), i % nHeads] as const)
   const writers = heads.map(([l, h]) => ovCircuit(model, l, h))
@@ -57,7 +60,7 @@ export async function compositionScores(model: HookedModel, mode: 'Q' | 'K' | 'V
   })
 }
 
-function reader(model: HookedModel, mode: 'Q' | 'K' | 'V', layer: number, head: number): FactoredMatrix {
+function reader(model: ModelWithHeads, mode: 'Q' | 'K' | 'V', layer: number, head: number): FactoredMatrix {
   if (mode === 'Q') return qkCircuit(model, layer, head)
   if (mode === 'K') return qkCircuit(model, layer, head).transpose
   if (mode === 'V') return ovCircuit(model, layer, head)
@@ -94,7 +97,7 @@ function compositionNorms(writers: readonly FactoredMatrix[], readers: readonly 
 }
 
 /** One head's part of W_Q, W_K, W_V [D,K] or W_O [K,D]. */
-function headWeight(model: HookedModel, name: 'W_Q' | 'W_K' | 'W_V' | 'W_O', layer: number, head: number): Dense {
+function headWeight(model: ModelWithHeads, name: 'W_Q' | 'W_K' | 'W_V' | 'W_O', layer: number, head: number): Dense {
   const { nLayers, nHeads } = model.config
   const within = (value: number, count: number) => Number.isInteger(value) && value >= 0 && value < count
   if (!within(layer, nLayers) || !within(head, nHeads)) {

@@ -3,7 +3,7 @@
  * Axes: B batch · P position (gone where one position is asked for) · D d_model · H heads · K d_head · M d_mlp
  */
 import * as tf from '@tensorflow/tfjs'
-import type { ActivationCache } from '../core/cache.js'
+import type { Activations } from '../core/activations.js'
 import type { DecomposedModel, InnerPartsOptions } from './decompose.js'
 import { linearPerHead } from '../ops/linear.js'
 import { resolvePosition, sliceRange, type PositionSlice } from '../core/positions.js'
@@ -52,7 +52,7 @@ export function neuronLabels(model: DecomposedModel, layers: number): string[] {
 /** z · W_O of every head below a layer: [L·H,B,P,D]. */
 export function headStack(
   model: DecomposedModel,
-  cache: ActivationCache,
+  cache: Activations,
   layers: number,
   { positions, beforePostNorm }: InnerPartsOptions,
 ): tf.Tensor {
@@ -74,7 +74,7 @@ export function headStack(
 /** Activation · row of W_out of every neuron below a layer: [L·M,B,P,D]. */
 export function neuronStack(
   model: DecomposedModel,
-  cache: ActivationCache,
+  cache: Activations,
   layers: number,
   { positions, beforePostNorm }: InnerPartsOptions,
 ): tf.Tensor {
@@ -98,7 +98,7 @@ export function neuronStack(
  */
 function postNorm(
   model: DecomposedModel,
-  cache: ActivationCache,
+  cache: Activations,
   norm: string,
   positions: PositionSlice | undefined,
 ): tf.Tensor | undefined {
@@ -116,7 +116,7 @@ export function accumulatedBias(model: DecomposedModel, attnLayers: number, mlpL
 }
 
 /** `attn.hook_result` [B,P,H,D] of each layer that a cache has z of and no result yet, before a post-norm. */
-export function headResults(model: DecomposedModel, cache: ActivationCache): [name: string, result: tf.Tensor][] {
+export function headResults(model: DecomposedModel, cache: Activations): [name: string, result: tf.Tensor][] {
   const layers = Array.from({ length: model.config.nLayers }, (_, l) => l)
   return layers
     .filter((l) => cache.has('z', l) && !cache.has('result', l))

@@ -5,7 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from '../transformer/architecture.js'
-import type { ActivationCache } from '../core/cache.js'
+import type { Activations } from '../core/activations.js'
 import { ArgumentError, MismatchError, ShapeError } from '../errors/errors.js'
 import {
   accumulatedBias,
@@ -62,7 +62,7 @@ export interface InnerPartsOptions extends PartsOptions {
 /** The residual stream before each layer, and after the last: labels `0_pre`, `0_mid`, …, `final_post`. */
 export function accumulatedResid(
   model: DecomposedModel,
-  cache: ActivationCache,
+  cache: Activations,
   options: PartsOptions & { readonly inclMid?: boolean } = {},
 ): Parts {
   const { layer, ofMlp, atEnd } = target(model, options)
@@ -89,7 +89,7 @@ export function accumulatedResid(
 /** What each layer wrote: `embed`, `pos_embed`, `0_attn_out`, `0_mlp_out`, …; they sum to the residual stream. */
 export function decomposeResid(
   model: DecomposedModel,
-  cache: ActivationCache,
+  cache: Activations,
   options: PartsOptions & { readonly mode?: 'all' | 'attn' | 'mlp'; readonly inclEmbeds?: boolean } = {},
 ): Parts {
   const { mode = 'all', inclEmbeds = true } = options
@@ -112,7 +112,7 @@ export function decomposeResid(
 /** What each head wrote, `L0H0` … [C,B,P,D], biases left out; with `inclRemainder` the rest of the residual stream too. */
 export function stackHeadResults(
   model: DecomposedModel,
-  cache: ActivationCache,
+  cache: Activations,
   options: InnerPartsOptions & { readonly inclRemainder?: boolean } = {},
 ): Parts {
   const { layer, ofMlp, atEnd } = target(model, options)
@@ -129,11 +129,7 @@ export function stackHeadResults(
 }
 
 /** What each MLP neuron wrote, `L0N0` … [C,B,P,D], biases left out. Large: ask for one position. */
-export function stackNeuronResults(
-  model: DecomposedModel,
-  cache: ActivationCache,
-  options: InnerPartsOptions = {},
-): Parts {
+export function stackNeuronResults(model: DecomposedModel, cache: Activations, options: InnerPartsOptions = {}): Parts {
   const { layer } = target(model, options)
   const layers = blocksHave(model, 'hook_mlp_out') ? layer : 0
   return finish(model, cache, options, neuronLabels(model, layers), () => neuronStack(model, cache, layers, options))
@@ -146,7 +142,7 @@ export function stackNeuronResults(
  */
 export function fullResidDecomposition(
   model: DecomposedModel,
-  cache: ActivationCache,
+  cache: Activations,
   options: InnerPartsOptions & { readonly expandNeurons?: boolean } = {},
 ): Parts {
   const { expandNeurons = true } = options
@@ -183,7 +179,7 @@ export function fullResidDecomposition(
  */
 export function applyLnToStack(
   model: DecomposedModel,
-  cache: ActivationCache,
+  cache: Activations,
   stack: tf.Tensor,
   options: PartsOptions = {},
 ): tf.Tensor {
@@ -219,7 +215,7 @@ function checkStack(stack: tf.Tensor, scale: tf.Tensor): void {
  */
 export function logitAttrs(
   model: DecomposedModel,
-  cache: ActivationCache,
+  cache: Activations,
   stack: tf.Tensor,
   tokens: number | readonly number[],
   options: { readonly incorrect?: number | readonly number[]; readonly positions?: PositionSlice } = {},
@@ -242,7 +238,7 @@ export function logitAttrs(
 }
 
 /** One direction for all prompts [1,D] or one for each [B,D]. */
-function answerDirections(model: DecomposedModel, cache: ActivationCache, tokens: number | readonly number[]) {
+function answerDirections(model: DecomposedModel, cache: Activations, tokens: number | readonly number[]) {
   const count = [tokens].flat().length
   if (count === 1 || count === cache.tokens.batch) return residualDirections(model, tokens)
   throw new ArgumentError(
@@ -270,7 +266,7 @@ function target(model: DecomposedModel, { layer = -1, mlpInput = false }: PartsO
 
 function finish(
   model: DecomposedModel,
-  cache: ActivationCache,
+  cache: Activations,
   options: PartsOptions,
   labels: readonly string[],
   make: () => tf.Tensor,

@@ -4,7 +4,7 @@ import type { ModelConfig } from '../transformer/architecture.js'
 import { ActivationCache } from '../core/cache.js'
 import { ArgumentError, ShapeError } from '../errors/errors.js'
 import { axesOf, checkHookName, type HookFunction, type HookName, type HookPoint } from '../core/hooks.js'
-import { metricPositions } from '../core/metrics.js'
+import { promptPositions } from '../core/positions.js'
 import { resolvePosition } from '../core/positions.js'
 import type { Tokens } from '../tokens/tokens.js'
 import { blockOf } from '../transformer/hook-names.js'
@@ -257,7 +257,7 @@ class EditLookUp {
 
 /** Positions of each prompt, in order. */
 function eachOf(kind: string, tokens: Tokens, list: readonly number[]): number[][] {
-  const each = list.map((position) => metricPositions(tokens, position, kind))
+  const each = list.map((position) => promptPositions(tokens, position, kind))
   return tokens.rows.map((_, b) => [...new Set(each.map((at) => at[b]!))].sort((x, y) => x - y))
 }
 

@@ -1,7 +1,7 @@
 /** Jobs with an SAE in the model: runs, ablation of latents, attribution to latents. */
 import * as tf from '@tensorflow/tfjs'
 import { ablation } from '../../analyses/index.js'
-import type { ActivationCache } from '../../lib/core/cache.js'
+import type { ActivationCache } from '../../lib/residual/activation-cache.js'
 import type { Result } from '../../lib/report/result/result.js'
 import { saeFlops } from './flops.js'
 import { finish, job, largest, numberOf, numbersAt, relativeTie, type Prepared } from './job.js'

@@ -1,10 +1,9 @@
 /** The runs of a recorded model that several checks look at. */
 import type * as tf from '@tensorflow/tfjs'
 import { loadModel } from '../../models/load-model.js'
-import type { ActivationCache } from '../../lib/core/cache.js'
-import type { GradientRun } from '../../lib/core/gradients.js'
+import type { ActivationCache } from '../../lib/residual/activation-cache.js'
 import { logitDiff, type MetricFunction } from '../../lib/core/metrics.js'
-import type { HookedModel } from '../../lib/model.js'
+import type { GradientRun, HookedModel } from '../../lib/model.js'
 import { Tokens } from '../../lib/tokens/tokens.js'
 import type { HostTensor } from '../../lib/weights/formats/safetensors.js'
 import type { RecordFolder, TensorEntry } from './record.js'

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { Parts } from '../../lib/residual/decompose.js'
 import { residualDirections } from '../../lib/transformer/unembed.js'
 import { logitDiff } from '../../lib/core/metrics.js'
-import type { ActivationCache } from '../../lib/core/cache.js'
+import type { ActivationCache } from '../../lib/residual/activation-cache.js'
 import { notYet, type Routes } from './check.js'
 import type { ModelRuns } from './model-runs.js'
 

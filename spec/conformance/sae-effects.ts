@@ -1,6 +1,6 @@
 /** What latents do in a model, as an SAE record has it: ablation, error node, attribution, path patching. */
 import * as tf from '@tensorflow/tfjs'
-import type { ActivationCache } from '../../lib/core/cache.js'
+import type { ActivationCache } from '../../lib/residual/activation-cache.js'
 import { pearson } from '../../lib/stats/correlation.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
 import type { Routes } from './check.js'

@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs'
 import { loadModel } from '../../models/load-model.js'
 import { foldActivationNorm, foldWDecNorm, type Sae } from '../../saes/index.js'
 import { loadSae } from '../../saes/load-sae.js'
-import { ActivationCache, Recorder } from '../../lib/core/cache.js'
+import { Recorder } from '../../lib/core/recorder.js'
+import { ActivationCache } from '../../lib/residual/activation-cache.js'
 import { makeAt, noTaps } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
 import { Tokens } from '../../lib/tokens/tokens.js'
@@ -114,7 +115,8 @@ export class SaeRuns {
       const recorder = new Recorder(splice.points.map((p) => p.name), splice.points) // prettier-ignore
       const output = tf.tidy(() => splice.apply(input, makeAt({ ...noTaps, observers: [recorder] })))
       input.dispose()
-      return new ActivationCache(await this.model(), recorder.kept, await this.tokens('model/tokens'), output)
+      const tokens = await this.tokens('model/tokens')
+      return new ActivationCache(await this.model(), { tensors: recorder.kept, tokens, output })
     })
   }
 

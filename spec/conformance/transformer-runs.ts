@@ -1,10 +1,9 @@
 /** The runs behind the `transformer/` part of an SAE record: a model with SAEs at work. */
 import type * as tf from '@tensorflow/tfjs'
 import type { Sae } from '../../saes/index.js'
-import type { ActivationCache } from '../../lib/core/cache.js'
-import type { GradientRun } from '../../lib/core/gradients.js'
+import type { ActivationCache } from '../../lib/residual/activation-cache.js'
 import { logitDiff } from '../../lib/core/metrics.js'
-import type { HookedModel } from '../../lib/model.js'
+import type { GradientRun, HookedModel } from '../../lib/model.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
 import { notYet } from './check.js'
 import { logitDifference, underEach, type AnswerIds, type HookSet } from './each.js'

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { axesOf } from '../../lib/core/hooks.js'
 import type { Metric } from '../../lib/core/metrics.js'
-import { metricPositions } from '../../lib/core/metrics.js'
+import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel } from '../../lib/model.js'
 import type { Edit } from '../../lib/sweep/sweep.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
@@ -55,7 +55,7 @@ function edited(view: HookedModel, tokens: Tokens, edit: Edit, x: tf.Tensor, opt
   const positionAxis = axes.indexOf('P')
   const units = edit.unit === undefined ? undefined : [edit.unit].flat()
   const positions =
-    edit.position === undefined ? undefined : [edit.position].flat().map((p) => metricPositions(tokens, p))
+    edit.position === undefined ? undefined : [edit.position].flat().map((p) => promptPositions(tokens, p))
   const value = replacement(view, tokens, edit, options)
   const values = x.dataSync().slice()
   const strides = x.shape.map((_, i) => x.shape.slice(i + 1).reduce((n, d) => n * d, 1))

@@ -9,9 +9,9 @@ import {
   logitDiff,
   logProb,
   loss,
-  metricPositions,
   type Metric,
 } from '../../../lib/core/metrics.js'
+import { promptPositions } from '../../../lib/core/positions.js'
 import type { HookedModel } from '../../../lib/model.js'
 import { Tokens } from '../../../lib/tokens/tokens.js'
 import { expectClose, tolerances } from '../../support/close.js'
@@ -36,12 +36,12 @@ describe('lib/core/metrics', () => {
   })
 
   it('looks at the last real token, on whichever side the padding is', () => {
-    expect(metricPositions(left, -1)).to.deep.equal([3, 3, 3])
-    expect(metricPositions(right, -1)).to.deep.equal([3, 1, 2])
-    expect(metricPositions(left, -2)).to.deep.equal([2, 2, 2])
-    expect(metricPositions(left, 0)).to.deep.equal([0, 2, 1])
-    expect(metricPositions(right, 1)).to.deep.equal([1, 1, 1])
-    expect(metricPositions(new Tokens([[1, 2, 3]]), -1)).to.deep.equal([2])
+    expect(promptPositions(left, -1)).to.deep.equal([3, 3, 3])
+    expect(promptPositions(right, -1)).to.deep.equal([3, 1, 2])
+    expect(promptPositions(left, -2)).to.deep.equal([2, 2, 2])
+    expect(promptPositions(left, 0)).to.deep.equal([0, 2, 1])
+    expect(promptPositions(right, 1)).to.deep.equal([1, 1, 1])
+    expect(promptPositions(new Tokens([[1, 2, 3]]), -1)).to.deep.equal([2])
   })
 
   for (const [side, tokens, at] of [

@@ -1,7 +1,7 @@
 /** Runs that give the logits of some tokens and unembed no others. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import type { ActivationCache } from '../../../lib/core/cache.js'
+import type { ActivationCache } from '../../../lib/residual/activation-cache.js'
 import type { HookedModel } from '../../../lib/model.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { refusalOf } from '../../support/refusal.js'

@@ -1,7 +1,7 @@
 /** The residual stream in parts: they sum to it, and their logits to the logits. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import type { ActivationCache } from '../../../lib/core/cache.js'
+import type { ActivationCache } from '../../../lib/residual/activation-cache.js'
 import type { Parts, PartsOptions } from '../../../lib/residual/decompose.js'
 import { residualDirections } from '../../../lib/transformer/unembed.js'
 import type { HookedModel } from '../../../lib/model.js'

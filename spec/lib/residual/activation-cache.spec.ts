@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { positionAxis } from '../../../lib/core/cache.js'
+import { axisOfPositions } from '../../../lib/core/axes.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { PositionSlice } from '../../../lib/core/positions.js'
 import { expectClose, tolerances } from '../../support/close.js'
@@ -112,7 +112,7 @@ describe('lib/core/cache', () => {
           for (const point of model.hookPoints) {
             const x = full.get(point.name)
             const axis = /scores|pattern/.test(point.name) ? 2 : 1
-            expect(positionAxis(point), point.name).to.equal(axis)
+            expect(axisOfPositions(point), point.name).to.equal(axis)
             const begins = x.shape.map((_, i) => (i === axis ? begin : 0))
             const sizes = x.shape.map((n, i) => (i === axis ? size : n))
             expect(part.get(point.name).shape, point.name).to.deep.equal(sizes)
