@@ -2,9 +2,8 @@
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError, MismatchError } from '../lib/errors/errors.js'
 import type { SaeConfig } from './config.js'
-import type { Sae, SaeArgs } from './sae.js'
+import type { Sae, SaeKind } from './sae.js'
 
-type Kind = new (args: SaeArgs) => Sae
 type Weights = Record<string, tf.Tensor>
 
 /**
@@ -51,7 +50,7 @@ export function foldActivationNorm(sae: Sae, factor: number): Sae {
 }
 
 function rewritten(sae: Sae, config: SaeConfig, rewrite: (weights: Weights) => Weights): Sae {
-  const copy = new (sae.constructor as Kind)({ config, label: sae.label })
+  const copy = new (sae.constructor as SaeKind)({ config, label: sae.label })
   copy.build() // outside tidy: its variables must live on
   tf.tidy(() => {
     const weights = Object.fromEntries(Object.keys(sae.weightShapes()).map((name) => [name, sae.weight(name)]))

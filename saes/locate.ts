@@ -8,8 +8,7 @@ import { hubSource, type HubSourceOptions } from '../lib/weights/hub/hub.js'
 import { folderSource, type Source } from '../lib/weights/source.js'
 import { brief } from '../lib/errors/brief.js'
 import type { SaeFacts } from './formats/sae-files.js'
-import type { Release } from './releases/release.js'
-import { findInRelease, findRelease, inRepository, releaseNames } from './releases/releases.js'
+import { findInRelease, findRelease, inRepository, releaseNames, type Release } from './releases/index.js'
 
 export interface LocatedSae {
   /** What messages and results call the SAE. */

@@ -47,13 +47,15 @@ function product(x: tf.Tensor, W: tf.Tensor2D, bias?: tf.Tensor): tf.Tensor {
   return plus(tf.matMul(rows, W).reshape([...x.shape.slice(0, -1), W.shape[1]]), bias)
 }
 
-/** Some latents only: their columns of W_enc, and their numbers of every weight that has one a latent. */
+/** Some latents only: their columns of W_enc, and their numbers of every weight that has one number a latent. */
 export function latentsPass(weights: SaeWeights, latents: readonly number[]): Pass {
-  const indices = tf.tensor1d([...latents], 'int32')
-  const some = (name: string) => weights.get(name)
+  const chosen = tf.tensor1d([...latents], 'int32')
   return {
     ...frozenPass(weights),
-    multiply: (x, name, bias) => product(x, tf.gather(some(name) as tf.Tensor2D, indices, 1), bias),
-    perLatent: (name) => (some(name).rank === 0 ? some(name) : tf.gather(some(name), indices)),
+    multiply: (x, name, bias) => product(x, tf.gather(weights.get<tf.Tensor2D>(name), chosen, 1), bias),
+    perLatent(name) {
+      const weight = weights.get(name)
+      return weight.rank === 0 ? weight : tf.gather(weight, chosen)
+    },
   }
 }

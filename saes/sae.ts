@@ -26,6 +26,9 @@ export interface SaeArgs {
   readonly trainable?: boolean
 }
 
+/** A class of SAEs, such as `StandardSae`. */
+export type SaeKind = new (args: SaeArgs) => Sae
+
 export abstract class Sae extends tf.layers.Layer implements Attachable {
   readonly config: SaeConfig
   readonly label: string

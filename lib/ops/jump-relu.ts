@@ -15,7 +15,7 @@ export function gated(x: tf.Tensor, gate: tf.Tensor): tf.Tensor {
   return masked(x, () => tf.greater(gate, 0))
 }
 
-/** x where a test holds, else 0. The test is made anew for the backward pass, since a tidy frees what it gave. */
+/** x where a test holds, else 0. The mask is saved for the backward pass, since a tidy frees what the test gave. */
 function masked(x: tf.Tensor, passes: (input: tf.Tensor) => tf.Tensor): tf.Tensor {
   return tf.customGrad((input, save) => {
     const mask = passes(input as tf.Tensor)

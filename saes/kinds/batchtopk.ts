@@ -5,7 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { keepTopK } from '../../lib/ops/top-k.js'
-import { Sae, type Pass, type SaeArgs } from '../sae.js'
+import { Sae, type Pass } from '../sae.js'
 
 export class BatchTopKSae extends Sae {
   static className = 'BatchTopKSae'
@@ -23,20 +23,6 @@ export class BatchTopKSae extends Sae {
     const kept = keepTopK(tf.relu(pre).reshape([1, pre.size]), this.config.k! * pre.shape[0]!)
     return pass.at('hook_sae_acts_post', kept.reshape(pre.shape))
   }
-}
-
-/** The SAE of thresholds, of the kind given, that a trained batch top-k SAE becomes. */
-export function thresholded<T extends Sae>(sae: BatchTopKSae, Kind: new (args: SaeArgs) => T): T {
-  const { k: _, ...config } = sae.config
-  const made = new Kind({ config: { ...config, architecture: 'jumprelu' }, label: sae.label })
-  made.build() // outside tidy: its variables must live on
-  tf.tidy(() => {
-    const threshold = tf.fill([config.dSae], 1).mul(sae.weight('topk_threshold'))
-    const shared = ['W_enc', 'b_enc', 'W_dec', 'b_dec'].map((name) => [name, sae.weight(name)])
-    made.load({ ...Object.fromEntries(shared), threshold })
-  })
-  made.logSparsity = sae.logSparsity
-  return made
 }
 
 tf.serialization.registerClass(BatchTopKSae)

@@ -1,14 +1,16 @@
-/** The kinds of SAE. The only file beside the door that names them. */
-import type { Sae, SaeArgs } from '../sae.js'
-import { BatchTopKSae, thresholded } from './batchtopk.js'
+/** The table of kinds: the one file next to the door that names them. */
+import type { SaeKind } from '../sae.js'
+import { BatchTopKSae } from './batchtopk.js'
 import { GatedSae } from './gated.js'
+import { JumpReluTranscoder } from './jumprelu-transcoder.js'
 import { JumpReluSae } from './jumprelu.js'
+import { SkipTranscoder } from './skip-transcoder.js'
 import { StandardSae } from './standard.js'
 import { TopKSae } from './topk.js'
-import { JumpReluTranscoder, SkipTranscoder, Transcoder } from './transcoder.js'
+import { Transcoder } from './transcoder.js'
 
 /** Kinds by the `architecture` of their config. */
-export const kinds: Readonly<Record<string, new (args: SaeArgs) => Sae>> = {
+export const kinds: Readonly<Record<string, SaeKind>> = {
   standard: StandardSae,
   gated: GatedSae,
   jumprelu: JumpReluSae,
@@ -18,9 +20,4 @@ export const kinds: Readonly<Record<string, new (args: SaeArgs) => Sae>> = {
   transcoder: Transcoder,
   jumprelu_transcoder: JumpReluTranscoder,
   skip_transcoder: SkipTranscoder,
-}
-
-/** The JumpReLU SAE that a trained batch top-k SAE becomes, whose latents do not hang on the batch. The caller owns both. */
-export function withThreshold(sae: BatchTopKSae): JumpReluSae {
-  return thresholded(sae, JumpReluSae)
 }

@@ -1,12 +1,9 @@
 /**
- * Transcoders: sparse stand-ins for a part of the model. They read at one hook point and write at another, such as from
- * an MLP's input to its output. Dunefsky et al. 2024, arXiv:2406.11944; with a skip connection, Paulo et al. 2025,
- * arXiv:2501.18823.
+ * The transcoder, a sparse stand-in for a part of the model: it reads at one hook point and writes at another, such as
+ * from an MLP's input to its output. Dunefsky et al. 2024, arXiv:2406.11944.
  */
 import * as tf from '@tensorflow/tfjs'
-import { MismatchError } from '../../lib/errors/errors.js'
 import type { At } from '../../lib/core/hooks.js'
-import { jumpRelu } from '../../lib/ops/jump-relu.js'
 import { stopGradient } from '../../lib/ops/stop-gradient.js'
 import type { Splice, SpliceOptions } from '../../lib/core/splice.js'
 import type { Normalized } from '../normalization.js'
@@ -59,37 +56,4 @@ export class Transcoder extends Sae {
   }
 }
 
-/** A transcoder whose latents have thresholds, as those of Gemma Scope. */
-export class JumpReluTranscoder extends Transcoder {
-  static override className = 'JumpReluTranscoder'
-
-  protected override otherWeights(): Record<string, number[]> {
-    return { ...super.otherWeights(), threshold: [this.config.dSae] }
-  }
-
-  protected override activations(input: tf.Tensor, pass: Pass): tf.Tensor {
-    const pre = this.preActivations(input, pass) // [B,P,S]
-    return pass.at('hook_sae_acts_post', jumpRelu(pre, pass.perLatent('threshold')))
-  }
-}
-
-/** A transcoder beside a linear map of its input: latents · W_dec + b_dec + x · W_skipᵀ. */
-export class SkipTranscoder extends Transcoder {
-  static override className = 'SkipTranscoder'
-
-  protected override otherWeights(): Record<string, number[]> {
-    return { ...super.otherWeights(), W_skip: [this.config.dOut!, this.config.dIn] }
-  }
-
-  override writes(): never {
-    throw new MismatchError(
-      `writes: the transcoder '${this.label}' has a skip connection, which writes besides its latents. Use a transcoder without.`,
-    )
-  }
-
-  protected override finish(recons: tf.Tensor, x: tf.Tensor, _undo: Normalized['undo'], pass?: Pass): tf.Tensor {
-    return pass ? recons.add(pass.skip(x)) : recons
-  }
-}
-
-for (const Kind of [Transcoder, JumpReluTranscoder, SkipTranscoder]) tf.serialization.registerClass(Kind)
+tf.serialization.registerClass(Transcoder)

@@ -63,11 +63,11 @@ export function doorFaults({ path, imports }: Module, modules: readonly Module[]
 function doorOf(target: string, saeKinds: readonly string[]): string | undefined {
   if (BACKEND_PACKAGE.test(target)) return 'lib/backend/'
   if (/^models\/[^/]+$/.test(target) && !MODEL_DOORS.includes(target)) return 'models/'
-  return saeKinds.includes(target) ? 'saes/kinds/kinds.ts' : undefined
+  return saeKinds.includes(target) ? 'saes/kinds/' : undefined
 }
 
 /** A file of saes with a class that extends Sae or another kind. */
 function isSaeKind({ path, tree, nodes }: Module): boolean {
   const heritage = nodes.filter(ts.isHeritageClause)
-  return path.startsWith('saes/') && heritage.some(({ types }) => types.some((type) => /Sae$/.test(type.getText(tree))))
+  return path.startsWith('saes/') && heritage.some(({ types }) => types.some((type) => /(Sae|Transcoder)$/.test(type.getText(tree))))
 }

@@ -4,9 +4,12 @@ import { didYouMean } from '../../lib/errors/nearest.js'
 import type { ProcessingFlags } from '../../lib/weights/process.js'
 import { brief, fewNames } from '../../lib/errors/brief.js'
 import type { SaeFacts } from '../formats/sae-files.js'
-import type { Release, ReleasedSae } from './release.js'
 import { gemmaScopeReleases } from './gemma-scope.js'
 import { hubReleases } from './hub.js'
+import { pocketReleases } from './pocket.js'
+import type { Release, ReleasedSae } from './release.js'
+
+export type { Release, ReleasedSae } from './release.js'
 
 /** What can be known of a release without loading it. */
 export interface SaeRelease {
@@ -21,29 +24,8 @@ export interface SaeRelease {
   readonly ids: readonly string[]
 }
 
-const processed = { foldLn: true, centerWritingWeights: true, centerUnembed: true, foldValueBiases: true }
-
-function pocket(name: string, ids: readonly string[], facts: SaeFacts = {}): Release {
-  const saes = ids.map((id) => ({ id, path: id, facts: {} }))
-  return { name, model: 'pocket-gpt2', facts: { processing: processed, ...facts }, saes }
-}
-
-const inPackage: readonly Release[] = [
-  pocket('pocket-res', [...[0, 1, 2, 3].map((layer) => `blocks.${layer}.hook_resid_pre`), 'blocks.3.hook_resid_post']),
-  pocket(
-    'pocket-z',
-    [0, 1, 2, 3].map((layer) => `blocks.${layer}.hook_z`),
-  ),
-  pocket('pocket-mlp', ['blocks.1.mlp.hook_post', 'blocks.3.mlp.hook_post']),
-  pocket('pocket-scope', ['layer_2/width_768/canonical'], {
-    hookName: 'blocks.2.hook_resid_post',
-    modelName: 'pocket-gpt2',
-    contextSize: 128,
-  }),
-]
-
 const releases: ReadonlyMap<string, Release> = new Map(
-  [...inPackage, ...hubReleases, ...gemmaScopeReleases()].map((release) => [release.name, release]),
+  [...pocketReleases, ...hubReleases, ...gemmaScopeReleases()].map((release) => [release.name, release]),
 )
 
 /** All releases that `loadSae` knows by name. `org/name` repositories of the hub can be loaded without being listed. */
@@ -55,7 +37,7 @@ export function saeReleases(): SaeRelease[] {
 
 /** Names of the SAEs that need no download: `[release, id]` for `loadSae(release, id)`. */
 export function embeddedSaes(): [release: string, id: string][] {
-  return inPackage.flatMap(({ name, saes }) => saes.map(({ id }): [string, string] => [name, id]))
+  return pocketReleases.flatMap(({ name, saes }) => saes.map(({ id }): [string, string] => [name, id]))
 }
 
 export function findRelease(name: string): Release | undefined {
