@@ -69,5 +69,8 @@ function doorOf(target: string, saeKinds: readonly string[]): string | undefined
 /** A file of saes with a class that extends Sae or another kind. */
 function isSaeKind({ path, tree, nodes }: Module): boolean {
   const heritage = nodes.filter(ts.isHeritageClause)
-  return path.startsWith('saes/') && heritage.some(({ types }) => types.some((type) => /(Sae|Transcoder)$/.test(type.getText(tree))))
+  return (
+    path.startsWith('saes/') &&
+    heritage.some(({ types }) => types.some((type) => /(Sae|Transcoder)$/.test(type.getText(tree))))
+  )
 }
