@@ -12,8 +12,8 @@ import { describe, latentAxis } from './latent-statistics.js'
 /** The places of the axis `property`. */
 export const latentPropertyNames = [
   'log sparsity',
-  'decoder on attached',
-  'cosine of decoder and attached',
+  'decoder on encoder',
+  'cosine of decoder and encoder',
   'b_enc',
   'b_dec on decoder',
   'dead',
@@ -25,12 +25,12 @@ export const DEAD_BELOW = -9
 /**
  * Axes [latent, property], of all latents of an SAE:
  * - `log sparsity`: log10 of how often it fires; NaN where the SAE's folder does not tell;
- * - `decoder on attached`: SAELens' `d_e_projection`, Σ_d W_dec[s,d] · W_enc[d,s] / ‖W_enc[d,:]‖. The norm is that of a
+ * - `decoder on encoder`: SAELens' `d_e_projection`, Σ_d W_dec[s,d] · W_enc[d,s] / ‖W_enc[d,:]‖. The norm is that of a
  *   row of W_enc, over all latents;
- * - `cosine of decoder and attached`: the cosine between the latent's two directions; 0 where one of them is 0;
+ * - `cosine of decoder and encoder`: the cosine between the latent's two directions; 0 where one of them is 0;
  * - `b_enc` (0 where the SAE has none); `b_dec on decoder`: b_dec · W_dec[s];
  * - `dead`: 1 where log sparsity is below −9, else 0; NaN where it is not known.
- * @throws MismatchError for a transcoder, whose decoder writes elsewhere than its attached reads
+ * @throws MismatchError for a transcoder, whose decoder writes elsewhere than its encoder reads
  */
 export async function latentProperties(view: HookedModel, options: { hook?: HookName } = {}): Promise<Result> {
   const attached = saeAt('latentProperties', view, options.hook)
