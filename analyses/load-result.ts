@@ -2,6 +2,7 @@
 import { Comparison } from '../lib/report/result/comparison.js'
 import { loadSaved } from '../lib/report/result/load-saved.js'
 import { checkKind, NotebookResults } from '../lib/report/notebook/notebook-results.js'
+import { EffectResult } from '../lib/report/result/effect-result.js'
 import { Result } from '../lib/report/result/result.js'
 import type { SavedKind } from '../lib/report/result/saved.js'
 import { Table } from '../lib/report/table/table.js'
@@ -16,6 +17,7 @@ import { TopLogits } from './logit-lens/top-logits-result.js'
 /** Every class that reloads, by the `format` of its files. */
 export const savedKinds = [
   Result,
+  EffectResult,
   Comparison,
   Table,
   NotebookResults,

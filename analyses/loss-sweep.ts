@@ -35,7 +35,7 @@ export async function lossSweep(
   const next = tokens.rows.map((row, b) => row[positions[b]! + 1]!)
   const edits = interventions.map((list) => list.map((edit) => ({ ...edit, position }) as Edit))
   const changes = await view.sweep(tokens, edits, logProb(next, { position }), { kind: verb, progress })
-  const original = Float32Array.from(changes.extra['baseline'] as number[], (value) => -value)
+  const original = changes.baseline.values.map((value) => -value)
   const under = edits.map((_, i) => original.map((value, b) => value - changes.values[i * tokens.batch + b]!))
   return { original, under }
 }

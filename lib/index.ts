@@ -35,6 +35,7 @@ export {
   type Input,
 } from './model.js'
 export { ActivationCache } from './residual/activation-cache.js'
+export { EffectResult } from './report/result/effect-result.js'
 export { Result, type Axis } from './report/result/result.js'
 export type { Tokenizer } from './tokens/tokenizer.js'
 export { Tokens, type Prompts, type TokenOptions } from './tokens/tokens.js'

@@ -12,7 +12,7 @@ import { meanLoss, tokenLosses } from './ops/loss.js'
 import { bindPlugins, checkPlugins, type Plugin, type PluginMethods } from './core/plugins.js'
 import { checkHasLogits, runInput, runTokens, type ViewedModel } from './core/run-view.js'
 import type { Provenance } from './report/result/provenance.js'
-import type { Result } from './report/result/result.js'
+import type { EffectResult } from './report/result/effect-result.js'
 import type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions } from './core/run-options.js'
 import { selfCheck, type SelfCheck } from './core/self-check.js'
 import type { Attachable } from './core/splice.js'
@@ -170,11 +170,11 @@ export class HookedModel implements HookedView {
   readonly #cacheOf = (init: ConstructorParameters<typeof ActivationCache>[1]) => new ActivationCache(this, init)
 
   /**
-   * The change of a metric under each intervention, axes [intervention, prompt]; `extra.baseline` is the metric without:
+   * The change of a metric under each intervention, axes [intervention, prompt]; `baseline` is the metric without:
    * `await model.sweep(prompts, [{ hook: 'blocks.9.attn.hook_z', unit: 6, to: 'zero' }], logitDiff(' Mary', ' John'))`.
    * @throws ArgumentError, HookError, ShapeError, TokenError before any run
    */
-  sweep(...[input, interventions, metric, options]: SweepArguments): Promise<Result> {
+  sweep(...[input, interventions, metric, options]: SweepArguments): Promise<EffectResult> {
     return sweep({ host: this, ...this.#subject }, input, interventions, metric, options)
   }
 

@@ -1,7 +1,7 @@
 /** Ablation: what a metric loses when heads, latents, layers or positions are replaced by nothing, a mean, or another prompt's. */
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookedModel, Input } from '../../lib/model.js'
-import type { Result } from '../../lib/report/result/result.js'
+import type { EffectResult } from '../../lib/report/result/effect-result.js'
 import { intervene, type InterventionOptions } from './interventions.js'
 
 export interface AblationOptions extends InterventionOptions {
@@ -19,13 +19,13 @@ export interface AblationOptions extends InterventionOptions {
 
 /**
  * Change of the metric when each target is ablated: axes [target…, (position), prompt], unit of the metric. Negative
- * where the target helped. `extra.baseline` holds the metric without ablation.
+ * where the target helped. `baseline` is the metric without ablation.
  *
  * `ablation(model, prompts, { metric, target: 'heads' })`,
  * `ablation(model.withSaes(sae, { errorTerm: true }), prompts, { metric, target: { latents: [3, 14] }, position: -1 })`
  * @throws ArgumentError, HookError, TokenError before any run
  */
-export function ablation(view: HookedModel, prompts: Input, options: AblationOptions): Promise<Result> {
+export function ablation(view: HookedModel, prompts: Input, options: AblationOptions): Promise<EffectResult> {
   const { mode = 'zero', seed = 0 } = options
   if (!['zero', 'mean', 'resample'].includes(mode)) {
     throw new ArgumentError(`ablation: mode is '${String(mode)}'. It must be 'zero', 'mean' or 'resample'.`)

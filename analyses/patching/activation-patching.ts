@@ -1,6 +1,6 @@
 /** Activation patching: run one set of prompts with activations taken from another, one place at a time. */
 import type { HookedModel, Input } from '../../lib/model.js'
-import type { Result } from '../../lib/report/result/result.js'
+import type { EffectResult } from '../../lib/report/result/effect-result.js'
 import { checkSource } from '../../lib/sweep/sources.js'
 import { isHeadTarget } from './targets.js'
 import { intervene, type InterventionOptions } from './interventions.js'
@@ -15,13 +15,13 @@ export interface PatchingOptions extends Omit<InterventionOptions, 'position'> {
 /**
  * Change of the metric when an activation is replaced by its value on the source prompts: axes
  * [target…, (position), prompt]. Run the corrupted prompts with clean sources to find what is enough to restore the
- * answer, the other way round to find what is needed. `extra.baseline` is the metric on the prompts as they are,
- * `extra.source` that on the source prompts (of metrics that are no functions): value / (source − baseline) is the share
- * of the difference that a place restores.
+ * answer, the other way round to find what is needed. `baseline` is the metric on the prompts as they are, `source`
+ * that on the source prompts (of metrics that are no functions), and `restored()` the share of the difference that a
+ * place restores.
  * Meng et al. 2022, arXiv:2202.05262; Wang et al. 2022, arXiv:2211.00593.
  * @throws ArgumentError when prompts and sources do not have one shape
  */
-export function activationPatching(view: HookedModel, prompts: Input, options: PatchingOptions): Promise<Result> {
+export function activationPatching(view: HookedModel, prompts: Input, options: PatchingOptions): Promise<EffectResult> {
   const { target } = options
   const position = options.position ?? (typeof target === 'string' && !isHeadTarget(target) ? 'each' : 'all')
   return intervene('activation patching', view, prompts, { ...options, position }, (tokens) => {

@@ -1,12 +1,12 @@
 /**
  * What ablation and activation patching share: a sweep of one edit for each site (and position), laid out along the
- * target's axes. Results hold the change of the metric; `extra.baseline` is the metric without.
+ * target's axes. Results hold the change of the metric; `baseline` is the metric without.
  */
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { AnyMetric } from '../../lib/core/metrics.js'
 import type { HookedModel, Input } from '../../lib/model.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
-import { Result } from '../../lib/report/result/result.js'
+import { EffectResult } from '../../lib/report/result/effect-result.js'
 import type { Edit, Replacement, SweepOptions } from '../../lib/sweep/sweep.js'
 import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { positionAxis } from '../../lib/core/labels.js'
@@ -38,7 +38,7 @@ export async function intervene(
   input: Input,
   options: InterventionOptions,
   prepare: (tokens: Tokens) => Replaced,
-): Promise<Result> {
+): Promise<EffectResult> {
   const tokens = view.toTokens(input, options)
   const { axes, sites } = resolveTarget(kind, view, options.target)
   const places = placesOf(kind, tokens, options.position ?? 'all')
@@ -56,7 +56,7 @@ export async function intervene(
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   const result = await view.sweep(tokens, edits, metric, { ...set, ...values, kind, prependBos })
   const each = options.position === 'each' ? [positionAxis(view, tokens, allPositions(tokens))] : []
-  return new Result({
+  return new EffectResult({
     kind,
     title: result.title,
     unit: result.unit,

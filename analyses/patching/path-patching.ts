@@ -5,7 +5,7 @@
  */
 import type { AnyMetric } from '../../lib/core/metrics.js'
 import type { HookedModel, Input } from '../../lib/model.js'
-import { Result } from '../../lib/report/result/result.js'
+import { EffectResult } from '../../lib/report/result/effect-result.js'
 import type { Intervention, SweepOptions } from '../../lib/sweep/sweep.js'
 import { checkSource } from '../../lib/sweep/sources.js'
 import type { TokenOptions } from '../../lib/tokens/tokens.js'
@@ -30,12 +30,16 @@ export interface PathPatchingOptions extends TokenOptions, Pick<SweepOptions, 'b
 
 /**
  * Change of the metric for every pair, axes [sender, receiver, prompt], or [sender, prompt] with `together`; 0 where no
- * path leads from one to the other. `extra.baseline` is the metric without. One sweep: `budget`, `signal` and `save` act
+ * path leads from one to the other. `baseline` is the metric without. One sweep: `budget`, `signal` and `save` act
  * on all of it. SAEs between sender and receiver are frozen like all else.
  * @throws ArgumentError for a node that the model has not, MismatchError for latents that write by no fixed direction,
  *   before any run
  */
-export async function pathPatching(view: HookedModel, prompts: Input, options: PathPatchingOptions): Promise<Result> {
+export async function pathPatching(
+  view: HookedModel,
+  prompts: Input,
+  options: PathPatchingOptions,
+): Promise<EffectResult> {
   const verb = 'pathPatching'
   const tokens = view.toTokens(prompts, options)
   const source = view.toTokens(options.source, options)
@@ -50,7 +54,7 @@ export async function pathPatching(view: HookedModel, prompts: Input, options: P
   const kind = 'path patching'
   const result = await view.sweep(tokens, paths, options.metric, { ...given, source, prependBos, kind })
   const axis = (name: string, nodes: readonly { name: string }[]) => ({ name, labels: nodes.map((node) => node.name) })
-  return new Result({
+  return new EffectResult({
     kind,
     title: result.title,
     unit: result.unit,

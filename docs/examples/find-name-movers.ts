@@ -30,7 +30,7 @@ show(dla, 5)
 
 // 2. where the residual stream differs: the corrupted prompts, one layer and position taken from the clean ones
 const stream = await m.activationPatching(corrupt, { metric, target: 'resid_pre', source: clean })
-console.log(`\ncorrupted logit difference ${mean(stream.extra['baseline'] as number[]).toFixed(2)}, restored by`)
+console.log(`\ncorrupted logit difference ${stream.baseline.mean('prompt').value.toFixed(2)}, restored by`)
 show(stream.mean('prompt'), 5)
 
 // 3. which heads carry it
@@ -40,8 +40,4 @@ show(heads.mean('prompt'), 5)
 
 function show(result: Result, k: number): void {
   for (const { labels, value } of result.top(k)) console.log(`  ${labels.join(', ').padEnd(20)} ${value.toFixed(2)}`)
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
 }

@@ -14,6 +14,7 @@ export { compare, type Comparable, type CompareOptions } from './result/compare.
 export { Comparison, type Unshared } from './result/comparison.js'
 export type { Difference } from './result/differences.js'
 export type { Provenance } from './result/provenance.js'
+export type { Ranked, Ranking } from './result/ranking.js'
 export type { RowColumn, Rows } from './result/rows.js'
 export type { Savable, SavedKind } from './result/saved.js'
 export { SavedRecord } from './result/saved-record.js'

@@ -7,7 +7,7 @@ import { promptAxis } from '../core/labels.js'
 import { describeMetric, type AnyMetric } from '../core/metrics.js'
 import type { HookedModel } from '../model.js'
 import { progressOf } from '../report/terminal/progress.js'
-import { Result } from '../report/result/result.js'
+import { EffectResult } from '../report/result/effect-result.js'
 import type { Input } from '../core/run-options.js'
 import { checkBudget } from './budget.js'
 import { describe } from './describe-edits.js'
@@ -32,7 +32,7 @@ export interface SweepOptions extends TokenOptions {
   /** A file for results so far, written every few seconds and when the sweep stops; it goes on from what is there. */
   readonly save?: string
   /**
-   * Prompts for `to: 'source'`, 'mean' and 'resample'; 'source' needs them, and `extra.source` then holds the metric on
+   * Prompts for `to: 'source'`, 'mean' and 'resample'; 'source' needs them, and the result's `source` is the metric on
    * them, unless it is a function of logits. @default the prompts themselves
    */
   readonly source?: Input
@@ -64,7 +64,7 @@ export async function sweep(
   interventions: readonly Intervention[],
   metric: AnyMetric,
   options: SweepOptions = {},
-): Promise<Result> {
+): Promise<EffectResult> {
   const { kind = 'sweep', seed = 0, signal } = options
   const budget = checkBudget(kind, options.budget)
   const tokens = host.toTokens(input, options)
@@ -95,13 +95,13 @@ export async function sweep(
   const report = options.progress ?? progressOf(kind, resolved.length)
   const run = new SweepRun({ model, view, tokens, points, judge, sources, budget, report, signal, file }, resolved)
   const { values, baseline, source: atSource } = await run.result()
-  return new Result({
+  return new EffectResult({
     kind,
     title: `change of ${name}`,
     unit,
     values,
     axes: [{ name: 'intervention', labels: interventions.map(describe) }, promptAxis(host, tokens, baseline.length)],
     provenance,
-    extra: { baseline: [...baseline], ...(atSource && { source: [...atSource] }) },
+    extra: { metric: name, baseline: [...baseline], ...(atSource && { source: [...atSource] }) },
   })
 }

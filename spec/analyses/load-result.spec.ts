@@ -30,10 +30,13 @@ interface Material {
 
 type Saved = Result | SavedRecord | lens.Table
 
+const headAblation = (model: lens.HookedModel) =>
+  lens.ablation(model, prompts, { metric: logitDiff([' Carl', ' Kate'], [' Eva', ' Emma']), target: 'heads' })
+
 /** A maker for each class, or for each analysis that fills a Result with data of its own. */
 const makers: Record<string, (given: Material) => Promise<Saved>> = {
-  Result: ({ model }) =>
-    lens.ablation(model, prompts, { metric: logitDiff([' Carl', ' Kate'], [' Eva', ' Emma']), target: 'heads' }),
+  Result: async ({ model }) => new lens.Result({ ...(await headAblation(model)) }),
+  EffectResult: ({ model }) => headAblation(model),
   'Result of latentStatistics': ({ residual }) => lens.latentStatistics(residual, { latents: [3, 12, 700], ...quiet }),
   'Result of enrichment': ({ residual }) =>
     lens.enrichment(

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { ablation } from '../../analyses/index.js'
 import type { ActivationCache } from '../../lib/residual/activation-cache.js'
-import type { Result } from '../../lib/report/result/result.js'
+import type { EffectResult } from '../../lib/report/result/effect-result.js'
 import { saeFlops } from './flops.js'
 import { finish, job, largest, numberOf, numbersAt, relativeTie, type Prepared } from './job.js'
 import { logitsReport } from './jobs-model.js'
@@ -48,7 +48,7 @@ function sum(values: ArrayLike<number>): number {
   return total
 }
 
-export const latentAblation = job(async (material): Promise<Prepared<Result>> => {
+export const latentAblation = job(async (material): Promise<Prepared<EffectResult>> => {
   const [model, sae] = [await material.model(), await material.sae('gpt2-small-sae')]
   const tokens = model.toTokens(material.ids('ioi_8x16'))
   const metric = material.logitDiff('answers_8x16')
@@ -66,7 +66,7 @@ export const latentAblation = job(async (material): Promise<Prepared<Result>> =>
       return {
         work: { prompts: [tokens.batch, tokens.positions], runs: latents.length + 1 },
         check: {
-          clean: sum(result.extra['baseline'] as number[]) / tokens.batch,
+          clean: sum([...result.baseline.values]) / tokens.batch,
           effects: effects.slice(0, 8),
           abs_sum: sum(effects.map(Math.abs)),
         },

@@ -7,6 +7,7 @@ import { bars, heatmap, type Figure } from '../figure/figure.js'
 import type { JsonObject } from './json.js'
 import type { Provenance } from './provenance.js'
 import type { Axis, ResultInit } from './init.js'
+import { Ranking } from './ranking.js'
 import { readResult, resultFormat, resultHeader, resultJson } from './result-json.js'
 import { resultTable } from './result-table.js'
 import { axisColumns, floatColumn, type Rows } from './rows.js'
@@ -15,12 +16,12 @@ import { visibleToken } from '../table/token-text.js'
 import { writeResult } from './write-result.js'
 
 export type { Axis, ResultInit } from './init.js'
+export type { Ranked, Ranking } from './ranking.js'
 
-export interface Ranked {
-  /** A label of each axis. */
-  readonly labels: string[]
-  readonly index: number[]
-  readonly value: number
+/** How an axis is taken out: each line of values along it becomes one number. */
+export interface Reduction {
+  readonly axis: string
+  toOne(values: Float32Array): number
 }
 
 /**
@@ -76,6 +77,18 @@ export class Result<Extra extends JsonObject = JsonObject> {
   }
 
   /**
+   * The value of a result that has a single one, such as the mean over all axes.
+   * @throws ArgumentError when there are several
+   */
+  get value(): number {
+    if (this.values.length === 1) return this.values[0]!
+    const axes = this.axes.map(({ name }) => name).join(', ')
+    throw new ArgumentError(
+      `value: there are ${this.values.length} values (axes ${axes}). Take mean, sum or select first, or use at.`,
+    )
+  }
+
+  /**
    * One value, by a position (from the end when negative) or label on each axis.
    * @throws ArgumentError of a wrong number of indices, a position out of range, an unknown or ambiguous label.
    */
@@ -109,17 +122,20 @@ export class Result<Extra extends JsonObject = JsonObject> {
 
   /**
    * The k values that rank first (fewer when there are fewer), NaN never among them; the earlier of equals first.
+   * They are a list, and print as a table: `result.top(6).print()`.
    * @throws ArgumentError when k is not a whole number from 0.
    */
-  top(k: number, options: { by?: 'magnitude' | 'largest' | 'smallest' } = {}): Ranked[] {
+  top(k: number, options: { by?: 'magnitude' | 'largest' | 'smallest' } = {}): Ranking {
     if (!Number.isInteger(k) || k < 0) throw new ArgumentError(`top: k is ${k}. It must be a whole number, at least 0.`)
     const score = ranking[options.by ?? 'magnitude']
     const offsets = Array.from(this.values.keys()).filter((i) => !Number.isNaN(this.values[i]))
     offsets.sort((a, b) => score(this.values[b]!) - score(this.values[a]!) || a - b)
-    return offsets.slice(0, k).map((offset) => {
+    const places = offsets.slice(0, k).map((offset) => {
       const index = this.#index(offset)
       return { labels: index.map((place, i) => this.axes[i]!.labels[place]!), index, value: this.values[offset]! }
     })
+    const { title, unit, axes } = this
+    return new Ranking(places, { title, unit, axes, count: offsets.length })
   }
 
   /**
@@ -220,7 +236,13 @@ export class Result<Extra extends JsonObject = JsonObject> {
       return toOne(line)
     })
     const { kind, unit, provenance, notes } = this
-    return new Result({ kind, title: `${this.title}, ${how}`, unit, values, axes, provenance, notes })
+    const init = { kind, title: `${this.title}, ${how}`, unit, values, axes, provenance, notes }
+    return this.derived(init, { axis, toOne })
+  }
+
+  /** What is left without an axis; a class with numbers of its own along it overrides this, to keep them. */
+  protected derived(init: ResultInit, _how: Reduction): Result {
+    return new Result(init)
   }
 
   /** The position on each axis of the value at an offset. */

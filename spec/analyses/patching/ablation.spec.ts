@@ -58,7 +58,7 @@ describe('ablation', () => {
     const baseline = record.values('logit_diff')
     const recorded = Array.from(record.values('ablate_head'), (value, i) => value - baseline[i % baseline.length]!)
     expectClose(result.values, recorded, tolerances.pocket)
-    expectClose(result.extra['baseline'] as number[], baseline, tolerances.pocket)
+    expectClose(result.baseline.values, baseline, tolerances.pocket)
     expect(result.axes.map((axis) => axis.name)).to.deep.equal(['layer', 'head', 'prompt'])
     expect(result.axes[0]!.labels).to.deep.equal([0, 1, 2, 3].map((l) => `layer ${l}`))
     expect(result.axes[1]!.labels).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7].map((h) => `H${h}`))

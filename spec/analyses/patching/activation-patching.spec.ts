@@ -128,7 +128,7 @@ describe('activationPatching', () => {
     const byTarget = await patch(view, { target: { latents }, position: -1 })
     using source = view.runWithCache(few.corrupt, { names: [acts, z] })
     const metric = view.bindMetric(few.metric, view.toTokens(few.clean))
-    const baseline = byTarget.extra['baseline'] as number[]
+    const baseline = byTarget.baseline.values
     const changeBy = (name: string, where: (shape: number[]) => tf.Tensor) =>
       tf.tidy(() => {
         const hook = (x: tf.Tensor) => x.add(source.get(name).sub(x).mul(where(x.shape)))

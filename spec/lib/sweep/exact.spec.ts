@@ -87,7 +87,7 @@ async function compare(view: HookedModel, seed: number, side: 'left' | 'right' |
   for (const metric of [all[seed % all.length]!, all[(seed + 3) % all.length]!]) {
     const result = await view.sweep(tokens, groups, metric, { source, progress: () => undefined })
     const clean = plainMetric(view, tokens, [], metric, { source })
-    const baseline = result.extra['baseline'] as number[]
+    const baseline = result.baseline.values
     clean.forEach((value, b) => expect(baseline[b], `${metric.name}, clean`).to.be.closeTo(value, NOISE))
     groups.forEach((edits, i) => {
       const expected = plainMetric(view, tokens, edits, metric, { source })

@@ -105,7 +105,7 @@ describe('sweep', () => {
     for (const budget of [1, 2 ** 22]) {
       const small = await model.sweep(few.clean, edits, logProb(few.answer), { ...quiet, budget })
       expectClose(small.values, large.values, tolerances.noise, `${budget} bytes`)
-      expectClose(small.extra['baseline'] as number[], large.extra['baseline'] as number[], tolerances.noise)
+      expectClose(small.baseline.values, large.baseline.values, tolerances.noise)
     }
   })
 
@@ -126,7 +126,7 @@ describe('sweep', () => {
     }
     for (const [what, { view, edits, metric, ...options }] of Object.entries(cases)) {
       const result = await view.sweep(few.clean, edits, metric, { ...quiet, source, ...options })
-      const [baseline, ofSource] = [result.extra['baseline'], result.extra['source']] as [number[], number[]]
+      const [baseline, ofSource] = [result.extra.baseline, result.extra.source!]
       const taken = Array.from(result.values.slice(-3), (change, b) => change + baseline[b]!)
       expect(Math.max(...baseline.map((x, b) => Math.abs(x - ofSource[b]!))), what).to.be.above(0.01)
       expectClose(taken, ofSource, tolerances.noise, what)
@@ -141,7 +141,7 @@ describe('sweep', () => {
     const metric = model.bindMetric(few.metric, model.toTokens(few.clean))
     const without = await model.sweep(few.clean, heads, few.metric, options)
     const byFunction = await model.sweep(few.clean, [{ hook: z(3), to: 'source' }], metric, options)
-    for (const { extra } of [without, byFunction]) expect(Object.keys(extra)).to.deep.equal(['baseline'])
+    for (const { source } of [without, byFunction]) expect(source).to.equal(undefined)
   })
 
   it('counts ranks, and says how far from the clean run', async () => {
@@ -150,10 +150,10 @@ describe('sweep', () => {
       { hook: z(0), add: 0 },
     ]
     const ranks = await model.sweep(few.clean, edits, rank(few.answer), quiet)
-    expect(ranks.extra['baseline']).to.deep.equal([0, 0, 0])
+    expect([...ranks.baseline.values]).to.deep.equal([0, 0, 0])
     expect(Math.min(...ranks.values.slice(0, 3))).to.be.above(10)
     const kl = await model.sweep(few.clean, edits, klToClean(), quiet)
-    expectClose(kl.extra['baseline'] as number[], [0, 0, 0], 1e-6)
+    expectClose(kl.baseline.values, [0, 0, 0], 1e-6)
     expect(Math.min(...kl.values.slice(0, 3))).to.be.above(1)
     const point = 'blocks.3.hook_resid_post'
     const flip: Intervention = {
@@ -164,7 +164,7 @@ describe('sweep', () => {
     const direction = Array.from({ length: 128 }, (_, i) => (i === 0 ? 1 : 0))
     const turned = await model.sweep(few.clean, [flip], cosine(point, { to: direction }), quiet)
     turned.values.forEach((value, b) => {
-      expect(value + (turned.extra['baseline'] as number[])[b]!).to.be.closeTo(-1, 1e-5)
+      expect(value + turned.baseline.at(b)).to.be.closeTo(-1, 1e-5)
     })
   })
 

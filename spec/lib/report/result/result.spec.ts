@@ -101,6 +101,15 @@ describe('result', () => {
     expect(() => list([1]).sum('item').sum('item')).to.throw(ArgumentError, 'It has none left.')
   })
 
+  it('has a value where there is a single one', () => {
+    expect(list([5]).value).to.equal(5)
+    expect(list([5, 7]).mean('item').value).to.equal(6)
+    expect(() => counting().value).to.throw(
+      ArgumentError,
+      'value: there are 12 values (axes layer, head, token). Take mean, sum or select first, or use at.',
+    )
+  })
+
   it('ranks by magnitude, size or smallness, never a NaN', () => {
     const result = list([1, NaN, -5, 3, Infinity, 3])
     const ranked = (k: number, by?: 'magnitude' | 'largest' | 'smallest') =>
