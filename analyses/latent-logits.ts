@@ -28,7 +28,7 @@ export function latentDirections(
   return tf.tidy(() => {
     const rows = sae.writes({ latents }).directions
     if (through === undefined) return rows
-    return tf.matMul(rows, view.weight(through).reshape<tf.Tensor2D>([-1, view.config.dModel]))
+    return tf.matMul(rows, view.copyWeight(through).reshape<tf.Tensor2D>([-1, view.config.dModel]))
   })
 }
 

@@ -121,7 +121,7 @@ function throughWay(view: HookedModel, clean: SenderRun, site: string, change: t
   const { matrix, norm, output } = wayFrom(view, site)!
   if (norm !== undefined) return byRun(view, clean, site, change)
   const [batch, positions] = change.shape as [number, number]
-  const W = view.weight(matrix).reshape<tf.Tensor2D>([-1, view.config.dModel])
+  const W = view.copyWeight(matrix).reshape<tf.Tensor2D>([-1, view.config.dModel])
   return tf.matMul(change.reshape<tf.Tensor2D>([batch * positions, -1]), W).reshape(clean.get(output).shape)
 }
 

@@ -73,9 +73,21 @@ export class HookedModel implements HookedView {
     return this.hookPoints.map((p) => p.name)
   }
 
-  /** A weight by TransformerLens's name and shape, such as `blocks.0.attn.W_Q` [H,D,K]. The caller owns it. */
+  /**
+   * A weight by TransformerLens's name and shape, such as `blocks.0.attn.W_Q` [H,D,K]. It belongs to the model: do not
+   * dispose it. One that is stored otherwise (W_Q, W_K and W_V lie side by side) is made once and kept with the model.
+   * @throws ConfigError with the nearest name
+   */
   weight<T extends tf.Tensor = tf.Tensor>(name: string): T {
-    return this.#model.architecture.weight(this.#model.weights, this.config, name) as T
+    return this.weights.derived(name, () => this.copyWeight(name)) as T
+  }
+
+  /**
+   * The same as a tensor of your own, of which the model keeps nothing: dispose it, or take it inside `tf.tidy`.
+   * @throws ConfigError with the nearest name
+   */
+  copyWeight<T extends tf.Tensor = tf.Tensor>(name: string): T {
+    return this.#model.architecture.weight(this.weights, this.config, name) as T
   }
 
   /** Every hook point with its axes and its shape in this model. */

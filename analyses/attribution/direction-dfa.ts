@@ -58,7 +58,7 @@ export async function directionDfa(view: HookedModel, prompts: Input, options: D
     labels = parts.labels
     const scores = tf.tidy(() => {
       const post = cache.get(attached.readsAt).slice([0, position], [1, 1]).flatten() // [M]
-      const neurons = tf.matMul<tf.Tensor2D>(parts.stack.squeeze([1]), view.weight(`blocks.${layer}.mlp.W_in`)) // [C,M]
+      const neurons = tf.matMul<tf.Tensor2D>(parts.stack.squeeze([1]), view.copyWeight(`blocks.${layer}.mlp.W_in`)) // [C,M]
       const rest = means ? tf.tensor2d(means, neurons.shape) : tf.zerosLike(neurons)
       const read = tf.where(post.greater(0).expandDims(0).broadcastTo(neurons.shape), neurons, rest)
       return tf.matMul(read, tf.gather(attached.sae.W_enc, tf.tensor1d([...latents], 'int32'), 1)) // [C,F]
@@ -102,7 +102,7 @@ export async function componentNeurons(
       const before = sum
       sum = tf.tidy(() => {
         const mean = parts.stack.squeeze<tf.Tensor3D>([1]).mean<tf.Tensor2D>(1) // [C,D]
-        const neurons = tf.matMul<tf.Tensor2D>(mean, view.weight(`blocks.${layer}.mlp.W_in`)).div(rows.length)
+        const neurons = tf.matMul<tf.Tensor2D>(mean, view.copyWeight(`blocks.${layer}.mlp.W_in`)).div(rows.length)
         return before ? before.add(neurons) : neurons
       })
       tf.dispose([parts.stack, ...(before ? [before] : [])])

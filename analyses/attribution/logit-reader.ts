@@ -79,7 +79,7 @@ export class LogitReader {
   biases(names: readonly string[]): Float32Array {
     return this.#read(() => {
       const sum = names.reduce<tf.Tensor>(
-        (total, name) => total.add(this.#view.weight(name)),
+        (total, name) => total.add(this.#view.copyWeight(name)),
         tf.zeros([this.#view.config.dModel]),
       )
       return this.#direction.mul(sum).sum(-1)
@@ -88,7 +88,7 @@ export class LogitReader {
 
   unembedBias(): Float32Array {
     return this.#read(() =>
-      this.#ofAnswers((ids) => tf.gather(this.#view.weight('unembed.b_U'), tf.tensor1d([...ids], 'int32'))),
+      this.#ofAnswers((ids) => tf.gather(this.#view.copyWeight('unembed.b_U'), tf.tensor1d([...ids], 'int32'))),
     )
   }
 
@@ -104,14 +104,14 @@ export class LogitReader {
   #inward(point: string): tf.Tensor2D {
     const { matrix, norm } = writerOf(point, new Set(this.#view.hookNames)) ?? {}
     if (matrix === undefined) return this.#direction
-    const W = this.#view.weight(matrix)
+    const W = this.#view.copyWeight(matrix)
     return tf.matMul(this.#beforeNorm(norm), W.reshape<tf.Tensor2D>([-1, W.shape.at(-1)!]), false, true)
   }
 
   /** The logit direction before the RMSNorm that follows attention or MLP, where there is one: [B,D]. */
   #beforeNorm(norm: string | undefined): tf.Tensor2D {
     if (norm === undefined) return this.#direction
-    return this.#direction.mul(this.#view.weight(`${norm}.w`)).div(this.#at(`${norm}.hook_scale`))
+    return this.#direction.mul(this.#view.copyWeight(`${norm}.w`)).div(this.#at(`${norm}.hook_scale`))
   }
 
   #ofAnswers(make: (ids: readonly number[]) => tf.Tensor): tf.Tensor {

@@ -50,5 +50,5 @@ async function numbersOf(logits: tf.Tensor2D, scale: tf.Tensor | undefined): Pro
 
 /** [V] */
 function columnNorms(view: HookedModel): tf.Tensor {
-  return tf.tidy(() => view.weight('unembed.W_U').square().sum(0).sqrt())
+  return tf.tidy(() => view.copyWeight('unembed.W_U').square().sum(0).sqrt())
 }

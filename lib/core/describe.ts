@@ -50,9 +50,11 @@ export async function viewProvenance(
 export function viewSummary({ name, config, processing, weights }: LoadedModel, view: View): string {
   const { modelType, nLayers, nHeads, dModel, dVocab, nCtx } = config
   const done = Object.entries(processing).flatMap(([flag, on]) => (on ? [flag] : []))
+  const kept = weights.derivedCount
   const parts = [
     `${name}: ${modelType}, ${nLayers} layers, ${nHeads} heads, d_model ${dModel}, vocabulary ${dVocab}, context ${nCtx}`,
     `${(weights.parameterCount / 1e6).toFixed(2)} M numbers, processing: ${done.join(', ') || 'none'}`,
+    ...(kept > 0 ? [`${(kept / 1e6).toFixed(2)} M more in derived weights`] : []),
     ...view.attached.map(({ sae, readsAt }) => `SAE ${sae.label} at ${readsAt}`),
     ...(view.hooks.length > 0 ? [`${view.hooks.length} hooks`] : []),
     ...(view.stopAt === undefined ? [] : [`stops at layer ${view.stopAt}`]),

@@ -20,7 +20,7 @@ export interface HookedView {
   readonly attached: readonly AttachedSae[]
   readonly hookPoints: readonly HookPoint[]
   readonly hookNames: readonly string[]
-  weight<T extends tf.Tensor = tf.Tensor>(name: string): T
+  copyWeight<T extends tf.Tensor = tf.Tensor>(name: string): T
   toTokens(prompts: Prompts, options?: TokenOptions): Tokens
   toString(ids: readonly number[]): string
   run(prompts: Prompts, options?: RunOptions): tf.Tensor3D

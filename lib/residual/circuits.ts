@@ -9,7 +9,7 @@ import type { HookedView } from '../core/hooked-view.js'
 import { Result } from '../report/result/result.js'
 
 /** A model with heads. */
-type ModelWithHeads = Pick<HookedView, 'name' | 'config' | 'weight' | 'provenance'>
+type ModelWithHeads = Pick<HookedView, 'name' | 'config' | 'copyWeight' | 'provenance'>
 
 /** W_V · W_O of a head, [D,D] of rank K: what it writes for what it attends to. @throws ArgumentError */
 export function ovCircuit(model: ModelWithHeads, layer: number, head: number): FactoredMatrix {
@@ -106,7 +106,7 @@ function headWeight(model: ModelWithHeads, name: 'W_Q' | 'W_K' | 'W_V' | 'W_O', 
     )
   }
   const weight = tf.tidy(() =>
-    model.weight(`blocks.${layer}.attn.${name}`).slice([head, 0, 0], [1, -1, -1]).squeeze<tf.Tensor2D>([0]),
+    model.copyWeight(`blocks.${layer}.attn.${name}`).slice([head, 0, 0], [1, -1, -1]).squeeze<tf.Tensor2D>([0]),
   )
   const [rows, columns] = weight.shape
   const dense = { rows, columns, values: weight.dataSync() }

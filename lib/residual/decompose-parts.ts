@@ -62,7 +62,7 @@ export function headStack(
       const z = atPositions(cache.get('z', l), positions) // [B,P,H,K] or [B,H,K]
       const lead = z.shape.slice(0, -2)
       const rows = z.reshape<tf.Tensor3D>([-1, nHeads, z.shape.at(-1)!]).transpose<tf.Tensor3D>([1, 0, 2])
-      const W_O = model.weight(`blocks.${l}.attn.W_O`) as tf.Tensor3D
+      const W_O = model.copyWeight(`blocks.${l}.attn.W_O`) as tf.Tensor3D
       const results = tf.matMul(rows, W_O).reshape([nHeads, ...lead, dModel])
       const factor = beforePostNorm ? undefined : postNorm(model, cache, `blocks.${l}.ln1_post`, positions)
       return factor ? results.mul(factor) : results
@@ -83,7 +83,7 @@ export function neuronStack(
     tf.tidy(() => {
       const post = atPositions(cache.get('post', l), positions) // [B,P,M] or [B,M]
       const byNeuron = post.reshape([-1, dMlp]).transpose().expandDims(-1) // [M,rows,1]
-      const wrote = byNeuron.mul(model.weight(`blocks.${l}.mlp.W_out`).reshape([dMlp, 1, dModel]))
+      const wrote = byNeuron.mul(model.copyWeight(`blocks.${l}.mlp.W_out`).reshape([dMlp, 1, dModel]))
       const results = wrote.reshape([dMlp, ...post.shape.slice(0, -1), dModel])
       const factor = beforePostNorm ? undefined : postNorm(model, cache, `blocks.${l}.ln2_post`, positions)
       return factor ? results.mul(factor) : results
@@ -104,7 +104,7 @@ function postNorm(
 ): tf.Tensor | undefined {
   const scale = `${norm}.hook_scale`
   if (!model.hookNames.includes(scale)) return undefined
-  return model.weight(`${norm}.w`).div(atPositions(cache.get(scale), positions))
+  return model.copyWeight(`${norm}.w`).div(atPositions(cache.get(scale), positions))
 }
 
 export function accumulatedBias(model: DecomposedModel, attnLayers: number, mlpLayers: number): tf.Tensor {
@@ -112,7 +112,7 @@ export function accumulatedBias(model: DecomposedModel, attnLayers: number, mlpL
     ...Array.from({ length: attnLayers }, (_, l) => `blocks.${l}.attn.b_O`),
     ...Array.from({ length: mlpLayers }, (_, l) => `blocks.${l}.mlp.b_out`),
   ]
-  return names.reduce<tf.Tensor>((sum, name) => sum.add(model.weight(name)), tf.zeros([model.config.dModel]))
+  return names.reduce<tf.Tensor>((sum, name) => sum.add(model.copyWeight(name)), tf.zeros([model.config.dModel]))
 }
 
 /** `attn.hook_result` [B,P,H,D] of each layer that a cache has z of and no result yet, before a post-norm. */
@@ -122,6 +122,8 @@ export function headResults(model: DecomposedModel, cache: Activations): [name: 
     .filter((l) => cache.has('z', l) && !cache.has('result', l))
     .map((l) => [
       `blocks.${l}.attn.hook_result`,
-      tf.tidy(() => linearPerHead(cache.get<tf.Tensor4D>('z', l), model.weight(`blocks.${l}.attn.W_O`) as tf.Tensor3D)),
+      tf.tidy(() =>
+        linearPerHead(cache.get<tf.Tensor4D>('z', l), model.copyWeight(`blocks.${l}.attn.W_O`) as tf.Tensor3D),
+      ),
     ])
 }

@@ -36,7 +36,7 @@ export interface DecomposedModel {
   readonly processing: ProcessingFlags
   readonly hookNames: readonly string[]
   readonly weights: Pick<Weights, 'unembeddingColumns'>
-  weight(name: string): tf.Tensor
+  copyWeight(name: string): tf.Tensor
 }
 
 export interface PartsOptions {
@@ -284,5 +284,5 @@ function ownNorm(model: DecomposedModel, states: tf.Tensor): tf.Tensor {
   const centred = normalization === 'LN' ? states.sub(states.mean(-1, true)) : states
   const normed = centred.div(centred.square().mean(-1, true).add(eps).sqrt())
   if (model.processing.foldLn) return normed
-  return normed.mul(model.weight('ln_final.w')).add(normalization === 'LN' ? model.weight('ln_final.b') : 0)
+  return normed.mul(model.copyWeight('ln_final.w')).add(normalization === 'LN' ? model.copyWeight('ln_final.b') : 0)
 }

@@ -15,6 +15,7 @@ import { straight, turned } from './turned.js'
 export class Weights {
   readonly #tensors: Map<string, tf.Tensor>
   readonly #matrices = new Map<string, WeightMatrix>()
+  readonly #derived = new Map<string, tf.Tensor>()
 
   /** Takes ownership of the tensors. */
   constructor(tensors: ReadonlyMap<string, tf.Tensor>) {
@@ -41,6 +42,29 @@ export class Weights {
   /** The stored tensor, or undefined where the model has none (a folded norm has no weight). */
   maybe<T extends tf.Tensor = tf.Tensor>(name: string): T | undefined {
     return this.#tensors.get(name) as T | undefined
+  }
+
+  /**
+   * What `make` derives from these weights under a name: the stored tensor where it is no other, else what was made, which
+   * is kept until the weights are disposed. Belongs to the weights: do not dispose.
+   */
+  derived(name: string, make: () => tf.Tensor): tf.Tensor {
+    const known = this.#derived.get(name)
+    if (known) return known
+    const made = make()
+    const stored = this.maybe(name)
+    if (stored?.dataId === made.dataId && tf.util.arraysEqual(stored.shape, made.shape)) {
+      made.dispose()
+      return stored
+    }
+    this.#derived.set(name, tf.keep(made))
+    return made
+  }
+
+  /** Numbers held by derived weights alone: those that share a stored weight's data are left out. */
+  get derivedCount(): number {
+    const stored = new Set([...this.#tensors.values()].map(({ dataId }) => dataId))
+    return [...this.#derived.values()].reduce((sum, t) => sum + (stored.has(t.dataId) ? 0 : t.size), 0)
   }
 
   /** The matrix [in,out], however it is stored. */
@@ -81,8 +105,9 @@ export class Weights {
 
   dispose(): void {
     for (const matrix of this.#matrices.values()) matrix.dispose()
-    for (const tensor of this.#tensors.values()) tensor.dispose()
+    for (const tensor of [...this.#derived.values(), ...this.#tensors.values()]) tensor.dispose()
     this.#matrices.clear()
+    this.#derived.clear()
     this.#tensors.clear()
   }
 }

@@ -15,7 +15,7 @@ export const load = job(async (material): Promise<Prepared<HookedModel>> => ({
   report(model) {
     const centred = numberOf(() => model.weights.get('embed.W_E').slice([11, 0], [1, -1]).mean())
     const weight = (name: string, begin: number[], size: number[]) => {
-      const W = model.weight(name)
+      const W = model.copyWeight(name)
       const values = numbersAt(W, begin, size)
       W.dispose()
       return values

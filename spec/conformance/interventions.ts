@@ -60,7 +60,7 @@ async function headDifference(runs: ModelRuns, { sender }: Intervention): Promis
   const model = await runs.processed()
   return tf.tidy(() => {
     const z = sliceAt(corrupt.get('z', layer), 2, head).sub(sliceAt(clean.get('z', layer), 2, head)) // [B,P,K]
-    const W_O = sliceAt(model.weight(`blocks.${layer}.attn.W_O`), 0, head) as tf.Tensor2D // [K,D]
+    const W_O = sliceAt(model.copyWeight(`blocks.${layer}.attn.W_O`), 0, head) as tf.Tensor2D // [K,D]
     const [batch, positions, width] = z.shape as [number, number, number]
     return tf.matMul(z.reshape<tf.Tensor2D>([-1, width]), W_O).reshape([batch, positions, -1])
   })

@@ -46,8 +46,8 @@ async function fullCircuitCorner(runs: ModelRuns, layer: number): Promise<tf.Ten
   const [rows, columns] = runs.record.entry('fm/full_OV_circuit_corner').shape as [number, number]
   const ov = ovCircuit(model, layer, 0)
   return tf.tidy(() => {
-    const embedded = model.weight('embed.W_E').slice([0, 0], [rows, -1])
-    const unembed = model.weight('unembed.W_U').slice([0, 0], [-1, columns])
+    const embedded = model.copyWeight('embed.W_E').slice([0, 0], [rows, -1])
+    const unembed = model.copyWeight('unembed.W_U').slice([0, 0], [-1, columns])
     return tf.matMul(tf.matMul(embedded as tf.Tensor2D, tf.tensor2d(ov.AB.to2DArray())), unembed as tf.Tensor2D)
   })
 }

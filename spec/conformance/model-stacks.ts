@@ -106,7 +106,7 @@ async function logitDifference(runs: ModelRuns, right: number[], wrong: number[]
 async function biasDifference(runs: ModelRuns, right: number[], wrong: number[]): Promise<tf.Tensor> {
   const model = await runs.processed()
   return tf.tidy(() => {
-    const bias = model.weight('unembed.b_U')
+    const bias = model.copyWeight('unembed.b_U')
     const at = (ids: number[]) => tf.gather(bias, tf.tensor1d(ids, 'int32'))
     return at(right).sub(at(wrong))
   })

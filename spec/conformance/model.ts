@@ -49,7 +49,7 @@ function routesOf(runs: ModelRuns): Routes {
     [/^cache\/(.*)$/, async (hook) => (await runs.cache()).get(hook!).clone()],
     [/^cache_raw\/(.*)$/, async (hook) => (await runs.rawCache()).get(hook!).clone()],
     [/^stop_at_layer\/(.*)$/, async (layer) => (await runs.processed()).stopAt(Number(layer)).run(await probe())],
-    [/^weights\/(.*)$/, async (name) => (await runs.processed()).weight(name!)],
+    [/^weights\/(.*)$/, async (name) => (await runs.processed()).copyWeight(name!)],
     [/^option\/(\w+)\/(.*)$/, (option, hook) => underOption(runs, option!, hook!)],
     [/^grad\/(.*)$/, async (hook) => (await runs.gradients('grad/')).gradients.get(hook!).clone()],
     [/^grad_split\/(.*)$/, async (hook) => (await runs.gradients('grad_split/')).gradients.get(hook!).clone()],

@@ -178,7 +178,7 @@ async function writtenBy(runs: TransformerRuns, latent: number): Promise<tf.Tens
   return tf.tidy(() => {
     const { dModel } = model.config
     const act = atLive(all, runs.expected.position, [latent]) // [B,1]
-    const W_O = model.weight(`blocks.${layerOf(sae.hookName)}.attn.W_O`).reshape<tf.Tensor2D>([-1, dModel])
+    const W_O = model.copyWeight(`blocks.${layerOf(sae.hookName)}.attn.W_O`).reshape<tf.Tensor2D>([-1, dModel])
     const direction = tf.matMul(sae.W_dec.slice([latent, 0], [1, -1]), W_O) // [1,D]
     return act.mul(direction).reshape([-1, 1, 1, dModel])
   })

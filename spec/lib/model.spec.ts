@@ -6,7 +6,7 @@ import { Tokens } from '../../lib/tokens/tokens.js'
 import { expectClose, tolerances } from '../support/close.js'
 import { pocket } from '../support/pocket.js'
 import { refusalOf } from '../support/refusal.js'
-import { warmTinyModel } from '../support/tiny-gpt2.js'
+import { tinyModel, warmTinyModel } from '../support/tiny-gpt2.js'
 
 const prompts = [
   [3, 1, 4, 1, 5, 9],
@@ -242,15 +242,30 @@ describe('lib/model', () => {
         'unembed.b_U': [23],
       }
       for (const [name, shape] of Object.entries(shapes)) {
-        const weight = tiny.weight(name)
+        const weight = tiny.copyWeight(name)
         expect(weight.shape, name).to.deep.equal(shape)
         weight.dispose()
       }
       expect(numbers(tiny, prompts).every(Number.isFinite)).to.equal(true)
     })
 
+    it('lends weights, derives each once, and frees what it derived', async () => {
+      const before = tf.memory().numTensors
+      const lent = await tinyModel()
+      const [stored, derived] = ['blocks.1.mlp.W_out', 'blocks.1.attn.W_Q']
+      expect(lent.weight(stored)).to.equal(lent.weights.get(stored))
+      const W_Q = lent.weight(derived)
+      expect(W_Q.shape).to.deep.equal([3, 12, 4])
+      expect(lent.plain().weight(derived)).to.equal(W_Q)
+      expect(lent.weights.derivedCount).to.equal(W_Q.size)
+      expect(String(lent)).to.contain('0.00 M more in derived weights')
+      lent.dispose()
+      expect(W_Q.isDisposed).to.equal(true)
+      expect(tf.memory().numTensors).to.equal(before)
+    })
+
     it('names the nearest weight for one that is not there', async () => {
-      expect(await refusalOf(() => tiny.weight('blocks.1.mlp.W_im'))).to.equal(
+      expect(await refusalOf(() => tiny.copyWeight('blocks.1.mlp.W_im'))).to.equal(
         "ConfigError: weights: there is no weight 'blocks.1.mlp.W_im'. Did you mean 'blocks.1.mlp.W_in'?",
       )
     })

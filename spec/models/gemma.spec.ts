@@ -55,8 +55,8 @@ describe('models/gemma', () => {
   it('scales the embedding and not the unembedding', async () => {
     using model = await tinyDecoder('gemma', { process: false })
     tf.tidy(() => {
-      const W_E = model.weight('embed.W_E')
-      expectClose(model.weight('unembed.W_U').transpose().mul(Math.sqrt(14)), W_E, 1e-6)
+      const W_E = model.copyWeight('embed.W_E')
+      expectClose(model.copyWeight('unembed.W_U').transpose().mul(Math.sqrt(14)), W_E, 1e-6)
     })
   })
 

@@ -90,7 +90,9 @@ describe('models/gemma2', () => {
     tf.tidy(() => {
       const { stack } = cache.stackHeadResults({ layer: 1, beforePostNorm: true })
       const summed = stack.sum(0)
-      const norm = summed.div(summed.square().mean(-1, true).add(0.01).sqrt()).mul(model.weight('blocks.0.ln1_post.w'))
+      const norm = summed
+        .div(summed.square().mean(-1, true).add(0.01).sqrt())
+        .mul(model.copyWeight('blocks.0.ln1_post.w'))
       expectClose(norm, cache.get('attn_out', 0), tolerances.tiny)
       expectClose(cache.stackHeadResults({ layer: 1 }).stack.sum(0), cache.get('attn_out', 0), tolerances.tiny)
       expect(summed.sub(cache.get('attn_out', 0)).abs().max().dataSync()[0]).to.be.greaterThan(0.1)

@@ -93,7 +93,7 @@ describe('models/gpt-neo', () => {
     }
     using narrow = await editedModel('gpt_neo', { edit: half, config: { intermediate_size: 64 } })
     expect(narrow.config.dMlp).to.equal(64)
-    expect(narrow.weight('blocks.0.mlp.W_in')).to.satisfy((W: tf.Tensor) => {
+    expect(narrow.copyWeight('blocks.0.mlp.W_in')).to.satisfy((W: tf.Tensor) => {
       W.dispose()
       return W.shape.join() === '32,64'
     })

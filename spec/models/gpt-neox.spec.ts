@@ -23,7 +23,7 @@ describe('models/gpt-neox', () => {
     const { values } = tensors['gpt_neox.layers.1.attention.query_key_value.weight']!
     const [D, K] = [32, 16]
     for (const [part, letter] of [...'QKV'].entries()) {
-      const W = tf.tidy(() => model.weight(`blocks.1.attn.W_${letter}`).arraySync()) as number[][][]
+      const W = tf.tidy(() => model.copyWeight(`blocks.1.attn.W_${letter}`).arraySync()) as number[][][]
       for (const [h, k, d] of [
         [0, 0, 0],
         [1, 3, 7],

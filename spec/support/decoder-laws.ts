@@ -114,10 +114,10 @@ export function decoderLaws(family: Family): void {
     tf.tidy(() => {
       expectClose(ungrouped.run(prompt), model.run(prompt), tolerances.tiny)
       for (const name of ['W_Q', 'W_K', 'W_V', 'W_O', 'b_Q', 'b_K', 'b_V', 'b_O'])
-        expectClose(ungrouped.weight(`blocks.1.attn.${name}`), model.weight(`blocks.1.attn.${name}`), 0, name)
-      expect(model.weight('blocks.1.attn._W_K').shape).to.deep.equal([2, 14, 6])
-      expect(ungrouped.weight('blocks.1.attn._W_K').shape).to.deep.equal([4, 14, 6])
-      expect(model.weight('blocks.1.mlp.b_in').shape).to.deep.equal([20])
+        expectClose(ungrouped.copyWeight(`blocks.1.attn.${name}`), model.copyWeight(`blocks.1.attn.${name}`), 0, name)
+      expect(model.copyWeight('blocks.1.attn._W_K').shape).to.deep.equal([2, 14, 6])
+      expect(ungrouped.copyWeight('blocks.1.attn._W_K').shape).to.deep.equal([4, 14, 6])
+      expect(model.copyWeight('blocks.1.mlp.b_in').shape).to.deep.equal([20])
     })
   })
 
@@ -195,7 +195,7 @@ function attributionSum(model: HookedModel, stack: tf.Tensor) {
     cache
       .logitAttrs(stack, 7, { positions: -1 })
       .sum(0)
-      .add(model.weight('unembed.b_U').slice([7], [1]))
+      .add(model.copyWeight('unembed.b_U').slice([7], [1]))
 }
 
 /** A smooth number of the last position's logits. */

@@ -182,7 +182,7 @@ export function recordLaws(name: string, { architecture, lacks, slopes }: Record
       const logit = cache
         .logitAttrs(stack, token)
         .sum(0)
-        .add(model.weight('unembed.b_U').slice([token], [1]))
+        .add(model.copyWeight('unembed.b_U').slice([token], [1]))
       expect(vocab).to.be.greaterThan(token)
       expectClose(logit, cache.logits.slice([0, 0, token], [-1, -1, 1]).squeeze([2]), atol, 'logits')
     })

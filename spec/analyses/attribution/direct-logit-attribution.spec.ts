@@ -107,7 +107,7 @@ describe('directLogitAttribution', () => {
     const hook = 'blocks.3.attn.hook_z.hook_sae_acts_post'
     using cache = view.runWithCache(prompts.clean, { names: [hook, 'ln_final.hook_scale'], positions: -1 })
     const expected = tf.tidy(() => {
-      const W_O = model.weight('blocks.3.attn.W_O').reshape<tf.Tensor2D>([128, 128])
+      const W_O = model.copyWeight('blocks.3.attn.W_O').reshape<tf.Tensor2D>([128, 128])
       const written = rowsOf(at('blocks.3.attn.hook_z').W_dec.matMul(W_O))[latent]!
       const mean = written.reduce((sum, v) => sum + v, 0) / written.length
       const columns = rowsOf(model.weight<tf.Tensor2D>('unembed.W_U').transpose())
@@ -189,7 +189,7 @@ describe('directLogitAttribution', () => {
     // the stream after the hook is what was there, whose parts are rows, and what the hook added
     const expected = tf.tidy(() => {
       using cache = added.runWithCache(prompts.clean, { names: ['ln_final.hook_scale'] })
-      const W_U = model.weight('unembed.W_U')
+      const W_U = model.copyWeight('unembed.W_U')
       const column = (names: readonly string[]) =>
         tf.gather(
           W_U,

@@ -63,7 +63,7 @@ describe('enrichment', () => {
     const found = await enrichment(view, sets, { latents, onProgress })
     for (const latent of latents) {
       const row = tf.tidy(() => {
-        const written = tf.matMul<tf.Tensor2D>(sae.W_dec.slice([latent, 0], [1, -1]), model.weight('blocks.1.attn.W_O').reshape([-1, 128])) // prettier-ignore
+        const written = tf.matMul<tf.Tensor2D>(sae.W_dec.slice([latent, 0], [1, -1]), model.copyWeight('blocks.1.attn.W_O').reshape([-1, 128])) // prettier-ignore
         return tf.matMul(written, model.weight<tf.Tensor2D>('unembed.W_U')).dataSync()
       })
       const order = [...ids].sort((a, b) => row[b]! - row[a]! || a - b)
@@ -81,7 +81,7 @@ describe('enrichment', () => {
   })
 
   it('finds planted sets, tells raised from lowered, and counts p-values that a seed repeats', async () => {
-    const logits = tf.tidy(() => tf.matMul(sae.W_dec.slice<tf.Tensor2D>([9, 0], [1, -1]), model.weight('blocks.1.attn.W_O').reshape<tf.Tensor2D>([-1, 128])).matMul(model.weight('unembed.W_U')).dataSync()) // prettier-ignore
+    const logits = tf.tidy(() => tf.matMul(sae.W_dec.slice<tf.Tensor2D>([9, 0], [1, -1]), model.copyWeight('blocks.1.attn.W_O').reshape<tf.Tensor2D>([-1, 128])).matMul(model.copyWeight('unembed.W_U')).dataSync()) // prettier-ignore
     const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]!)
     const sets = { top: order.slice(0, 8), bottom: order.slice(-8), spread: order.filter((_, i) => i % 40 === 20), all: order } // prettier-ignore
     const options = { latents: [9, 10], permutations: 199, seed: 4, onProgress }

@@ -124,7 +124,9 @@ describe('latent statistics', () => {
         for (const latent of [40, 7]) {
           const row = tf.tidy(() => {
             const written = sae.W_dec.slice<tf.Tensor2D>([latent, 0], [1, -1])
-            const out = ways[i] ? tf.matMul<tf.Tensor2D>(written, model.weight(ways[i]).reshape([-1, 128])) : written
+            const out = ways[i]
+              ? tf.matMul<tf.Tensor2D>(written, model.copyWeight(ways[i]).reshape([-1, 128]))
+              : written
             return tf.matMul(out, model.weight<tf.Tensor2D>('unembed.W_U')).dataSync<'float32'>()
           })
           const expected = [mean(row), standardDeviation(row), skewness(row), kurtosis(row)]

@@ -28,7 +28,7 @@ function modelFarFrom0(process: boolean): Promise<HookedModel> {
 
 /** What each latent adds to every logit, in float64. */
 function projections(model: HookedModel, sae: Sae, cosine: boolean): number[][] {
-  const W_U = model.weight('unembed.W_U')
+  const W_U = model.copyWeight('unembed.W_U')
   const columns = rowsOf(W_U)
   W_U.dispose()
   const norms = columns[0]!.map((_, v) => (cosine ? Math.hypot(...columns.map((row) => row[v]!)) : 1))

@@ -17,7 +17,7 @@ describe('lib/residual/circuits', () => {
 
   it('are W_V · W_O and W_Q · W_Kᵀ', () => {
     const head = (name: string) =>
-      model.weight(`blocks.2.attn.${name}`).slice([6, 0, 0], [1, -1, -1]).squeeze<tf.Tensor2D>([0])
+      model.copyWeight(`blocks.2.attn.${name}`).slice([6, 0, 0], [1, -1, -1]).squeeze<tf.Tensor2D>([0])
     const [ov, qk] = tf.tidy(() => [
       tf.matMul(head('W_V'), head('W_O')).dataSync(),
       tf.matMul(head('W_Q'), head('W_K'), false, true).dataSync(),

@@ -116,7 +116,7 @@ describe('lib/residual/decompose', () => {
       expectClose(heads, computed, tolerances.tiny)
       const neuron = cache.stackNeuronResults().stack.gather(20 + 7) // L1N7
       const post = cache.get('post', 1).slice([0, 0, 7], [-1, -1, 1])
-      expectClose(neuron, post.mul(model.weight('blocks.1.mlp.W_out').gather(7)), tolerances.tiny)
+      expectClose(neuron, post.mul(model.copyWeight('blocks.1.mlp.W_out').gather(7)), tolerances.tiny)
     })
   })
 
@@ -170,7 +170,8 @@ describe('lib/residual/decompose', () => {
         const first = of.get('resid_pre', 0)
         const centred = first.sub(first.mean(-1, true))
         const own = centred.div(centred.square().mean(-1, true).add(1e-5).sqrt())
-        const expected = of === cache ? own : own.mul(owner.weight('ln_final.w')).add(owner.weight('ln_final.b'))
+        const expected =
+          of === cache ? own : own.mul(owner.copyWeight('ln_final.w')).add(owner.copyWeight('ln_final.b'))
         expectClose(lens.stack.gather(0), expected, tolerances.tiny)
       })
     }
@@ -187,7 +188,7 @@ describe('lib/residual/decompose', () => {
         tf.tidy(() => {
           const attrs = cache.logitAttrs(make().stack, token)
           const logit = cache.logits.slice([0, 0, token], [-1, -1, 1]).squeeze([2])
-          const b_U = model.weight('unembed.b_U').gather(token)
+          const b_U = model.copyWeight('unembed.b_U').gather(token)
           expect(attrs.shape.slice(1)).to.deep.equal([3, 3])
           expectClose(attrs.sum(0).add(b_U), logit, tolerances.tiny, `token ${token}`)
         })
@@ -202,7 +203,7 @@ describe('lib/residual/decompose', () => {
     ]
     tf.tidy(() => {
       const logits = cache.logits.arraySync()
-      const b_U = model.weight('unembed.b_U').arraySync() as number[]
+      const b_U = model.copyWeight('unembed.b_U').arraySync() as number[]
       const differences = logits.map((prompt, b) =>
         prompt.map((row) => row[right[b]!]! - row[wrong[b]!]! - (b_U[right[b]!]! - b_U[wrong[b]!]!)),
       )

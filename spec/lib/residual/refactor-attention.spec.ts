@@ -30,9 +30,9 @@ describe('lib/residual/refactor-attention', () => {
     using model = await loadModel('spec/reference/models/gpt2', { process })
     const gram = (view: HookedModel, W: string, b: string | undefined): number[][] =>
       tf.tidy(() => {
-        const matrix = view.weight(`blocks.1.attn.${W}`).slice([2, 0, 0], [1, -1, -1]).squeeze<tf.Tensor2D>([0])
+        const matrix = view.copyWeight(`blocks.1.attn.${W}`).slice([2, 0, 0], [1, -1, -1]).squeeze<tf.Tensor2D>([0])
         if (b === undefined) return tf.matMul(matrix, matrix, false, true).arraySync() as number[][]
-        const rows = tf.concat([matrix, view.weight(`blocks.1.attn.${b}`).slice([2, 0], [1, -1])]) as tf.Tensor2D
+        const rows = tf.concat([matrix, view.copyWeight(`blocks.1.attn.${b}`).slice([2, 0], [1, -1])]) as tf.Tensor2D
         return tf.matMul(rows, rows, true).arraySync() as number[][]
       })
     const [queries, keys, written] = [

@@ -24,7 +24,7 @@ function expectArrives(model: HookedModel, point: HookPoint): void {
       return cache.get(lands).clone()
     }
     const arrived = at(model.withHooks({ [point.name]: (x: tf.Tensor) => x.add(change) })).sub(at(model))
-    const W = matrix === undefined ? undefined : model.weight(matrix).reshape<tf.Tensor2D>([-1, D])
+    const W = matrix === undefined ? undefined : model.copyWeight(matrix).reshape<tf.Tensor2D>([-1, D])
     const summed = sumsHeads ? change.sum(2) : change
     const expected = W ? tf.matMul(summed.reshape<tf.Tensor2D>([rows, -1]), W) : summed
     expectClose(arrived, expected.reshape([1, rows, D]), tolerances.noise, point.name)

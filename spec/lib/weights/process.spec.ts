@@ -82,7 +82,7 @@ describe('lib/weights/process', () => {
         'embed.W_E',
         'blocks.1.attn.b_O',
       ]) {
-        expect(maxDifference(raw.weight(name), processed.weight(name)), name).to.be.greaterThan(0.05)
+        expect(maxDifference(raw.copyWeight(name), processed.copyWeight(name)), name).to.be.greaterThan(0.05)
       }
     })
   })
@@ -107,12 +107,12 @@ describe('lib/weights/process', () => {
     using folded = await tinyModel({ process: only('foldLn') })
     tf.tidy(() => {
       const [w, b] = [raw.weights.get('blocks.1.ln2.w'), raw.weights.get('blocks.1.ln2.b')]
-      const [W, bias] = [raw.weight('blocks.1.mlp.W_in'), raw.weight('blocks.1.mlp.b_in')]
+      const [W, bias] = [raw.copyWeight('blocks.1.mlp.W_in'), raw.copyWeight('blocks.1.mlp.b_in')]
       const scaled = W.mul(w.expandDims(1))
-      expectClose(folded.weight('blocks.1.mlp.W_in'), scaled.sub(scaled.mean(0)), tolerances.op)
+      expectClose(folded.copyWeight('blocks.1.mlp.W_in'), scaled.sub(scaled.mean(0)), tolerances.op)
       expectClose(folded.weights.get('blocks.1.mlp.b_in'), bias.add(W.mul(b.expandDims(1)).sum(0)), tolerances.op)
       for (const name of ['blocks.0.attn.W_QKV', 'blocks.0.mlp.W_in', 'unembed.W_U']) {
-        expect(largestMean(folded.weight(name).transpose()), name).to.be.lessThan(1e-6)
+        expect(largestMean(folded.copyWeight(name).transpose()), name).to.be.lessThan(1e-6)
       }
     })
   })
@@ -153,7 +153,7 @@ describe('lib/weights/process', () => {
     using folded = await tinyModel({ process: only('foldValueBiases') })
     for (const layer of [0, 1]) {
       tf.tidy(() => {
-        const b_V = raw.weight(`blocks.${layer}.attn.b_V`)
+        const b_V = raw.copyWeight(`blocks.${layer}.attn.b_V`)
         expect(b_V.abs().min().dataSync()[0]).to.be.greaterThan(0)
         for (const point of ['v', 'z']) {
           const name = `blocks.${layer}.attn.hook_${point}`
@@ -166,7 +166,7 @@ describe('lib/weights/process', () => {
         ]) {
           expectClose(activation(folded, name), activation(raw, name), tolerances.tiny, name)
         }
-        expectClose(folded.weight(`blocks.${layer}.attn.b_V`), new Float32Array(12), 0)
+        expectClose(folded.copyWeight(`blocks.${layer}.attn.b_V`), new Float32Array(12), 0)
       })
     }
   })
