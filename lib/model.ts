@@ -186,8 +186,8 @@ export class HookedModel implements HookedView {
    * `await model.sweep(prompts, [{ hook: 'blocks.9.attn.hook_z', unit: 6, to: 'zero' }], logitDiff(' Mary', ' John'))`.
    * @throws ArgumentError, HookError, ShapeError, TokenError before any run
    */
-  sweep(...[input, interventions, metric, options]: SweepArguments): Promise<EffectResult> {
-    return sweep({ host: this, ...this.#subject }, input, interventions, metric, options)
+  sweep(...given: SweepArguments): Promise<EffectResult> {
+    return sweep({ host: this, ...this.#subject }, ...given)
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Activation patching: run one set of prompts with activations taken from another, one place at a time. */
 import type { HookedModel, Input } from '../../lib/model.js'
 import type { EffectResult } from '../../lib/report/result/effect-result.js'
-import { checkSource } from '../../lib/sweep/sources.js'
+import { checkSource } from '../../lib/tokens/paired-prompts.js'
 import { isHeadTarget } from './targets.js'
 import { intervene, type InterventionOptions } from './interventions.js'
 

@@ -2,8 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import type { HookFunction } from '../../lib/core/hooks.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Edit } from '../../lib/sweep/sweep.js'
-import type { Made } from '../../lib/sweep/made.js'
+import type { Edit, LazyTensor } from '../../lib/sweep/index.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
 import type { Receiver, Sender } from '../nodes.js'
 import { afterSaes, senderChange, SenderRun } from '../sender-changes.js'
@@ -23,7 +22,7 @@ export class PathValues implements Disposable {
   readonly #pairs: Pairs
   readonly #senders: readonly Sender[]
   readonly #receivers: readonly Receiver[]
-  readonly #made = new Map<string, Made>()
+  readonly #lazy = new Map<string, LazyTensor>()
   #runs: { readonly of: string; readonly clean: SenderRun; readonly source: SenderRun } | undefined
   /** Queries, keys and values of the last sender and layer. */
   #heads: { readonly of: string; readonly tensors: Map<string, tf.Tensor> } | undefined
@@ -39,21 +38,21 @@ export class PathValues implements Disposable {
   edit(sender: Sender, { layer, input, head }: Receiver): Edit {
     if (input === 'final') {
       const hook = afterSaes(this.#view, `blocks.${layer - 1}.hook_resid_post`)
-      return { hook, add: this.#madeFor(sender, hook, (prompts) => this.#change(sender, prompts)) }
+      return { hook, add: this.#lazyFor(sender, hook, (prompts) => this.#change(sender, prompts)) }
     }
     if (input === 'mlp') {
       const hook = `blocks.${layer}.hook_mlp_in`
-      return { hook, to: this.#madeFor(sender, hook, (prompts) => this.#changed(sender, hook, prompts)) }
+      return { hook, to: this.#lazyFor(sender, hook, (prompts) => this.#changed(sender, hook, prompts)) }
     }
     const hook = `blocks.${layer}.attn.hook_${input}`
-    return { hook, unit: head!, to: this.#madeFor(sender, hook, (prompts) => this.#head(sender, layer, hook, prompts)) }
+    return { hook, unit: head!, to: this.#lazyFor(sender, hook, (prompts) => this.#head(sender, layer, hook, prompts)) }
   }
 
   /** One for all heads of a point. */
-  #madeFor(sender: Sender, hook: string, make: Made['make']): Made {
+  #lazyFor(sender: Sender, hook: string, make: LazyTensor['make']): LazyTensor {
     const key = `${sender.name} → ${hook}`
-    const made = this.#made.get(key) ?? { key, make }
-    this.#made.set(key, made)
+    const made = this.#lazy.get(key) ?? { key, make }
+    this.#lazy.set(key, made)
     return made
   }
 

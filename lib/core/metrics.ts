@@ -188,13 +188,13 @@ function declared(name: string, unit: string, reading: (context: MetricContext) 
         throw new ArgumentError(`metric: ${name} is more than a function of logits. Use it in a sweep.`)
       }
       const prompts = context.tokens.rows.map((_, b) => b)
-      return (logits) => read.of(readLogits(logits, read), prompts)
+      return (logits) => read.of(selectLogits(logits, read), prompts)
     },
   }
 }
 
 /** What is read of whole logits: [B,P,V] → [B,n,C]. Differentiable. */
-export function readLogits(logits: tf.Tensor3D, { positions, columns }: Reading): tf.Tensor3D {
+export function selectLogits(logits: tf.Tensor3D, { positions, columns }: Reading): tf.Tensor3D {
   const [batch, , vocab] = logits.shape
   const count = positions[0]!.length
   const rows =

@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../errors/errors.js'
 import { makeAt } from './hooks.js'
 import { bindMetric, type AnyMetric, type MetricContext, type MetricFunction } from './metrics.js'
-import { readLogits } from '../sweep/reads.js'
 import { isAfterBlocks } from '../transformer/hook-names.js'
+import { partialLogits } from './metric-inputs.js'
 import { checkTokenIds, columnsOf, type Columns } from '../transformer/unembed.js'
 import { blocksNeeded, viewTaps, type LoadedModel, type View } from './view.js'
 
@@ -79,9 +79,9 @@ export function readout(
   const columns = reading.columns && columnsOf(model.weights, reading.columns)
   const taps = viewTaps(view, [])
   const prompts = context.tokens.rows.map((_, b) => b)
-  const rows = { prompts, begin: 0, count: context.tokens.positions }
+  const rows = { prompts, begin: 0 }
   return {
-    metric: (resid) => reading.of(readLogits({ model, reading, columns }, rows, resid, makeAt(taps)), prompts),
+    metric: (resid) => reading.of(partialLogits(resid, { model, reading, columns, rows }, makeAt(taps)), prompts),
     stopAt: model.config.nLayers,
     [Symbol.dispose]: () => columns?.[Symbol.dispose](),
   }

@@ -20,8 +20,6 @@ import type { Tokens } from '../tokens/tokens.js'
 import type { ProcessingFlags } from '../weights/process.js'
 import type { Weights } from '../weights/weights.js'
 
-export { featureShape } from './axes.js'
-
 /** What all views of one model share. */
 export interface LoadedModel {
   readonly name: string

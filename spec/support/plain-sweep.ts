@@ -4,7 +4,7 @@ import { axesOf } from '../../lib/core/hooks.js'
 import type { Metric } from '../../lib/core/metrics.js'
 import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Edit } from '../../lib/sweep/sweep.js'
+import type { Edit } from '../../lib/sweep/index.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
 
 export interface PlainOptions {

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { axesOf, type HookPoint } from '../../../lib/core/hooks.js'
-import { featureShape } from '../../../lib/core/view.js'
+import { featureShape } from '../../../lib/core/axes.js'
 import { parseHook } from '../../../lib/transformer/hook-names.js'
 import { writerOf } from '../../../lib/transformer/writers.js'
 import type { HookedModel } from '../../../lib/model.js'

@@ -1,1 +1,0 @@
-export { Activations as ActivationCache } from './activations.js'

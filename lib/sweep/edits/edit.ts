@@ -1,0 +1,71 @@
+/** Interventions as data: what is changed, where, and to what. */
+import type * as tf from '@tensorflow/tfjs'
+import type { Activations } from '../../core/activations.js'
+import { axesOf, type HookFunction, type HookName, type HookPoint } from '../../core/hooks.js'
+import type { LazyTensor } from './lazy-tensors.js'
+
+/**
+ * What takes an activation's place: zeros; its mean over all real positions of the source prompts; its value on the
+ * source prompt of the same number; the same, but without a source on another of the prompts, drawn with the seed
+ * (`resample`); a number; numbers of one position (of one unit, where units are given); a tensor of the whole activation
+ * [B,P,…], or one that is made when it is needed; another run's cache.
+ */
+export type Replacement =
+  'zero' | 'mean' | 'source' | 'resample' | number | ArrayLike<number> | tf.Tensor | LazyTensor | Activations
+
+/** A change at one hook point: exactly one of `to`, `add` and `by`. */
+export interface Edit {
+  /** Any hook point of the view, also inside SAEs (`….hook_sae_acts_post`, `….hook_sae_error`). */
+  readonly hook: HookName
+  /** Heads, neurons or latents. @default the whole activation */
+  readonly unit?: number | readonly number[]
+  /** Positions, negative ones from a prompt's last real token; queries at scores and patterns. @default all */
+  readonly position?: number | readonly number[]
+  /** A column of the padded batch instead: the same place in every prompt, padding counted. */
+  readonly column?: number
+  readonly to?: Replacement
+  /** What is added: steering. */
+  readonly add?: number | ArrayLike<number> | tf.Tensor | LazyTensor
+  /** Any hook function: it sees the whole batch of prompts, in a run of its own from this layer on. */
+  readonly by?: HookFunction
+  /** @default the hook point, units, positions and what is done there */
+  readonly label?: string
+}
+
+/** One edit, or several made in one run. Of edits at one place the later one acts on what the earlier one left. */
+export type Intervention = Edit | readonly Edit[]
+
+/** What an edit puts in or adds, looked up. */
+export type EditValue =
+  | { readonly kind: 'number'; readonly value: number }
+  | { readonly kind: 'vector'; readonly values: ArrayLike<number> }
+  | { readonly kind: 'tensor'; readonly tensor: tf.Tensor }
+  | { readonly kind: 'lazy'; readonly lazy: LazyTensor }
+  | { readonly kind: 'mean' | 'resample' | 'source' }
+
+/** An edit with everything looked up. */
+export interface ResolvedEdit {
+  readonly point: HookPoint
+  /** −1 before the blocks, the number of layers after them. */
+  readonly layer: number
+  readonly units: readonly number[] | undefined
+  /** For each prompt; undefined for all. */
+  readonly positions: readonly (readonly number[])[] | undefined
+  readonly mode: 'set' | 'add'
+  readonly value: EditValue
+}
+
+/** A hook function of the user's, and the hook point it acts at. */
+export interface EditFunction {
+  readonly name: string
+  readonly hook: HookFunction
+}
+
+export interface ResolvedIntervention {
+  readonly edits: readonly ResolvedEdit[]
+  /** Functions of the user, which only a run of the whole batch can serve. */
+  readonly functions: readonly EditFunction[]
+}
+
+/** The axis of heads, latents or neurons; −1 where there is none. */
+export const unitAxis = ({ shape }: HookPoint): number => axesOf(shape).findIndex((axis) => 'HGSM'.includes(axis))

@@ -1,0 +1,11 @@
+/** The door of running: clean runs, batches of edited rows, full runs, and what is read of them. */
+export { editedRows, runBatch } from './batch-run.js'
+export { readClean, readUnedited } from './clean-inputs.js'
+export { CleanRun } from './clean-run.js'
+export { FullRuns } from './full-runs.js'
+export { activationsOf, FINAL } from './kept-activations.js'
+export { MetricReader, type Unedited } from './metric-reader.js'
+export { ResumeFile } from './resume-file.js'
+export type { RunContext } from './run-context.js'
+export { sweepMetric, type SweepMetric } from './sweep-metric.js'
+export { SweepProgress, type SweepValues } from './sweep-progress.js'
