@@ -1,6 +1,5 @@
 /** Documents of a Parquet file: one column, one row group after the other. */
-import { parquetMetadataAsync, parquetReadObjects, parquetSchema, type AsyncBuffer, type FileMetaData } from 'hyparquet'
-import { compressors } from 'hyparquet-compressors'
+import type { AsyncBuffer, FileMetaData } from 'hyparquet'
 import { FileError } from '../errors/errors.js'
 import type { RandomAccessFile } from '../weights/source.js'
 import { brief } from '../errors/brief.js'
@@ -12,6 +11,9 @@ const FOOT = 2 ** 16
 
 /** Holds one row group of one column; row groups before document `skip` are not read. */
 export async function* readParquet(file: RandomAccessFile, skip: number, column: string | undefined): FileDocuments {
+  // packages of forty files, for those who read Parquet
+  const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet')
+  const { compressors } = await import('hyparquet-compressors')
   const buffer = asyncBuffer(file)
   const metadata = await explained(file, () => parquetMetadataAsync(buffer, { initialFetchSize: FOOT }))
   const columns = parquetSchema(metadata).children.map((child) => child.element.name)

@@ -1,5 +1,5 @@
 /** Rows as a Parquet file, row group by row group, and one column of such a file back. */
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, type SchemaElement } from 'hyparquet'
+import type { SchemaElement } from 'hyparquet'
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer'
 import { ArgumentError, FileError } from '../../errors/errors.js'
 import { brief } from '../../errors/brief.js'
@@ -77,6 +77,7 @@ export async function readParquetRows(path: string, doing: string): Promise<Save
     const what = brief(cause instanceof Error ? cause.message : String(cause))
     return new FileError(`${doing}: not a sound Parquet file (${what}). It is damaged or truncated.`, { cause })
   }
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import('hyparquet')
   const opened = async () => {
     const file = await asyncBufferFromFile(path)
     return { file, metadata: await parquetMetadataAsync(file) }

@@ -6,7 +6,6 @@
 import { lstat, mkdir, copyFile, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { threadId } from 'node:worker_threads'
-import { getRepoFolderName } from '@huggingface/hub'
 import { FileError } from '../../errors/errors.js'
 
 let written = 0
@@ -24,7 +23,7 @@ export class HubCache {
   readonly folder: string
 
   constructor(cacheDir: string, repoId: string, kind: RepositoryKind) {
-    this.folder = path.join(cacheDir, getRepoFolderName({ type: kind, name: repoId }))
+    this.folder = path.join(cacheDir, [`${kind}s`, ...repoId.split('/')].join('--'))
   }
 
   snapshot(commit: string): string {
