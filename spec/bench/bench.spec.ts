@@ -5,14 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import { Command } from 'commander'
 import { firstDisagreement, type Check, type Ties } from './agree.js'
 import { forwardFlops, gradientFlops } from './flops.js'
 import { largest, logitTie } from './job.js'
 import { JOB_NAMES } from './job-names.js'
 import { jobs } from './jobs.js'
+import { register } from './main.js'
 import { Material } from './material.js'
+import { limitSizes } from './matmul-limit.js'
 import { median } from './measure.js'
 import { makeOurModels } from './sides.js'
+import { refusalOf } from '../support/refusal.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -22,15 +26,22 @@ interface Line {
   readonly error?: string
 }
 
+interface Run {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** The lines of JSON. */
+  readonly lines: Line[]
+  /** What it left in its temporary folder. */
+  readonly left: string[]
+}
+
 /** The command `bench …`, in a temporary folder of its own that must be empty again at the end. */
-async function bench(
-  ...args: string[]
-): Promise<{ code: number | null; lines: Line[]; stderr: string; left: string[] }> {
+async function bench(...args: string[]): Promise<Run> {
   const TMPDIR = mkdtempSync(join(tmpdir(), 'bench-spec-'))
-  const child = spawn(process.execPath, ['--import', 'tsx', 'spec/commands.ts', 'bench', ...args], {
-    cwd: ROOT,
-    env: { ...process.env, TMPDIR, TF_NUM_INTRAOP_THREADS: '1' },
-  })
+  const command = ['--import', './spec/runner/loader/register.mjs', 'spec/commands.ts', 'bench', ...args]
+  const env = { ...process.env, TMPDIR, TF_NUM_INTRAOP_THREADS: '1' }
+  const child = spawn(process.execPath, command, { cwd: ROOT, env })
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
@@ -38,7 +49,7 @@ async function bench(
   const left = readdirSync(TMPDIR).filter((name) => name.startsWith('tfjs-lens-bench-'))
   rmSync(TMPDIR, { recursive: true })
   const lines = stdout.split('\n').filter((line) => line.startsWith('{'))
-  return { code, lines: lines.map((line) => JSON.parse(line) as Line), stderr, left }
+  return { code, lines: lines.map((line) => JSON.parse(line) as Line), stdout, stderr, left }
 }
 
 describe('bench', function () {
@@ -51,8 +62,8 @@ describe('bench', function () {
     expect(code, stderr).to.equal(0)
     expect(lines.map(({ job }) => job)).to.deep.equal(['matmul_limit', ...names])
     const limit = lines[0]!['gflops'] as Record<string, number>
-    expect(limit['512x768x3072']).to.be.greaterThan(0)
-    expect(limit['2048']).to.be.greaterThan(0)
+    expect(limit['512x24x96']).to.be.greaterThan(0)
+    expect(limit['64']).to.be.greaterThan(0)
     for (const line of lines.slice(1)) {
       expect(line, line.job).to.include({ peer: null, ratio: null, agree: null, peerRuns: null, peerPeakRssMb: null })
       expect(line['ours'], line.job).to.be.greaterThan(0)
@@ -75,10 +86,15 @@ describe('bench', function () {
   })
 
   it('lists its jobs', async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'spec/commands.ts', 'bench', '--list'], { cwd: ROOT })
-    let stdout = ''
-    for await (const text of child.stdout.setEncoding('utf8')) stdout += text
+    const { stdout, code } = await bench('--list')
     expect(stdout.trim().split('\n')).to.deep.equal([...JOB_NAMES])
+    expect(code).to.equal(0)
+  })
+
+  it('says what it refuses on stderr alone, and ends with 1', async () => {
+    const { code, stdout, stderr } = await bench('--repeat', '0')
+    expect(stderr).to.equal("bench: --repeat is '0'. It must be a whole number from 1.\n")
+    expect([stdout, code]).to.deep.equal(['', 1])
   })
 
   const refused: Record<string, [args: string[], words: string]> = {
@@ -94,10 +110,9 @@ describe('bench', function () {
   }
   for (const [title, [args, words]] of Object.entries(refused)) {
     it(`refuses ${title}`, async () => {
-      const { code, lines, stderr } = await bench(...args)
-      expect(stderr).to.include(words)
-      expect(lines).to.deep.equal([])
-      expect(code).to.equal(1)
+      const program = new Command()
+      register(program)
+      expect(await refusalOf(() => program.parseAsync(['bench', ...args], { from: 'user' }))).to.include(words)
     })
   }
 
@@ -322,6 +337,10 @@ describe('measures', () => {
   it('takes the middle of the runs', () => {
     expect(median([3, 1, 2])).to.equal(2)
     expect(median([4, 1, 2, 10])).to.equal(3)
+  })
+
+  it('takes the limit at sizes of GPT-2 small where the models have them', () => {
+    expect(limitSizes(768)).to.deep.equal({ '512x768x3072': [512, 768, 3072], '2048': [2048, 2048, 2048] })
   })
 
   it('counts the products of GPT-2 small', () => {

@@ -27,6 +27,12 @@ export class Material {
     return new Material(folder, parseJson(await readFile(path, 'utf8'), `bench: ${path}`) as Record<string, unknown>)
   }
 
+  /** d_model of the model. */
+  async width(): Promise<number> {
+    const path = join(this.#folder, 'gpt2-small', 'config.json')
+    return (parseJson(await readFile(path, 'utf8'), `bench: ${path}`) as { n_embd: number }).n_embd
+  }
+
   /** The model with all processing on, kept. */
   model(): Promise<HookedModel> {
     return (this.#model ??= this.loadModel())

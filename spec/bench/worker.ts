@@ -34,8 +34,9 @@ async function runOnce(material: Material, name: JobName): Promise<object> {
 
 async function answer(folder: string, line: string): Promise<object> {
   try {
-    if (line === 'matmul_limit') return { job: line, gflops: matmulLimit() }
-    return await runOnce(await Material.open(folder), line as JobName)
+    const material = await Material.open(folder)
+    if (line === 'matmul_limit') return { job: line, gflops: matmulLimit(await material.width()) }
+    return await runOnce(material, line as JobName)
   } catch (error) {
     return { job: line, error: error instanceof Error ? error.message : String(error) }
   }

@@ -1,10 +1,9 @@
 /** The command line, run from the sources in a process of its own. */
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
-import { createRequire } from 'node:module'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+const LOADER = new URL('../runner/loader/register.mjs', import.meta.url).href
 
 /** Runs `tfjs-lens ARGS`, in the repository's root, with this piped into it and these environment variables set. */
 export function tfjsLens(args: string[], input = '', settings: Record<string, string> = {}): SpawnSyncReturns<string> {
@@ -22,7 +21,7 @@ function runFile(
   input: string,
   settings: Record<string, string>,
 ): SpawnSyncReturns<string> {
-  const command = ['--import', TSX, file, ...args]
+  const command = ['--import', LOADER, file, ...args]
   const env = { ...process.env, NO_COLOR: '1', ...settings }
   return spawnSync(process.execPath, command, { cwd: ROOT, env, input, encoding: 'utf8' })
 }
