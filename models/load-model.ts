@@ -62,7 +62,7 @@ export type LoadEvent =
     }
   | { readonly status: 'ready'; readonly name: string }
 
-export interface LoadOptions extends Omit<HubSourceOptions, 'progress'> {
+export interface LoadOptions extends Omit<HubSourceOptions, 'onProgress'> {
   /** Weight processing: true for all (as TransformerLens's from_pretrained), false for none, or single flags, the others on. @default true */
   readonly process?: boolean | Partial<ProcessingFlags>
   /**
@@ -74,8 +74,8 @@ export interface LoadOptions extends Omit<HubSourceOptions, 'progress'> {
   readonly dtype?: 'float32'
   /** Load only so many blocks, from the first on (TransformerLens's first_n_layers). @default all */
   readonly firstNLayers?: number
-  /** Told of downloads and of the tensors that are read. @default bars on stderr for downloads */
-  readonly progress?: (event: LoadEvent) => void
+  /** Called as files are downloaded and tensors read; `false` for silence. @default bars on stderr for downloads */
+  readonly onProgress?: ((event: LoadEvent) => void) | false
 }
 
 /**
@@ -88,8 +88,9 @@ export interface LoadOptions extends Omit<HubSourceOptions, 'progress'> {
 export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {}): Promise<HookedModel> {
   const flags = processingFlags(options.process ?? true)
   checkDtype(options.dtype ?? 'float32')
-  const tell = options.progress ?? downloadBars()
-  const located = await locate(name, knownModel(name), shortNames, { ...options, progress: tell })
+  const report = options.onProgress || undefined
+  const onProgress = options.onProgress ?? downloadBars()
+  const located = await locate(name, knownModel(name), shortNames, { ...options, onProgress })
   const { source } = located
   const json = (await readJson(source, 'config.json')) as Record<string, unknown>
   const architecture = architectureOf(new ConfigReader(json, `${source.id}/config.json`))
@@ -120,7 +121,7 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
     const anatomy = architecture.anatomy(config)
     const processing = possibleProcessing(flags, anatomy)
     const told = (loaded: number, total: number) =>
-      options.progress?.({ status: 'load', name: located.name, loaded, total, progress: (100 * loaded) / total })
+      report?.({ status: 'load', name: located.name, loaded, total, progress: (100 * loaded) / total })
     const collect = (from: TensorReader) => architecture.fromHuggingFace(from, stored, told)
     const [weights, tokenizer] = await collectBeside(reader, collect, () => early ?? tokenizerOf())
     if (options.ungroupGroupedQueryAttention) ungroupHeads(weights, stored.nLayers, stored)
@@ -128,7 +129,7 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
     if (processing.refactorFactoredAttnMatrices) refactorAttention(weights, stored.nLayers, config)
     const processed = new Weights(weights)
     const files = hashesOf(source, checkpoint.files)
-    options.progress?.({ status: 'ready', name: located.name })
+    report?.({ status: 'ready', name: located.name })
     return new HookedModel({
       name: located.name,
       architecture,

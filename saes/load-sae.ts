@@ -33,7 +33,7 @@ export async function loadSae(
   options: LoadSaeOptions = {},
 ): Promise<Sae> {
   const [id, given] = typeof idOrOptions === 'string' ? [idOrOptions, options] : [undefined, { ...idOrOptions, ...options }] // prettier-ignore
-  const { facts: known, ...located } = await locateSae(name, id, { ...given, progress: given.progress ?? downloadBars() }) // prettier-ignore
+  const { facts: known, ...located } = await locateSae(name, id, { ...given, onProgress: given.onProgress ?? downloadBars() }) // prettier-ignore
   const files = await readSae(located.source, located.path, joinFacts(known, given))
   await useBackend(undefined, 2 * files.config.dIn * files.config.dSae)
   const sae = makeSae(files, located.label)

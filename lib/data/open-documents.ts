@@ -72,7 +72,7 @@ async function locate(
 
 function onHub(source: string, options: SourceOptions): Promise<Source> {
   if (/^[^./~\\][^/\\]*\/[^/\\]+$/.test(source) && fileKind(source) === undefined) {
-    return hubSource(source, { ...options, kind: 'dataset', progress: options.progress ?? downloadBars() })
+    return hubSource(source, { ...options, kind: 'dataset', onProgress: options.onProgress ?? downloadBars() })
   }
   throw new FileError(
     `loadData: there is no file or folder '${source}'. Name one, or a data set 'org/name' of the Hugging Face hub.`,

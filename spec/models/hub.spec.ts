@@ -121,7 +121,7 @@ describe('models/index: the hub', () => {
 
   it('tells of downloads, of tensors and of the end', async () => {
     const events: LoadEvent[] = []
-    using _model = await loadModel('gpt2', { ...options, progress: (event) => void events.push(event) })
+    using _model = await loadModel('gpt2', { ...options, onProgress: (event) => void events.push(event) })
     const starts = events.flatMap((event) => (event.status === 'initiate' ? event.file : []))
     expect(starts).to.deep.equal(['config.json', ...tokenizerFiles, 'model.safetensors'])
     const ends = events.flatMap((event) => (event.status === 'done' ? event.file : []))

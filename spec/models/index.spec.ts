@@ -52,7 +52,7 @@ describe('models/index', () => {
     let name = ''
     await withFolder(tinyFiles(), async (folder) => {
       name = path.basename(folder)
-      using _model = await loadModel(folder, { progress: (event) => void events.push(event) })
+      using _model = await loadModel(folder, { onProgress: (event) => void events.push(event) })
     })
     const steps = Array.from({ length: 28 }, (_, i) => i + 1)
     const loads = steps.map((n) => ({ status: 'load', name, loaded: n, total: 28, progress: (100 * n) / 28 }))

@@ -16,8 +16,8 @@ export interface HubSourceOptions extends HubOptions {
   readonly kind?: RepositoryKind
   /** A branch, a tag or a commit. @default 'main' */
   readonly revision?: string
-  /** Told of each file that is downloaded. */
-  readonly progress?: (event: DownloadEvent) => void
+  /** Called as files are downloaded; `false` for silence. */
+  readonly onProgress?: ((event: DownloadEvent) => void) | false
   /** Replaces the global fetch. */
   readonly fetch?: typeof fetch
   /** Milliseconds before a failed request is made again; twice as many before each further try. @default 500 */
@@ -38,7 +38,7 @@ export async function hubSource(repoId: string, options: HubSourceOptions = {}):
   const hub = { settings, kind, repoId, revision, fetch: options.fetch ?? fetch, retryDelay }
   const cache = new HubCache(settings.cacheDir, repoId, kind)
   const found = await resolve(hub, cache)
-  return new HubSource(hub, cache, found, options.progress)
+  return new HubSource(hub, cache, found, options.onProgress || undefined)
 }
 
 /** The rules of the hub for ids; they also keep an id from leading elsewhere in an address or in the cache. */
@@ -112,15 +112,15 @@ async function readInfo(hub: HubConnection, answer: Response): Promise<{ commit:
 class HubSource implements Source {
   readonly #hub: HubConnection
   readonly #cache: HubCache
-  readonly #progress: ((event: DownloadEvent) => void) | undefined
+  readonly #onProgress: ((event: DownloadEvent) => void) | undefined
   readonly #commit: string
   #files: Promise<readonly string[] | undefined> | undefined
   #offline: string | undefined
 
-  constructor(hub: HubConnection, cache: HubCache, found: Found, progress?: (event: DownloadEvent) => void) {
+  constructor(hub: HubConnection, cache: HubCache, found: Found, onProgress?: (event: DownloadEvent) => void) {
     this.#hub = hub
     this.#cache = cache
-    this.#progress = progress
+    this.#onProgress = onProgress
     this.#commit = found.commit
     this.#offline = found.offline
     if (found.files) this.#files = Promise.resolve(found.files)
@@ -181,7 +181,7 @@ class HubSource implements Source {
       const hint = didYouMean(file, files) || ` It holds ${fewNames(files)}.`
       throw new FileError(`open: '${repoId}' has no file '${file}'.${hint}`)
     }
-    const events = downloadEvents(repoId, file, this.#progress)
+    const events = downloadEvents(repoId, file, this.#onProgress)
     try {
       await fetchToCache(this.#hub, this.#cache, this.#commit, file, events.bytes)
     } catch (error) {

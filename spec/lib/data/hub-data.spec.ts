@@ -48,7 +48,7 @@ describe('lib/data: data sets of the hub', () => {
     for (const name of Object.keys(process.env)) if (/^(HF|HUGGING)/.test(name)) delete process.env[name]
     cacheDir = await mkdtemp(path.join(tmpdir(), 'tfjs-lens-data-'))
     process.env['HF_HOME'] = path.join(cacheDir, 'home') // no token of this machine
-    options = { endpoint: server.url, cacheDir, retryDelay: 1, layout: 'documents', rows: 2, progress: () => {} }
+    options = { endpoint: server.url, cacheDir, retryDelay: 1, layout: 'documents', rows: 2, onProgress: false }
     server.seen()
   })
   afterEach(async () => {

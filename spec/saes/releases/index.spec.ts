@@ -224,7 +224,7 @@ describe('loadSae from the hub', () => {
     using one = await loadSae('org/saes', 'deep/one', options)
     expect([one.label, one.config.architecture]).to.deep.equal(['org/saes/deep/one', 'topk'])
     const events: DownloadEvent[] = []
-    using two = await loadSae('org/saes', 'deep/two', { ...options, revision: 'v2', progress: (e) => events.push(e) })
+    using two = await loadSae('org/saes', 'deep/two', { ...options, revision: 'v2', onProgress: (e) => events.push(e) })
     expect(two.config.architecture).to.equal('gated')
     expect(events.filter(({ status }) => status === 'done').map((e) => (e as { file: string }).file)).to.deep.equal([
       'deep/two/cfg.json',

@@ -127,7 +127,7 @@ describe('lib/weights/hub/hub', () => {
     it('tells of downloads as transformers.js does', async () => {
       fail({ at: /GET .storage/, slow: 60 })
       const events: DownloadEvent[] = []
-      const source = await open({ progress: (event) => void events.push(event) })
+      const source = await open({ onProgress: (event) => void events.push(event) })
       await source.sha256('model.safetensors')
       await source.sha256('model.safetensors')
       const of = { name: 'org/name', file: 'model.safetensors' }
