@@ -1,20 +1,35 @@
 /** `loadSae`: an SAE of any kind, from any layout and place. */
-import * as tf from '@tensorflow/tfjs'
 import { checkCapacity, useBackend } from '../lib/backend/backend.js'
-import { ConfigError, FileError } from '../lib/errors/errors.js'
-import { didYouMean } from '../lib/errors/nearest.js'
+import { checkOptions, type OptionNames } from '../lib/errors/options.js'
 import { downloadBars } from '../lib/weights/hub/download-bars.js'
 import type { HubSourceOptions } from '../lib/weights/hub/hub.js'
-import type { HostTensor } from '../lib/weights/formats/safetensors.js'
-import { brief, fewNames } from '../lib/errors/brief.js'
 import { foldActivationNorm } from './fold.js'
-import { readSae } from './formats/layouts.js'
-import { joinFacts, type SaeFacts, type SaeFiles } from './formats/sae-files.js'
-import { kinds } from './kinds/kinds.js'
-import { locateSae } from './locate.js'
+import { openSae } from './formats/open-sae.js'
+import { joinFacts, saeFactNames, type OpenSae, type SaeFacts } from './formats/sae-files.js'
+import { take } from './formats/stored-tensors.js'
+import { kindOf, type SaeKinds } from './kinds/kinds.js'
+import { locateSae, type LocatedSae } from './locate.js'
 import type { Sae } from './sae.js'
+import { checkTensors } from './sae-tensors.js'
 
-export interface LoadSaeOptions extends HubSourceOptions, SaeFacts {}
+/** What `loadSae` takes: where files of the hub are, what the SAE's files do not say of it, and kinds of your own. */
+export interface LoadSaeOptions extends Omit<HubSourceOptions, 'kind'>, SaeFacts {
+  /** Kinds of SAE of your own, by the `architecture` of their config; see docs/adding-an-sae.md. @default none */
+  readonly kinds?: SaeKinds
+}
+
+const loadSaeOptionNames: OptionNames<LoadSaeOptions> = {
+  ...saeFactNames,
+  kinds: true,
+  endpoint: true,
+  accessToken: true,
+  cacheDir: true,
+  localFilesOnly: true,
+  revision: true,
+  onProgress: true,
+  fetch: true,
+  retryDelay: true,
+}
 
 /**
  * Loads an SAE by release and id, `loadSae('gpt2-small-res-jb', 'blocks.7.hook_resid_pre')`; from a folder,
@@ -22,8 +37,12 @@ export interface LoadSaeOptions extends HubSourceOptions, SaeFacts {}
  * hub, `loadSae('org/repo', 'path/in/repo')`. Layouts: SAELens 1 to 6, Gemma Scope's params.npz, torch.save. What the
  * files do not say, such as the hook point of a bare `.pt`, is given as an option and counts more than what they say.
  * Files of the hub are kept in the cache that Python uses. Dispose the SAE when done.
- * @throws ArgumentError for an unknown name or id, FileError and ConfigError for files that are not sound, cannot be had
- *   or do not say enough
+ *
+ * @example
+ * using sae = await loadSae('pocket-res', 'blocks.2.hook_resid_pre')
+ * const view = model.withSaes(sae, { errorTerm: true })
+ * @throws ArgumentError for an unknown name, id or option, FileError and ConfigError for files that are not sound,
+ *   cannot be had or do not say enough
  */
 export async function loadSae(name: string, options?: LoadSaeOptions): Promise<Sae>
 export async function loadSae(name: string, id?: string, options?: LoadSaeOptions): Promise<Sae>
@@ -32,69 +51,45 @@ export async function loadSae(
   idOrOptions: string | LoadSaeOptions = {},
   options: LoadSaeOptions = {},
 ): Promise<Sae> {
-  const [id, given] = typeof idOrOptions === 'string' ? [idOrOptions, options] : [undefined, { ...idOrOptions, ...options }] // prettier-ignore
-  const { facts: known, ...located } = await locateSae(name, id, { ...given, onProgress: given.onProgress ?? downloadBars() }) // prettier-ignore
-  const files = await readSae(located.source, located.path, joinFacts(known, given))
-  await useBackend(undefined, 2 * files.config.dIn * files.config.dSae)
-  const sae = makeSae(files, located.label)
-  if (located.normScale === undefined || sae.config.normalization !== 'expected_average_only_in') return sae
+  const id = typeof idOrOptions === 'string' ? idOrOptions : undefined
+  const given = typeof idOrOptions === 'string' ? options : { ...idOrOptions, ...options }
+  checkOptions('loadSae', given, loadSaeOptionNames)
+  const located = await locateSae(name, id, { ...given, onProgress: given.onProgress ?? downloadBars() })
+  const sae = await loaded(located, given)
+  const { normScale } = located
+  if (normScale === undefined || sae.config.normalization !== 'expected_average_only_in') return sae
   try {
-    return foldActivationNorm(sae, located.normScale)
+    return foldActivationNorm(sae, normScale)
   } finally {
     sae.dispose()
   }
 }
 
-/** An SAE from what a folder holds. @throws ConfigError for a kind that is not supported, FileError for unfit tensors. */
-function makeSae({ config, tensors, logSparsity }: SaeFiles, label: string): Sae {
-  const Kind = Object.hasOwn(kinds, config.architecture) ? kinds[config.architecture] : undefined
-  if (!Kind) {
-    throw new ConfigError(
-      `loadSae: '${label}' is a '${brief(config.architecture)}' SAE, which is not supported. Supported: ${Object.keys(kinds).join(', ')}.${didYouMean(config.architecture, Object.keys(kinds))}`,
-    )
+async function loaded({ source, path, facts, label }: LocatedSae, given: LoadSaeOptions): Promise<Sae> {
+  const files = await openSae(source, path, joinFacts(facts, given))
+  try {
+    const { config } = files
+    const Kind = kindOf(config.architecture, label, given.kinds)
+    const sae = new Kind({ config, label })
+    checkTensors(sae, files.tensors)
+    await useBackend(undefined, 2 * config.dIn * config.dSae)
+    await fill(sae, files)
+    return sae
+  } finally {
+    await files.close()
   }
-  const sae = new Kind({ config, label })
-  checkTensors(sae, tensors)
-  checkCapacity(
-    [...tensors.values()].reduce((bytes, { values }) => bytes + 4 * values.length, 0),
-    `loadSae: ${label}`,
-  )
-  sae.build() // outside tidy: its variables must live on
-  tf.tidy(() => {
-    sae.load(Object.fromEntries([...tensors].map(([name, t]) => [name, uploaded(t)])))
-  })
+}
+
+/** Takes the weights out of the files, one at a time. */
+async function fill(sae: Sae, { tensors, logSparsity }: OpenSae): Promise<void> {
+  const bytes = [...tensors.values()].reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0)
+  checkCapacity(bytes, `loadSae: ${sae.label}`)
+  const weights: Record<string, Awaited<ReturnType<typeof take>>> = {}
+  try {
+    for (const [name, stored] of tensors) weights[name] = await take(stored, name)
+    sae.load(weights)
+  } finally {
+    for (const weight of Object.values(weights)) weight.dispose()
+  }
   sae.logSparsity = logSparsity
-  return sae
-}
-
-/** Used once: the native backend holds on to the JavaScript array, a second copy of the weight, until the first use. */
-function uploaded({ values, shape }: HostTensor): tf.Tensor {
-  const tensor = tf.tensor(floats(values), [...shape])
-  tensor.flatten()
-  return tensor
-}
-
-/** Integers become floats, as in the weights of models. */
-const floats = (values: Float32Array | Int32Array) =>
-  values instanceof Float32Array ? values : Float32Array.from(values)
-
-function checkTensors(sae: Sae, tensors: SaeFiles['tensors']): void {
-  const shapes = sae.weightShapes()
-  for (const [name, shape] of Object.entries(shapes)) {
-    const tensor = tensors.get(name)
-    if (!tensor)
-      throw new FileError(
-        `loadSae: '${sae.label}' has no tensor '${name}'. Its config asks for one of shape [${shape}].`,
-      )
-    if (tensor.shape.join() !== shape.join()) {
-      throw new ConfigError(
-        `loadSae: ${name} of '${sae.label}' has shape [${tensor.shape}]. Its config asks for [${shape}].`,
-      )
-    }
-  }
-  const extra = [...tensors.keys()].filter((name) => !(name in shapes))
-  if (extra.length > 0)
-    throw new FileError(
-      `loadSae: '${sae.label}' has tensors that a ${sae.config.architecture} SAE has no place for: ${fewNames(extra)}.`,
-    )
 }

@@ -18,33 +18,28 @@ export class SaeWeights {
     this.#variables.set(name, variable)
   }
 
-  /** Writes all weights; the tensors stay the caller's. @throws ShapeError, ArgumentError before any is written. */
-  load(tensors: Readonly<Record<string, tf.Tensor>>): void {
-    for (const [name, { shape }] of this.#variables) {
-      const tensor = tensors[name]
-      if (!tensor)
-        throw new ArgumentError(
-          `load: the SAE '${this.#label}' has a weight '${name}', which is not among ${Object.keys(tensors).join(', ')}.`,
-        )
-      if (tensor.shape.join() !== shape.join()) {
-        throw new ShapeError(
-          `load: ${name} of the SAE '${this.#label}' has shape [${tensor.shape}]. Its config asks for [${shape}].`,
-        )
-      }
+  /** Writes all weights, each from a tensor that is taken. @throws ArgumentError where they were disposed */
+  write(value: (name: string) => tf.Tensor): void {
+    if (this.#variables.size === 0) throw this.#disposed('load')
+    for (const [name, variable] of this.#variables) {
+      const tensor = value(name)
+      variable.write(tensor)
+      tensor.dispose()
     }
-    for (const [name, variable] of this.#variables) variable.write(tensors[name]!)
   }
 
   /** @throws ArgumentError for a name that is not there. */
   get<T extends tf.Tensor = tf.Tensor>(name: string): T {
     const variable = this.#variables.get(name)
-    if (this.#variables.size === 0)
-      throw new ArgumentError(`weight: the SAE '${this.#label}' was disposed. Load it again.`)
-    if (!variable)
-      throw new ArgumentError(
-        `weight: the SAE '${this.#label}' has no '${name}'. It has ${[...this.#variables.keys()].join(', ')}.`,
-      )
-    return variable.read() as T
+    if (variable) return variable.read() as T
+    if (this.#variables.size === 0) throw this.#disposed('weight')
+    throw new ArgumentError(
+      `weight: the SAE '${this.#label}' has no '${name}'. It has ${[...this.#variables.keys()].join(', ')}.`,
+    )
+  }
+
+  #disposed(verb: string): ArgumentError {
+    return new ArgumentError(`${verb}: the SAE '${this.#label}' was disposed. Load it again.`)
   }
 
   /** A frozen matrix. What the decoder multiplies is mostly zeros. */
@@ -66,4 +61,29 @@ export class SaeWeights {
     this.#variables.clear()
     return before
   }
+}
+
+/**
+ * Looks tensors up by the names of an SAE's weights; all have been checked.
+ * @throws ArgumentError for one that is missing, ShapeError for one of another shape than the config's
+ */
+export function checkedWeights(
+  tensors: Readonly<Record<string, tf.Tensor>>,
+  shapes: Readonly<Record<string, readonly number[]>>,
+  label: string,
+): (name: string) => tf.Tensor {
+  const find = (name: string): tf.Tensor => {
+    const tensor = tensors[name]
+    if (tensor) return tensor
+    const names = Object.keys(tensors).join(', ')
+    throw new ArgumentError(`load: the SAE '${label}' has a weight '${name}', which is not among ${names}.`)
+  }
+  for (const [name, shape] of Object.entries(shapes)) {
+    const tensor = find(name)
+    if (tensor.shape.join() === shape.join()) continue
+    throw new ShapeError(
+      `load: ${name} of the SAE '${label}' has shape [${tensor.shape}]. Its config asks for [${shape}].`,
+    )
+  }
+  return find
 }

@@ -12,7 +12,7 @@ import { checkFits } from './fits.js'
 import { normalizeInput, type Normalized } from './normalization.js'
 import { frozenPass, latentsPass, trainablePass, type Pass } from './pass.js'
 import { checkSpliceOptions, innerPoints, inPlaceOf, isEdited, outputPoints } from './sae-points.js'
-import { SaeWeights } from './sae-weights.js'
+import { checkedWeights, SaeWeights } from './sae-weights.js'
 
 export type { Pass } from './pass.js'
 
@@ -71,21 +71,29 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   }
 
   override build(): void {
-    if (this.built) return
+    if (!this.built) this.#create((_, shape) => tf.zeros(shape))
+  }
+
+  /** Sets the weights by name; the tensors stay the caller's. @throws ShapeError, ArgumentError */
+  load(tensors: Readonly<Record<string, tf.Tensor>>): this {
+    const given = checkedWeights(tensors, this.weightShapes(), this.label)
+    const value = (name: string) => given(name).cast('float32')
+    if (this.built) this.#weights.write(value)
+    else this.#create(value)
+    return this
+  }
+
+  /** Makes the variables, each from a tensor that it takes. */
+  #create(value: (name: string, shape: number[]) => tf.Tensor): void {
     for (const [name, shape] of Object.entries(this.weightShapes())) {
-      const variable = this.addWeight(name, shape, 'float32', tf.initializers.zeros())
+      const initializer = tf.initializers.zeros()
+      initializer.apply = () => value(name, shape)
+      const variable = this.addWeight(name, shape, 'float32', initializer)
       // As `apply` would name it when it builds the layer: a saved model finds its weights by this name.
       ;(variable as { originalName: string }).originalName = `${this.name}/${name}`
       this.#weights.set(name, variable)
     }
     this.built = true
-  }
-
-  /** Sets the weights by name; the tensors stay the caller's. @throws ShapeError, ArgumentError */
-  load(tensors: Readonly<Record<string, tf.Tensor>>): this {
-    this.build()
-    this.#weights.load(tensors)
-    return this
   }
 
   /** A weight by name, such as `W_dec` [S,D]. Belongs to the SAE. @throws ArgumentError for a name it does not have. */

@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs'
 import type { HookedModel } from '../lib/model.js'
 import type { SaeConfig } from './config.js'
 import { kinds } from './kinds/kinds.js'
-import type { TrainingConfig } from './training/config.js'
+import type { Trainable, TrainingConfig } from './training/config.js'
 import type { TrainingData } from './training/inputs.js'
 import type { TrainingOptions } from './training/loop.js'
 import { train, type TrainedSae } from './training/train-sae.js'
@@ -24,6 +24,6 @@ export function trainSae(
   options: TrainingOptions = {},
 ): Promise<TrainedSae> {
   const make = (config: SaeConfig, weights: Readonly<Record<string, tf.Tensor>>) =>
-    new kinds[config.architecture]!({ config }).load(weights)
+    new kinds[config.architecture as Trainable]({ config }).load(weights)
   return train(make, view, data, config, options)
 }

@@ -4,7 +4,7 @@ import { NpzFile } from '../../lib/weights/formats/npz.js'
 import type { HostTensor } from '../../lib/weights/read-tensor.js'
 import type { Source } from '../../lib/weights/source.js'
 import { fewNames } from '../../lib/errors/brief.js'
-import { checkNumbers, configOf, sizesOf, withScaling, type SaeFacts, type SaeFiles } from './sae-files.js'
+import { configOf, sizesOf, withScaling, type OpenSae, type SaeFacts } from './sae-files.js'
 
 export const PARAMS = 'params.npz'
 
@@ -37,14 +37,20 @@ export function gemmaScopeFacts(path: string): SaeFacts {
 const isEmbedding = (path: string) => /(?:^|\/)embedding\//.test(path)
 
 /** @throws FileError for a file that is damaged or of another kind, ConfigError when nothing tells the hook point. */
-export async function readGemmaScope(source: Source, file: string, facts: SaeFacts): Promise<SaeFiles> {
+export async function openGemmaScope(source: Source, file: string, facts: SaeFacts): Promise<OpenSae> {
   const where = `${source.id}/${file}`
   const known = { prependBos: true, contextSize: 1024, ...gemmaScopeFacts(where), ...facts }
   if (known.hookName === undefined) throw noHookName(where)
-  const tensors = await readArrays(source, file)
-  if (isEmbedding(where)) rescaleEmbedding(tensors)
-  const json = { architecture: 'jumprelu', apply_b_dec_to_input: false, ...sizesOf(tensors, where) }
-  return withScaling(configOf(json, known, where), tensors, where)
+  const arrays = await readArrays(source, file)
+  if (isEmbedding(where)) rescaleEmbedding(arrays)
+  const json = { architecture: 'jumprelu', apply_b_dec_to_input: false, ...sizesOf(arrays, where) }
+  const stored = [...arrays].map(([name, array]) => {
+    return [name, { shape: array.shape, file: where, read: () => Promise.resolve(array) }] as const
+  })
+  return {
+    ...(await withScaling(configOf(json, known, where), new Map(stored), where)),
+    close: () => Promise.resolve(),
+  }
 }
 
 async function readArrays(source: Source, file: string): Promise<Map<string, HostTensor>> {
@@ -59,7 +65,6 @@ async function readArrays(source: Source, file: string): Promise<Map<string, Hos
     }
     const tensors = new Map<string, HostTensor>()
     for (const [ours, theirs] of names) tensors.set(ours, await npz.read(theirs))
-    checkNumbers(tensors, `${source.id}/${file}`)
     return tensors
   } finally {
     await npz.close()

@@ -1,20 +1,21 @@
 /** What every layout of SAE files is read as, and what is alike in reading them. */
 import type { JsonRecord } from '../../lib/transformer/config-reader.js'
 import { ArgumentError, ConfigError, FileError } from '../../lib/errors/errors.js'
+import type { OptionNames } from '../../lib/errors/options.js'
 import { didYouMean } from '../../lib/errors/nearest.js'
-import { checkFinite } from '../../lib/weights/collect.js'
 import { isJsonObject } from '../../lib/files/json-file.js'
 import type { ProcessingFlags } from '../../lib/weights/process.js'
-import type { HostTensor } from '../../lib/weights/formats/safetensors.js'
 import { fewNames } from '../../lib/errors/brief.js'
 import { readSaeConfig, type Normalization, type SaeConfig } from '../config.js'
+import type { StoredTensors } from './stored-tensors.js'
 
-/** What a folder or file holds, as plain data. */
-export interface SaeFiles {
+/** What a folder or file holds, its tensors not read yet. Whoever opened it closes it. */
+export interface OpenSae {
   readonly config: SaeConfig
-  readonly tensors: ReadonlyMap<string, HostTensor>
+  readonly tensors: StoredTensors
   /** log10 of how often each latent fires [S]. */
   readonly logSparsity?: Float32Array
+  close(): Promise<void>
 }
 
 /** What is known of an SAE beside its files; it counts more than what they say. */
@@ -33,6 +34,20 @@ export interface SaeFacts {
   /** In tokens. */
   readonly contextSize?: number
   readonly neuronpediaId?: string
+}
+
+/** The names of `SaeFacts`, for `checkOptions`. */
+export const saeFactNames: OptionNames<SaeFacts> = {
+  hookName: true,
+  hookNameOut: true,
+  modelName: true,
+  architecture: true,
+  processing: true,
+  applyBDecToInput: true,
+  normalization: true,
+  prependBos: true,
+  contextSize: true,
+  neuronpediaId: true,
 }
 
 const ofTraining = {
@@ -94,7 +109,10 @@ function renamed(from: object, names: Readonly<Record<string, string>>): JsonRec
 }
 
 /** The sizes that an encoder's matrix [D,S] tells. @throws FileError naming what is missing. */
-export function sizesOf(tensors: ReadonlyMap<string, Pick<HostTensor, 'shape'>>, where: string): JsonRecord {
+export function sizesOf(
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  where: string,
+): JsonRecord {
   const shape = tensors.get('W_enc')?.shape
   const output = tensors.get('W_dec')?.shape
   if (shape?.length !== 2 || output?.length !== 2) {
@@ -105,24 +123,26 @@ export function sizesOf(tensors: ReadonlyMap<string, Pick<HostTensor, 'shape'>>,
   return { d_in: shape[0], d_sae: shape[1], d_out: output[1] }
 }
 
-/** @throws FileError for NaN and infinity */
-export function checkNumbers(tensors: ReadonlyMap<string, HostTensor>, where: string): void {
-  for (const [name, { values }] of tensors) checkFinite(values, name, where)
-}
-
 /**
  * Factors on the latents before decoding, `scaling_factor` (`finetuning_scaling_factor` in later files): factors that
  * are all one do nothing and are dropped, as SAELens does. The tensor decides, what the config says is often wrong.
  * @throws ConfigError when the config speaks of factors that are not there
  */
-export function withScaling(config: SaeConfig, all: ReadonlyMap<string, HostTensor>, where: string): SaeFiles {
+export async function withScaling(
+  config: SaeConfig,
+  all: StoredTensors,
+  where: string,
+): Promise<Pick<OpenSae, 'config' | 'tensors'>> {
   const { scaling_factor: old, finetuning_scaling_factor: factors = old, ...others } = Object.fromEntries(all)
   if (!factors && config.hasScalingFactor) {
     throw new ConfigError(
       `${where}: finetuning_scaling_factor is true, but the weights have no tensor 'scaling_factor'. The folder is incomplete.`,
     )
   }
-  const hasScalingFactor = factors?.values.some((v) => v !== 1) ?? false
-  const kept = hasScalingFactor ? { ...others, scaling_factor: factors! } : others
-  return { config: { ...config, hasScalingFactor }, tensors: new Map(Object.entries(kept)) }
+  const kept =
+    factors && (await factors.read()).values.some((factor) => factor !== 1) ? { scaling_factor: factors } : {}
+  return {
+    config: { ...config, hasScalingFactor: 'scaling_factor' in kept },
+    tensors: new Map(Object.entries({ ...others, ...kept })),
+  }
 }

@@ -7,12 +7,12 @@ import { ConfigReader, type JsonRecord } from '../../lib/transformer/config-read
 import { ConfigError, FileError } from '../../lib/errors/errors.js'
 import { actName } from '../../lib/transformer/hook-names.js'
 import { PickledRecord, pickledText } from '../../lib/weights/formats/pickle.js'
-import type { HostTensor } from '../../lib/weights/read-tensor.js'
 import { readJson, type Source } from '../../lib/weights/source.js'
 import { TorchFile } from '../../lib/weights/formats/torch-file.js'
 import { TorchTensor } from '../../lib/weights/formats/torch-tensor.js'
 import { brief } from '../../lib/errors/brief.js'
-import { checkNumbers, configOf, sizesOf, withScaling, type SaeFacts, type SaeFiles } from './sae-files.js'
+import { configOf, sizesOf, withScaling, type OpenSae, type SaeFacts } from './sae-files.js'
+import { closedOnFailure, type StoredTensor } from './stored-tensors.js'
 
 /** Endings of files that torch.save writes. */
 export const torchEnding = /\.(pt|pth)$/
@@ -20,22 +20,20 @@ export const torchEnding = /\.(pt|pth)$/
 type Dict = ReadonlyMap<unknown, unknown>
 
 /** @throws FileError naming a function that the file would call, or what it holds; ConfigError when no hook is known. */
-export async function readTorchSae(source: Source, file: string, facts: SaeFacts): Promise<SaeFiles> {
+export async function openTorchSae(source: Source, file: string, facts: SaeFacts): Promise<OpenSae> {
   const where = `${source.id}/${file}`
   const opened = await TorchFile.open(await source.open(file))
-  try {
+  return closedOnFailure(opened, async () => {
     const { states, saved } = partsOf(opened.value, where)
     const sizes = sizesOf(states, where)
-    const json = saved ?? (await configBeside(source, file))
+    const json = saved ?? (await configNextTo(source, file))
     if (facts.hookName === undefined && !('hook_name' in json) && !('hook_point' in json)) throw noHookName(where)
     const config = configOf({ ...sizes, ...json }, { prependBos: true, ...facts }, where)
-    const tensors = new Map<string, HostTensor>()
-    for (const [name, tensor] of states) tensors.set(name, await opened.read(tensor, name))
-    checkNumbers(tensors, where)
-    return withScaling(config, tensors, where)
-  } finally {
-    await opened.close()
-  }
+    const stored = [...states].map(([name, tensor]): [string, StoredTensor] => {
+      return [name, { shape: tensor.shape, file: where, read: () => opened.read(tensor, name) }]
+    })
+    return { ...(await withScaling(config, new Map(stored), where)), close: () => opened.close() }
+  })
 }
 
 /** The tensors of what was saved, a state dict alone or with a `cfg`, and the fields of that config. */
@@ -71,9 +69,10 @@ function fieldsOf(config: unknown): JsonRecord | undefined {
 }
 
 /** What a JSON file beside says, in SAELens's words: `<name>_cfg.json`, or `<name>.json` of an encoder run. */
-async function configBeside(source: Source, file: string): Promise<JsonRecord> {
+async function configNextTo(source: Source, file: string): Promise<JsonRecord> {
   const stem = file.replace(torchEnding, '')
-  if (await source.has(`${stem}_cfg.json`)) return ofTrainer(await readJson(source, `${stem}_cfg.json`), `${source.id}/${stem}_cfg.json`) // prettier-ignore
+  const trainer = `${stem}_cfg.json`
+  if (await source.has(trainer)) return ofTrainer(await readJson(source, trainer), `${source.id}/${trainer}`)
   if (await source.has(`${stem}.json`)) return ofRun(await readJson(source, `${stem}.json`), source.id, stem)
   return {}
 }

@@ -1,6 +1,9 @@
 /** SAEs for specs: embedded ones made ready, random ones, and a plain float64 standard SAE to hold them to. */
 import * as tf from '@tensorflow/tfjs'
 import type { HookedModel } from '../../lib/model.js'
+import type { HostTensor } from '../../lib/weights/read-tensor.js'
+import type { OpenSae } from '../../saes/formats/sae-files.js'
+import { take } from '../../saes/formats/stored-tensors.js'
 import { loadSae } from '../../saes/load-sae.js'
 import { StandardSae, type Sae, type SaeConfig } from '../../saes/index.js'
 import { seededRandom } from './weight-files.js'
@@ -9,6 +12,27 @@ import { seededRandom } from './weight-files.js'
 export async function embeddedSae(name: string): Promise<Sae> {
   const [release, id] = [name.slice(0, name.indexOf('/')), name.slice(name.indexOf('/') + 1)]
   return loadSae(release, id)
+}
+
+/** What an SAE's files hold, as plain data. */
+export interface ReadSae extends Pick<OpenSae, 'config' | 'logSparsity'> {
+  readonly tensors: ReadonlyMap<string, HostTensor>
+}
+
+/** Takes all tensors of an SAE's opened files, and closes them. */
+export async function readToEnd(opening: Promise<OpenSae>): Promise<ReadSae> {
+  const { tensors, close, ...facts } = await opening
+  const read = new Map<string, HostTensor>()
+  try {
+    for (const [name, stored] of tensors) {
+      const tensor = await take(stored, name)
+      read.set(name, { shape: stored.shape, values: (await tensor.data()) as HostTensor['values'] })
+      tensor.dispose()
+    }
+    return { ...facts, tensors: read }
+  } finally {
+    await close()
+  }
 }
 
 /** Makes the transposes that an SAE keeps from its first backward pass on, so that no test has them as a leak. */

@@ -4,10 +4,11 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { folderSource } from '../../../lib/weights/source.js'
-import { gemmaScopeFacts, readGemmaScope } from '../../../saes/formats/gemma-scope.js'
-import type { SaeFacts, SaeFiles } from '../../../saes/formats/sae-files.js'
-import { readSaeLensFolder } from '../../../saes/formats/saelens.js'
+import { gemmaScopeFacts, openGemmaScope } from '../../../saes/formats/gemma-scope.js'
+import type { SaeFacts } from '../../../saes/formats/sae-files.js'
+import { openSaeLensFolder } from '../../../saes/formats/saelens.js'
 import { npy, npz } from '../../support/npy-files.js'
+import { readToEnd, type ReadSae } from '../../support/saes.js'
 import { refusalOf } from '../../support/refusal.js'
 import { floats } from '../../support/torch-files.js'
 import { withFolder } from '../../support/weight-files.js'
@@ -21,21 +22,21 @@ const array = (...shape: number[]) => {
 /** Of 4 numbers and 6 latents. */
 const sound = { W_enc: array(4, 6), W_dec: array(6, 4), b_enc: array(6), b_dec: array(4), threshold: array(6) }
 
-async function read(place: string, content: Uint8Array, facts: SaeFacts = {}): Promise<SaeFiles> {
-  let result: SaeFiles | undefined
+async function read(place: string, content: Uint8Array, facts: SaeFacts = {}): Promise<ReadSae> {
+  let result: ReadSae | undefined
   await withFolder({ [`${place}/params.npz`]: content }, async (folder) => {
-    result = await readGemmaScope(await folderSource(folder, 'FOLDER'), `${place}/params.npz`, facts)
+    result = await readToEnd(openGemmaScope(await folderSource(folder, 'FOLDER'), `${place}/params.npz`, facts))
   })
   return result!
 }
 
-describe('readGemmaScope', () => {
+describe('openGemmaScope', () => {
   it('reads the numbers of the SAE that the file was made of, stored and deflated', async () => {
     const source = await folderSource(recorded)
-    const original = await readSaeLensFolder(source, 'sae_lens_6/jumprelu_resid_post/')
+    const original = await readToEnd(openSaeLensFolder(source, 'sae_lens_6/jumprelu_resid_post/'))
     for (const file of ['params.npz', 'params_compressed.npz']) {
       const place = `gemma_scope/layer_1/width_tiny/average_l0_8/${file}`
-      const { config, tensors } = await readGemmaScope(source, place, hook)
+      const { config, tensors } = await readToEnd(openGemmaScope(source, place, hook))
       expect(config).to.include({ architecture: 'jumprelu', applyBDecToInput: false, normalization: 'none', ...hook })
       expect(config).to.include({ dIn: 48, dSae: 96, contextSize: 1024, prependBos: true })
       for (const [name, tensor] of original.tensors) expect(tensors.get(name), name).to.deep.equal(tensor)

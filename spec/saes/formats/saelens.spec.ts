@@ -3,9 +3,10 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { encodeSafetensors } from '../../../lib/weights/formats/safetensors.js'
 import { folderSource } from '../../../lib/weights/source.js'
-import { readSaeLensFolder, type SaeFiles } from '../../../saes/formats/saelens.js'
+import { openSaeLensFolder } from '../../../saes/formats/saelens.js'
 import { expectClose } from '../../support/close.js'
 import { reference } from '../../support/reference.js'
+import { readToEnd, type ReadSae } from '../../support/saes.js'
 import { refusalOf } from '../../support/refusal.js'
 import { withFolder } from '../../support/weight-files.js'
 
@@ -16,23 +17,25 @@ const ones = (length: number) => ({ shape: [length], values: new Float32Array(le
 type Tensors = Parameters<typeof encodeSafetensors>[0]
 
 /** What is read of a folder with these parts. */
-async function readFolder(json: object, tensors: Tensors, sparsity?: Tensors): Promise<SaeFiles> {
+async function readFolder(json: object, tensors: Tensors, sparsity?: Tensors): Promise<ReadSae> {
   const files = {
     'cfg.json': JSON.stringify(json),
     'sae_weights.safetensors': encodeSafetensors(tensors),
     ...(sparsity && { 'sparsity.safetensors': encodeSafetensors(sparsity) }),
   }
-  let read: SaeFiles | undefined
+  let read: ReadSae | undefined
   await withFolder(files, async (folder) => {
-    read = await readSaeLensFolder(await folderSource(folder))
+    read = await readToEnd(openSaeLensFolder(await folderSource(folder)))
   })
   return read!
 }
 
 const recorded = async (id: string) =>
-  readSaeLensFolder(await folderSource(fileURLToPath(new URL(`../../reference/saes/${id}`, import.meta.url))))
+  readToEnd(
+    openSaeLensFolder(await folderSource(fileURLToPath(new URL(`../../reference/saes/${id}`, import.meta.url)))),
+  )
 
-describe('readSaeLensFolder', () => {
+describe('openSaeLensFolder', () => {
   it('reads config, tensors and sparsity', async () => {
     const { config, tensors, logSparsity } = await recorded('sae_lens_5/v5_standard')
     expect(config.hookName).to.equal('blocks.1.hook_resid_pre')
@@ -91,19 +94,19 @@ describe('readSaeLensFolder', () => {
   it('refuses a folder without config or weights', async () => {
     await withFolder({ 'config.json': '{}' }, async (folder) => {
       const source = await folderSource(folder)
-      const refusal = await refusalOf(() => readSaeLensFolder(source))
+      const refusal = await refusalOf(() => openSaeLensFolder(source))
       expect(refusal)
         .to.match(/^FileError: /)
         .and.to.include("has no file 'cfg.json'")
     })
     await withFolder({ 'cfg.json': JSON.stringify(config), 'sae_weights.safetensor': 'x' }, async (folder) => {
       const source = await folderSource(folder)
-      const refusal = await refusalOf(() => readSaeLensFolder(source))
+      const refusal = await refusalOf(() => openSaeLensFolder(source))
       expect(refusal).to.include("has no file 'sae_weights.safetensors'. Did you mean 'sae_weights.safetensor'?")
     })
     await withFolder({ 'cfg.json': '{"d_in": 3' }, async (folder) => {
       const source = await folderSource(folder)
-      expect(await refusalOf(() => readSaeLensFolder(source))).to.match(/^FileError: .*cfg\.json/)
+      expect(await refusalOf(() => openSaeLensFolder(source))).to.match(/^FileError: .*cfg\.json/)
     })
   })
 })

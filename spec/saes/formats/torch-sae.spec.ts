@@ -3,16 +3,17 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { folderSource } from '../../../lib/weights/source.js'
-import type { SaeFacts, SaeFiles } from '../../../saes/formats/sae-files.js'
-import { readSaeLensFolder } from '../../../saes/formats/saelens.js'
-import { readTorchSae } from '../../../saes/formats/torch-sae.js'
+import type { SaeFacts } from '../../../saes/formats/sae-files.js'
+import { openSaeLensFolder } from '../../../saes/formats/saelens.js'
+import { openTorchSae } from '../../../saes/formats/torch-sae.js'
+import { readToEnd, type ReadSae } from '../../support/saes.js'
 import { refusalOf } from '../../support/refusal.js'
 import { bytes, call, dict, floats, int, name, str, tensor, torchStream, torchZip, tuple } from '../../support/torch-files.js' // prettier-ignore
 import { withFolder } from '../../support/weight-files.js'
 
 const recorded = fileURLToPath(new URL('../../reference/saes', import.meta.url))
 const read = async (file: string, facts: SaeFacts = {}) =>
-  readTorchSae(await folderSource(path.dirname(path.join(recorded, file))), path.basename(file), facts)
+  readToEnd(openTorchSae(await folderSource(path.dirname(path.join(recorded, file))), path.basename(file), facts))
 
 const part = (key: string, ...shape: number[]) => {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, n) => product * n, 1))
@@ -24,10 +25,10 @@ const storages = { 0: floats(1, 2, 3, 4, 5, 6), 1: floats(1, 2, 3), 2: floats(6,
 const file = (value: Uint8Array = dict(weights)) => torchZip(value, storages)
 
 /** What is made of `x.pt` in a folder with these files. */
-async function readFolder(files: Record<string, string | Uint8Array>, facts: SaeFacts = {}): Promise<SaeFiles> {
-  let result: SaeFiles | undefined
+async function readFolder(files: Record<string, string | Uint8Array>, facts: SaeFacts = {}): Promise<ReadSae> {
+  let result: ReadSae | undefined
   await withFolder({ 'x.pt': file(), ...files }, async (folder) => {
-    result = await readTorchSae(await folderSource(folder, 'FOLDER'), 'x.pt', facts)
+    result = await readToEnd(openTorchSae(await folderSource(folder, 'FOLDER'), 'x.pt', facts))
   })
   return result!
 }
@@ -35,7 +36,7 @@ const configIn = async (json: object, where: string, facts: SaeFacts = {}) =>
   (await readFolder({ [where]: JSON.stringify(json) }, facts)).config
 const hook = { hookName: 'blocks.0.mlp.hook_post' }
 
-describe('readTorchSae', () => {
+describe('openTorchSae', () => {
   it('reads four tensors in each form torch has had, given the hook point', async () => {
     const archive = await read('torch_pt/25.pt', hook)
     const stream = await read('torch_pt/25_legacy.pt', hook)
@@ -47,7 +48,7 @@ describe('readTorchSae', () => {
       applyBDecToInput: true,
     })
     expect(stream).to.deep.equal(archive)
-    const original = await readSaeLensFolder(await folderSource(recorded), 'sae_lens_6/standard_mlp_post/')
+    const original = await readToEnd(openSaeLensFolder(await folderSource(recorded), 'sae_lens_6/standard_mlp_post/'))
     expect(Object.fromEntries(archive.tensors)).to.deep.equal(Object.fromEntries(original.tensors))
     const mixed = await read('torch_pt/mixed_types.pt', hook)
     for (const { values } of mixed.tensors.values()) expect(values).to.be.instanceOf(Float32Array)

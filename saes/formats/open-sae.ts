@@ -4,10 +4,10 @@ import { didYouMean } from '../../lib/errors/nearest.js'
 import type { Source } from '../../lib/weights/source.js'
 import { pathTrick } from '../../lib/files/path-trick.js'
 import { brief, fewNames } from '../../lib/errors/brief.js'
-import { PARAMS, readGemmaScope } from './gemma-scope.js'
-import type { SaeFacts, SaeFiles } from './sae-files.js'
-import { CONFIG, readSaeLensFolder, WEIGHTS } from './saelens.js'
-import { readTorchSae, torchEnding } from './torch-sae.js'
+import { openGemmaScope, PARAMS } from './gemma-scope.js'
+import type { OpenSae, SaeFacts } from './sae-files.js'
+import { CONFIG, openSaeLensFolder, WEIGHTS } from './saelens.js'
+import { openTorchSae, torchEnding } from './torch-sae.js'
 
 const KNOWN = `SAELens (${CONFIG}, ${WEIGHTS}), Gemma Scope (${PARAMS}), torch.save (.pt, .pth)`
 
@@ -15,7 +15,7 @@ const KNOWN = `SAELens (${CONFIG}, ${WEIGHTS}), Gemma Scope (${PARAMS}), torch.s
  * The SAE that `id` names in a source: a folder, a file, or a file without its ending; '' for the source itself.
  * @throws ArgumentError, FileError saying what is there; what the readers throw
  */
-export async function readSae(source: Source, id: string, facts: SaeFacts): Promise<SaeFiles> {
+export async function openSae(source: Source, id: string, facts: SaeFacts): Promise<OpenSae> {
   const path = id.replace(/\/+$/, '')
   const trick = path === '' ? undefined : pathTrick(path)
   if (trick !== undefined) {
@@ -24,9 +24,9 @@ export async function readSae(source: Source, id: string, facts: SaeFacts): Prom
     )
   }
   const found = await find(source, path, id.endsWith('/'))
-  if (torchEnding.test(found)) return readTorchSae(source, found, facts)
-  if (found.endsWith('.npz')) return readGemmaScope(source, found, facts)
-  return readSaeLensFolder(source, found, facts)
+  if (torchEnding.test(found)) return openTorchSae(source, found, facts)
+  if (found.endsWith('.npz')) return openGemmaScope(source, found, facts)
+  return openSaeLensFolder(source, found, facts)
 }
 
 /**

@@ -3,19 +3,20 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { folderSource } from '../../../lib/weights/source.js'
-import { readSae } from '../../../saes/formats/layouts.js'
+import { openSae } from '../../../saes/formats/open-sae.js'
+import { readToEnd } from '../../support/saes.js'
 import { refusalOf } from '../../support/refusal.js'
 import { withFolder } from '../../support/weight-files.js'
 
 const recorded = fileURLToPath(new URL('../../reference/saes', import.meta.url))
 const facts = { hookName: 'blocks.0.hook_resid_pre' }
-const read = async (folder: string, id: string) => readSae(await folderSource(path.join(recorded, folder), 'SOURCE'), id, facts) // prettier-ignore
+const read = async (folder: string, id: string) => readToEnd(openSae(await folderSource(path.join(recorded, folder), 'SOURCE'), id, facts)) // prettier-ignore
 
 /** What is said of an id in a folder with these empty files. */
 async function refusal(files: readonly string[], id: string): Promise<string> {
   let said = ''
   await withFolder(Object.fromEntries(files.map((file) => [file, ''])), async (folder) => {
-    said = await refusalOf(async () => readSae(await folderSource(folder, 'SOURCE'), id, facts))
+    said = await refusalOf(async () => openSae(await folderSource(folder, 'SOURCE'), id, facts))
   })
   return said
 }
@@ -23,7 +24,7 @@ async function refusal(files: readonly string[], id: string): Promise<string> {
 const KNOWN =
   'Known layouts: SAELens (cfg.json, sae_weights.safetensors), Gemma Scope (params.npz), torch.save (.pt, .pth).'
 
-describe('readSae', () => {
+describe('openSae', () => {
   it('tells the layouts apart by what is there, whether a folder, a file or its name without ending is named', async () => {
     const run = 'tiny-gpt2-ref/54_serene_plasma'
     const places: [string, string[], string][] = [
