@@ -3,10 +3,10 @@ import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
 import { promptPositions } from '../../lib/core/positions.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
-import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { range } from '../../lib/stats/range.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
 import { promptAxis } from '../../lib/core/labels.js'
@@ -28,7 +28,7 @@ const RUN = 4096
 /** Activations at one position of each prompt (the last real token by default): axes [prompt, latent]. */
 export async function latentsAt(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: LatentActivationsOptions & { readonly position?: number; readonly point?: LatentPoint } = {},
 ): Promise<Result> {
   const run = await read(view, prompts, options, 'latentsAt', (acts, tokens, row) => {
@@ -44,7 +44,7 @@ export async function latentsAt(
  */
 export async function latentMaxima(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: LatentActivationsOptions & { readonly dropLast?: number } = {},
 ): Promise<LatentMaxima> {
   const { dropLast = 0 } = options
@@ -71,7 +71,7 @@ function checkDropLast(dropLast: number): void {
 /** Lists of [B,F] numbers made of the latents, and a result of one of them. */
 async function read(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: LatentActivationsOptions & { readonly point?: LatentPoint },
   verb: string,
   reduce: (acts: tf.Tensor3D, tokens: Tokens, row: number) => tf.Tensor[],

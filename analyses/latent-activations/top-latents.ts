@@ -1,5 +1,6 @@
 /** Which latents are among the largest at one position, counted over prompts. F latents */
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
 import { checkCounts } from '../../lib/stats/k-largest.js'
 import type { LatentPoint } from '../latent-source.js'
@@ -20,7 +21,11 @@ export interface TopLatentsOptions extends LatentActivationsOptions {
  * latents of each prompt. Where no latent fires anywhere, the axis is empty.
  * @throws ArgumentError, HookError
  */
-export async function topLatents(view: HookedModel, prompts: Input, options: TopLatentsOptions = {}): Promise<Result> {
+export async function topLatents(
+  view: HookedModel,
+  prompts: Prompts,
+  options: TopLatentsOptions = {},
+): Promise<Result> {
   const { k = 5, point = 'hook_sae_acts_post', ...rest } = options
   checkCounts('topLatents', { k })
   const acts = await latentsAt(view, prompts, { ...rest, point })

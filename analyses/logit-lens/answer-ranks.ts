@@ -2,11 +2,11 @@
 import * as tf from '@tensorflow/tfjs'
 import { type Answers } from '../../lib/core/metrics.js'
 import { promptPositions } from '../../lib/core/positions.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
 import { mean, variance } from '../../lib/stats/moments.js'
-import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { promptAxis } from '../../lib/core/labels.js'
 
 export interface AnswerRanksOptions extends TokenOptions {
@@ -27,7 +27,7 @@ const quantities = ['log probability', 'logit', 'rank'] as const
 export async function answerRanks(
   view: HookedModel,
   edited: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: AnswerRanksOptions,
 ): Promise<Result> {
   const tokens = view.toTokens(prompts, options)

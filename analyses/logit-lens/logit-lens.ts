@@ -5,11 +5,11 @@
 import * as tf from '@tensorflow/tfjs'
 import type { Answers } from '../../lib/core/metrics.js'
 import { promptPositions } from '../../lib/core/positions.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import { type Prompts, Tokens, type TokenOptions } from '../../lib/tokens/tokens.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
 import { argMax } from '../../lib/generation/sampling.js'
-import { Tokens, type TokenOptions } from '../../lib/tokens/tokens.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
 import { promptAxis } from '../../lib/core/labels.js'
 import { LogitLens } from './logit-lens-result.js'
@@ -24,7 +24,11 @@ export interface LogitLensOptions extends TokenOptions {
 }
 
 /** The last state is the model's own prediction. @throws ArgumentError, TokenError before any run */
-export async function logitLens(view: HookedModel, prompts: Input, options: LogitLensOptions = {}): Promise<LogitLens> {
+export async function logitLens(
+  view: HookedModel,
+  prompts: Prompts,
+  options: LogitLensOptions = {},
+): Promise<LogitLens> {
   const tokens = view.toTokens(prompts, options)
   const positions = promptPositions(tokens, options.position ?? -1)
   const given = options.answer === undefined ? undefined : view.answerIds('logitLens', options.answer, tokens)

@@ -1,12 +1,12 @@
 /** Small numbers about prompts: how often tokens occur, and mean activations. V vocabulary */
 import * as tf from '@tensorflow/tfjs'
 import type { HookName } from '../../lib/core/hooks.js'
-import type { HookedModel, Input } from '../../lib/model.js'
-import type { TokenOptions } from '../../lib/tokens/tokens.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions } from '../../lib/tokens/tokens.js'
 import { activationsUntil } from '../activations-until.js'
 
 /** How often each token occurs in the prompts, BOS included, padding not: [V]. */
-export function tokenCounts(view: HookedModel, prompts: Input, options: TokenOptions = {}): Int32Array {
+export function tokenCounts(view: HookedModel, prompts: Prompts, options: TokenOptions = {}): Int32Array {
   const { rows, mask } = view.toTokens(prompts, options)
   const counts = new Int32Array(view.config.dVocab)
   rows.forEach((row, b) => row.forEach((id, p) => (counts[id]! += mask?.[b]?.[p] ?? 1)))
@@ -24,7 +24,7 @@ export function rareTokens(counts: Int32Array, atMost: number): number[] {
  */
 export async function meanActivation(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   hook: HookName,
   options: TokenOptions = {},
 ): Promise<Float32Array> {

@@ -2,9 +2,9 @@
 import type { HookName } from '../../lib/core/hooks.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 import type { Sae } from '../../saes/index.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, Tokens } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
-import type { Tokens } from '../../lib/tokens/tokens.js'
 import { errorOut, lossesAt } from '../loss-sweep.js'
 import { saeWithError } from '../attached-saes.js'
 import { lossPositions, lossRecovered } from '../losses.js'
@@ -25,7 +25,7 @@ export interface ReconstructionLossOptions extends CompareLossesOptions {
  */
 export async function reconstructionLoss(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: ReconstructionLossOptions = {},
 ): Promise<Result> {
   const { position = -2 } = options
