@@ -9,7 +9,7 @@ const CHUNK = 2 ** 20
 /** The largest piece (bytes): a file without separators must not fill the memory. */
 const MAX_PIECE = 256 * 2 ** 20
 
-/** The bytes of a file in chunks; of a `.gz` file what it unpacks to. Throws FileError where it is damaged. */
+/** The bytes of a file in chunks; of a `.gz` file what it unpacks to. @throws FileError where it is damaged */
 export async function* byteChunks(file: RandomAccessFile): AsyncGenerator<Uint8Array> {
   if (!file.name.endsWith('.gz')) return yield* storedChunks(file)
   const gunzip = createGunzip()
@@ -18,12 +18,10 @@ export async function* byteChunks(file: RandomAccessFile): AsyncGenerator<Uint8A
     yield* gunzip as AsyncIterable<Uint8Array>
   } catch (error) {
     if (error instanceof FileError) throw error
-    throw new FileError(
-      `read ${file.name}: it does not unpack (${error instanceof Error ? error.message : String(error)}). It is damaged or truncated.`,
-      {
-        cause: error,
-      },
-    )
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new FileError(`read ${file.name}: it does not unpack (${reason}). It is damaged or truncated.`, {
+      cause: error,
+    })
   }
 }
 
@@ -31,7 +29,7 @@ async function* storedChunks(file: RandomAccessFile): AsyncGenerator<Uint8Array>
   for (let at = 0; at < file.size; at += CHUNK) yield file.read(at, Math.min(CHUNK, file.size - at))
 }
 
-/** The pieces between separators; what is behind the last one is a piece too, unless it is empty. */
+/** The pieces between separators; what comes after the last one is a piece too, unless it is empty. */
 export async function* bytePieces(file: RandomAccessFile, separator: Uint8Array): AsyncGenerator<Uint8Array> {
   let rest: Buffer = Buffer.alloc(0)
   for await (const chunk of byteChunks(file)) {
@@ -53,7 +51,7 @@ export async function* bytePieces(file: RandomAccessFile, separator: Uint8Array)
   if (rest.length > 0) yield rest
 }
 
-/** Bytes as text. Throws FileError that opens with `place` where they are not UTF-8. */
+/** Bytes as text. @throws FileError that opens with `place` where they are not UTF-8 */
 export function utf8(bytes: Uint8Array, place: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)

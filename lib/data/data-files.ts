@@ -1,4 +1,4 @@
-/** Which files of a folder or a hub repository are the data: by kind, configuration and split, as Hugging Face names them. */
+/** Which files of a folder or hub repository are data: by kind, configuration and split, as Hugging Face has them. */
 import path from 'node:path'
 import { FileError } from '../errors/errors.js'
 import { didYouMean } from '../errors/nearest.js'
@@ -7,7 +7,7 @@ import { fewNames } from '../errors/brief.js'
 export type FileKind = 'parquet' | 'jsonl' | 'txt'
 
 export interface FileChoice {
-  /** Patterns of file names, such as `data/train-0000*.parquet`; `*` stands for anything but a slash, `**` for anything. */
+  /** Patterns of names, such as `data/train-0000*.parquet`; `*` stands for anything but a slash, `**` for anything. */
   readonly files?: string | readonly string[]
   /** A part of the data set, as Hugging Face has it: the name of a folder. */
   readonly config?: string
@@ -45,7 +45,7 @@ export function chooseFiles(
   const named = choice.files === undefined ? data : byPattern(data, [choice.files].flat(), id)
   const ofConfig = byConfig(named, choice, id)
   const files = bySplit(ofConfig, choice, id)
-  const kind = endings.map(([each]) => each).find((each) => files.some((file) => fileKind(file) === each))!
+  const [kind = 'txt'] = endings.map(([each]) => each).filter((each) => files.some((file) => fileKind(file) === each))
   return { kind, files: files.filter((file) => fileKind(file) === kind).sort() }
 }
 
@@ -63,7 +63,7 @@ function patternTest(pattern: string): RegExp {
   return new RegExp(`^${parts.map((part) => wild[part] ?? part.replace(/[\\^$.|+()[\]{}]/g, '\\$&')).join('')}$`)
 }
 
-/** Files of the configuration that is named; without a name there must be one folder at most beside `data`. */
+/** Files of the configuration that is named; without a name there must be one folder at most next to `data`. */
 function byConfig(files: readonly string[], { files: patterns, config }: FileChoice, id: string): string[] {
   const configs = [...new Set(files.flatMap((file) => path.posix.dirname(file).split('/')))]
     .filter((folder) => folder !== '.' && folder !== 'data' && !splitsIn(folder).length)
@@ -97,13 +97,15 @@ const splitWords: Readonly<Record<string, string>> = {
 /** The splits that words of a path name: `train` of `data/train-00000-of-00002.parquet`. */
 function splitsIn(file: string): string[] {
   const words = file.toLowerCase().split(/[^a-z]+/)
-  return words.flatMap((word) => (Object.hasOwn(splitWords, word) ? [splitWords[word]!] : []))
+  return words.map(splitOf).filter((split) => split !== undefined)
 }
+
+const splitOf = (word: string): string | undefined => (Object.hasOwn(splitWords, word) ? splitWords[word] : undefined)
 
 function bySplit(files: readonly string[], { files: patterns, split }: FileChoice, id: string): string[] {
   const splits = [...new Set(files.flatMap(splitsIn))].sort()
   if (split !== undefined) {
-    const word = splitWords[split] ?? split
+    const word = splitOf(split) ?? split
     const found = files.filter((file) => splitsIn(file).includes(word) || path.posix.basename(file).includes(split))
     if (found.length > 0) return found
     throw new FileError(

@@ -10,7 +10,7 @@ export interface Documents {
   read(from: number): AsyncIterable<Document>
 }
 
-/** Reads the documents of one file from number `skip` of it on; returns how many the file has (at least `skip` if fewer). */
+/** Documents of one file from number `skip` of it on; returns how many the file has (at least `skip` if fewer). */
 export type FileDocuments = AsyncGenerator<Document, number>
 
 /** Documents held in memory. */

@@ -27,18 +27,19 @@ const schema = z.object({
 })
 
 /** What manifest.json holds. */
-export type Manifest = z.infer<typeof schema>
-export type Shard = Manifest['shards'][number]
+export type HarvestManifest = z.infer<typeof schema>
+/** A file of activations, as the manifest has it. */
+export type HarvestShard = HarvestManifest['shards'][number]
 
 /** The manifest of a harvest's folder. @throws FileError where there is none, or it is not sound */
-export async function readManifest(source: Source): Promise<Manifest> {
+export async function readManifest(source: Source): Promise<HarvestManifest> {
   if (!(await source.has(manifestFile))) {
     throw new FileError(`open ${source.id}: there is no ${manifestFile}. Name the folder of a harvest.`)
   }
   const parsed = schema.safeParse(await readJson(source, manifestFile))
   if (!parsed.success) {
-    const { path: place, message } = parsed.error.issues[0]!
-    const what = `${place.join('.') || 'the whole'} is not as it should be (${brief(message)})`
+    const [issue] = parsed.error.issues
+    const what = `${issue?.path.join('.') || 'the whole'} is not as it should be (${brief(issue?.message)})`
     throw new FileError(`open ${source.id}/${manifestFile}: ${what}. The manifest of a harvest is needed.`)
   }
   const { tokens, shards } = parsed.data
@@ -51,8 +52,8 @@ export async function readManifest(source: Source): Promise<Manifest> {
 /** The new manifest of a folder, or the one that a harvest of the same configuration left there. */
 export async function openManifest(
   folder: string,
-  fresh: Pick<Manifest, 'config' | 'special' | 'provenance'>,
-): Promise<Manifest> {
+  fresh: Pick<HarvestManifest, 'config' | 'special' | 'provenance'>,
+): Promise<HarvestManifest> {
   const names = await mkdir(folder, { recursive: true })
     .then(() => readdir(folder))
     .catch((cause: Error) => {
@@ -62,20 +63,21 @@ export async function openManifest(
   if (names.length > 0) {
     throw new FileError(`harvest: '${folder}' holds ${fewNames(names)} and no harvest. Name an empty or a new folder.`)
   }
-  const manifest: Manifest = { format, ...fresh, ended: false, tokens: 0, shards: [] }
+  const manifest: HarvestManifest = { format, ...fresh, ended: false, tokens: 0, shards: [] }
   await writeManifest(folder, manifest)
   return manifest
 }
 
-export function writeManifest(folder: string, manifest: Manifest): Promise<void> {
+/** Writes manifest.json, whole or not at all. */
+export function writeManifest(folder: string, manifest: HarvestManifest): Promise<void> {
   return writeFileAtomic(path.join(folder, manifestFile), JSON.stringify(manifest, undefined, 1))
 }
 
 async function continued(
   folder: string,
   names: readonly string[],
-  { config }: Pick<Manifest, 'config'>,
-): Promise<Manifest> {
+  { config }: Pick<HarvestManifest, 'config'>,
+): Promise<HarvestManifest> {
   const source = await folderSource(folder)
   const manifest = await readManifest(source)
   const other = difference(manifest.config as JsonObject, JSON.parse(JSON.stringify(config)) as JsonObject)
@@ -96,7 +98,8 @@ async function checkShard(source: Source, name: string, bytes: number): Promise<
   await file.close()
   if (file.size === bytes) return
   throw new FileError(
-    `harvest: ${file.name} has ${file.size} bytes, and had ${bytes} when it was written. Delete the folder and begin anew.`,
+    `harvest: ${file.name} has ${file.size} bytes, and had ${bytes} when it was written. Delete the folder and start ` +
+      'over.',
   )
 }
 

@@ -1,24 +1,28 @@
-/** `loadData`: tokens for a model from texts, files and data sets, batch by batch in bounded memory. B rows, P positions. */
+/** `loadData`: tokens for a model from texts, files and data sets, in bounded memory. B rows, P positions. */
 import { ArgumentError, FileError } from '../errors/errors.js'
 import type { JsonObject } from '../report/result/json.js'
 import { Tokens } from '../tokens/tokens.js'
 import type { Document } from './documents.js'
 import { openDocuments, type DataSource, type OpenDocuments } from './open-documents.js'
-import { checkOptions, rowRules, type DataModel, type DataOptions } from './row-rules.js'
-import { rowsOf, type RowPlace, type RowRules } from './rows.js'
-import { placed } from './shuffle.js'
+import { checkDataOptions, rowRules, type DataModel, type DataOptions } from './row-rules.js'
+import { tokenRows, type RowPlace, type RowRules } from './token-rows.js'
+import { placed } from './document-shuffle.js'
 import type { DataPosition, TokenBatch, TokenData } from './token-data.js'
 
 /**
- * Tokens [B,P] for a model, batch by batch: `await loadData(model, 'stories.jsonl', { positions: 128 })`. The source is
- * a list of texts or of lists of ids, a file (.txt, .jsonl, .parquet), a folder of them, or a data set `org/name` of the
- * Hugging Face hub. Documents are read as they are needed; whatever the layout, one without tokens makes no row.
+ * Tokens [B,P] for a model, batch by batch. The source is a list of texts or of lists of ids, a file (.txt, .jsonl,
+ * .parquet), a folder of them, or a data set `org/name` of the Hugging Face hub. Documents are read as they are needed;
+ * whatever the layout, one without tokens makes no row.
+ *
+ * @example
+ * const data = await loadData(model, 'stories.jsonl', { positions: 128, rows: 16 })
+ * for await (const { tokens } of data.batches()) console.log(tokens.batch)
  * @throws ArgumentError for an option that is none; FileError for a source that is not there, is damaged, is empty or
  *   has no text; TokenError for ids that are not in the vocabulary or text without a tokenizer. What lies further on in
  *   the data is refused when it is reached, by file and line.
  */
 export async function loadData(model: DataModel, source: DataSource, options: DataOptions = {}): Promise<TokenData> {
-  checkOptions(model, options)
+  checkDataOptions(model, options)
   const opened = await openDocuments(source, options)
   const first = await firstDocument(opened)
   const rules = rowRules(model, typeof first === 'string', options)
@@ -43,16 +47,17 @@ class Data implements TokenData {
   }
 
   async *batches(from: DataPosition = start): AsyncGenerator<TokenBatch> {
-    const { rows = 8, shuffle, limit = Infinity } = this.#options
+    const { rows = 8, shuffle, limit = Infinity, signal } = this.#options
     let { row, ...place } = readPosition(from)
     if (row >= limit) return
     const documents = placed(this.#opened.documents, shuffle, place)
     let batch: (readonly number[])[] = []
-    for await (const { ids, next } of rowsOf(documents, place.part, this.#rules)) {
+    for await (const { ids, next } of tokenRows(documents, place.part, this.#rules)) {
       batch.push(ids)
       place = next
       if (row + batch.length === limit) break
       if (batch.length < rows) continue
+      signal?.throwIfAborted()
       yield this.#batch(batch, row, place)
       row += batch.length
       batch = []
@@ -92,7 +97,7 @@ function withoutGaps(object: object): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as JsonObject
 }
 
-/** The first document that is not empty, which tells texts from ids. */
+/** The first document that is not empty, which shows whether these are texts or ids. */
 async function firstDocument({ documents, about }: OpenDocuments): Promise<Document> {
   for await (const document of documents.read(0)) if (document.length > 0) return document
   throw new FileError(

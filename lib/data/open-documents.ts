@@ -5,34 +5,42 @@ import { ArgumentError, FileError } from '../errors/errors.js'
 import { downloadBars } from '../weights/hub/download-bars.js'
 import type { JsonObject } from '../report/result/json.js'
 import { hubSource, type HubSourceOptions } from '../weights/hub/hub.js'
-import { folderSource, type RandomAccessFile, type Source } from '../weights/source.js'
+import { folderSource, type Source } from '../weights/source.js'
 import { chooseFiles, fileKind, type FileChoice, type FileKind } from './data-files.js'
 import { fileDocuments, listDocuments, type Document, type Documents, type FileDocuments } from './documents.js'
-import { readJsonLines } from './json-lines.js'
-import { readParquet } from './parquet.js'
-import { readTextFile } from './text-file.js'
+import { readJsonLines } from './json-lines-documents.js'
+import { readParquet } from './parquet-documents.js'
+import { readTextFile } from './text-documents.js'
 
-/** Texts or lists of token ids; or a .parquet, .jsonl or .txt file; a folder of such; a data set `org/name` of the hub. */
+/** Texts, lists of token ids, a .parquet, .jsonl or .txt file, a folder of such, a data set `org/name` of the hub. */
 export type DataSource = string | readonly string[] | readonly (readonly number[])[]
 
+/** Which files of a source are read, and how. */
 export interface SourceOptions extends FileChoice, Omit<HubSourceOptions, 'kind'> {
-  /** The column with texts or lists of ids. @default the first there is of tokens, input_ids, text, problem, content, story */
+  /**
+   * The column with texts or lists of ids. @default the first there is of tokens, input_ids, text, problem, content,
+   * story
+   */
   readonly column?: string
   /** What stands between two documents of a .txt file, such as `<|endoftext|>`. @default each file is one document */
   readonly separator?: string
 }
 
+/** Documents, and where they are from. */
 export interface OpenDocuments {
   readonly documents: Documents
   /** Where they are from, for provenance: it changes when the data does. */
   readonly about: JsonObject
 }
 
-/** @throws ArgumentError for what is no such source, FileError for one that is not there or has no data files */
+/**
+ * What a source holds.
+ * @throws ArgumentError for what is no such source, FileError for one that is not there or has no data files
+ */
 export async function openDocuments(source: DataSource, options: SourceOptions): Promise<OpenDocuments> {
   if (typeof source !== 'string') return openList(source)
   const { files, kind, from } = await locate(source, options)
-  const open = (name: string, skip: number) => readFile(from, name, kind, skip, options)
+  const open = (name: string, skip: number) => readFile({ from, name, kind }, skip, options)
   const { column, separator } = options
   // of local files the name alone, so that the same data says the same on another machine
   const name = from.commit === undefined ? path.basename(source) : source
@@ -44,7 +52,8 @@ function openList(list: unknown): OpenDocuments {
   const isDocument = (each: unknown) => typeof each === 'string' || Array.isArray(each)
   if (!Array.isArray(list) || !list.every(isDocument)) {
     throw new ArgumentError(
-      "loadData: the source is none. Give texts, lists of token ids, a file, a folder, or a data set 'org/name' of the hub.",
+      'loadData: the source is none. Give texts, lists of token ids, a file, a folder, or a data set ' +
+        "'org/name' of the hub.",
     )
   }
   const documents = list as readonly Document[]
@@ -92,29 +101,20 @@ async function sizeOf(from: Source, name: string): Promise<number> {
   return file.size
 }
 
-async function* readFile(
-  from: Source,
-  name: string,
-  kind: FileKind,
-  skip: number,
-  { column, separator }: SourceOptions,
-): FileDocuments {
+/** A file of a source. */
+interface DataFile {
+  readonly from: Source
+  readonly name: string
+  readonly kind: FileKind
+}
+
+async function* readFile({ from, name, kind }: DataFile, skip: number, options: SourceOptions): FileDocuments {
   const file = await from.open(name)
   try {
-    return yield* documentsOf(file, kind, skip, column, separator)
+    if (kind === 'parquet') return yield* readParquet(file, skip, options.column)
+    if (kind === 'jsonl') return yield* readJsonLines(file, skip, options.column)
+    return yield* readTextFile(file, skip, options.separator)
   } finally {
     await file.close()
   }
-}
-
-function documentsOf(
-  file: RandomAccessFile,
-  kind: FileKind,
-  skip: number,
-  column: string | undefined,
-  separator: string | undefined,
-): FileDocuments {
-  if (kind === 'parquet') return readParquet(file, skip, column)
-  if (kind === 'jsonl') return readJsonLines(file, skip, column)
-  return readTextFile(file, skip, separator)
 }

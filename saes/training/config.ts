@@ -1,5 +1,5 @@
 /** What a training is told: its options, their defaults, and what is refused. */
-import type { Exclude } from '../../lib/data/excluded.js'
+import type { ExcludedTokens } from '../../lib/data/excluded-tokens.js'
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
 import { didYouMean } from '../../lib/errors/nearest.js'
@@ -23,7 +23,7 @@ export interface TrainingConfig {
   /** Tokens held in memory to draw batches from, where the data is tokens. @default 8 batches */
   readonly bufferRows?: number
   /** Tokens to leave out beside padding, where the data is tokens. @default 'special' */
-  readonly exclude?: Exclude
+  readonly exclude?: ExcludedTokens
   /** Of weights, and of the order of tokens where the data is tokens. @default 0 */
   readonly seed?: number
   /** Adam's. @default 1e-3 */

@@ -1,7 +1,7 @@
 /** What a training reads: activations of given data, batch after batch without end, on the scale that is trained on. */
 import type * as tf from '@tensorflow/tfjs'
 import type { ActivationBatch, ActivationData } from '../../lib/data/activation-data.js'
-import { hookSites, widthOf, type Site } from '../../lib/data/activation-run.js'
+import { tokenPoint, widthOf, type TokenPoint } from '../../lib/data/activation-run.js'
 import { modelActivations } from '../../lib/data/model-activations.js'
 import type { DataPosition, TokenData } from '../../lib/data/token-data.js'
 import { ArgumentError, FileError, MismatchError } from '../../lib/errors/errors.js'
@@ -21,12 +21,12 @@ export async function activationsOf(
   data: TrainingData,
   plan: TrainingPlan,
   config: TrainingConfig,
-): Promise<{ data: ActivationData; site: Site }> {
+): Promise<{ data: ActivationData; site: TokenPoint }> {
   const { hook, batchSize, bufferRows, exclude, seed } = plan
-  const site = hookSites('trainSae', view, hook)[0]!
+  const site = tokenPoint('trainSae', view, hook)
   if (!isActivations(data)) {
-    const options = { rows: batchSize, shuffle: { seed, bufferRows }, exclude }
-    return { data: await modelActivations(view, data, hook, options), site }
+    const options = { hook, rows: batchSize, shuffle: { seed, bufferRows }, exclude }
+    return { data: await modelActivations(view, data, options), site }
   }
   const idle = (['batchSize', 'bufferRows', 'exclude'] as const).find((name) => config[name] !== undefined)
   if (idle) {
@@ -51,7 +51,7 @@ export async function identityOf(view: HookedModel, data: TrainingData, plan: Tr
 }
 
 /** The config of the SAE that comes out. */
-export function trainedConfig(view: HookedModel, data: TrainingData, plan: TrainingPlan, site: Site): SaeConfig {
+export function trainedConfig(view: HookedModel, data: TrainingData, plan: TrainingPlan, site: TokenPoint): SaeConfig {
   const tokens = (data.about['data'] ?? data.about) as Readonly<Record<string, unknown>>
   const { positions, bos } = tokens
   return {

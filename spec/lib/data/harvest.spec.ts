@@ -203,7 +203,7 @@ describe('lib/data/harvest', () => {
       const shard = `${folder}/activations-00000.safetensors`
       await truncate(shard, 1000)
       expect(await wrong({})).to.match(
-        /has 1000 bytes, and had \d+ when it was written\. Delete the folder and begin anew\.$/,
+        /has 1000 bytes, and had \d+ when it was written\. Delete the folder and start over\.$/,
       )
       await rm(shard)
       expect(await wrong({})).to.match(/^FileError: open: '.*' has no file 'activations-00000\.safetensors'/)
@@ -273,34 +273,31 @@ describe('lib/data/harvest', () => {
     it('in order, heads flattened, as the model itself gives it', async () => {
       await run()
       for (const hook of [resid, z]) {
-        const harvested = await harvestedActivations(folder, hook, { rows: 100 })
+        const harvested = await harvestedActivations(folder, { hook, rows: 100 })
         expect(harvested.width).to.equal(128)
         const batches = await collect(harvested)
         expect(batches.flatMap((batch) => batch.rows)).to.deep.equal((await readAll(folder))[hook])
-        const direct = await collect(await modelActivations(model, data, hook, { rows: 100 }))
+        const direct = await collect(await modelActivations(model, data, { hook, rows: 100 }))
         expect(direct.map((batch) => batch.rows)).to.deep.equal(batches.map((batch) => batch.rows))
       }
     })
 
     it('mixed: every row once, in an order of the seed, resumable', async () => {
       await run()
-      const options = { rows: 50, shuffle: { seed: 2, bufferRows: 200 } }
-      const plain = rowsIn(await collect(await harvestedActivations(folder, resid, { rows: 50 })), 128)
-      const sources = [
-        await harvestedActivations(folder, resid, options),
-        await modelActivations(model, data, resid, options),
-      ]
+      const options = { hook: resid, rows: 50, shuffle: { seed: 2, bufferRows: 200 } }
+      const plain = rowsIn(await collect(await harvestedActivations(folder, { hook: resid, rows: 50 })), 128)
+      const sources = [await harvestedActivations(folder, options), await modelActivations(model, data, options)]
       for (const source of sources) {
         const whole = await collect(source)
         expect(rowsIn(whole, 128)).to.deep.equal(plain)
         for (const i of [0, 3, 8, whole.length - 2, whole.length - 1]) {
           const rest = await collect(source, JSON.parse(JSON.stringify(whole[i]!.next)) as DataPosition)
-          expect(rest, `behind batch ${i}`).to.deep.equal(whole.slice(i + 1))
+          expect(rest, `after batch ${i}`).to.deep.equal(whole.slice(i + 1))
         }
       }
       const [a, b] = await Promise.all(
         [2, 3].map(async (seed) =>
-          collect(await harvestedActivations(folder, resid, { rows: 50, shuffle: { seed, bufferRows: 200 } })),
+          collect(await harvestedActivations(folder, { ...options, shuffle: { seed, bufferRows: 200 } })),
         ),
       )
       expect(a![0]!.rows).to.not.deep.equal(b![0]!.rows)
@@ -317,21 +314,24 @@ describe('lib/data/harvest', () => {
         ['bos', 832 - 26],
         ['none', 832],
       ] as const) {
-        expect(await count(await harvestedActivations(folder, resid, { exclude, rows: 90 }))).to.equal(left)
-        expect(await count(await modelActivations(model, data, resid, { exclude, rows: 90 }))).to.equal(left)
+        expect(await count(await harvestedActivations(folder, { hook: resid, exclude, rows: 90 }))).to.equal(left)
+        expect(await count(await modelActivations(model, data, { hook: resid, exclude, rows: 90 }))).to.equal(left)
       }
       expect(special).to.be.greaterThan(26)
     })
 
     it('and refused where it is not there', async () => {
       await run({ tokens: 1 })
-      expect(await refusalOf(() => harvestedActivations(folder, 'blocks.1.hook_resid_pe'))).to.equal(
+      expect(
+        await refusalOf(() => harvestedActivations(folder, { hook: resid, row: 90 } as { hook: string })),
+      ).to.include("harvestedActivations: there is no option 'row'. Did you mean 'rows'?")
+      expect(await refusalOf(() => harvestedActivations(folder, { hook: 'blocks.1.hook_resid_pe' }))).to.equal(
         `HookError: harvestedActivations: '${folder}' has no 'blocks.1.hook_resid_pe'. It holds ${z}, ${resid}. Did you mean '${resid}'?`,
       )
-      expect(await refusalOf(() => harvestedActivations(path.dirname(folder), resid))).to.match(
+      expect(await refusalOf(() => harvestedActivations(path.dirname(folder), { hook: resid }))).to.match(
         /^FileError: open .*: there is no manifest\.json\. Name the folder of a harvest\.$/,
       )
-      expect(await refusalOf(() => modelActivations(model, data, 'blocks.9.hook_z'))).to.match(
+      expect(await refusalOf(() => modelActivations(model, data, { hook: 'blocks.9.hook_z' }))).to.match(
         /^HookError: modelActivations/,
       )
     })

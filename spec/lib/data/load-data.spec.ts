@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import { loadData } from '../../../lib/data/load-data.js'
 import type { DataSource } from '../../../lib/data/open-documents.js'
-import { readParquet } from '../../../lib/data/parquet.js'
+import { readParquet } from '../../../lib/data/parquet-documents.js'
 import type { DataOptions } from '../../../lib/data/row-rules.js'
 import { pocketText } from '../../../models/index.js'
 import { pocket } from '../../support/pocket.js'
@@ -139,7 +139,7 @@ describe('lib/data/load-data', () => {
         rows: 8,
         limit: 16,
       })
-      expect(await model.loss(batch!.tokens)).to.be.within(0.9, 1.4) // CARD.md: 1.07 nats on whole documents, 1.197 packed
+      expect(model.loss(batch!.tokens)).to.be.within(0.9, 1.4) // CARD.md: 1.07 nats on whole documents, 1.197 packed
     })
   })
 

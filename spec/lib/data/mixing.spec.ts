@@ -68,7 +68,7 @@ const total = lengths.reduce((sum, n) => sum + n, 0)
 
 describe('lib/data/mixing', () => {
   it('gives the rows in order without a shuffle, the last batch shorter', async () => {
-    const batches = await take(mixedBatches(chunksOf(lengths), 2, { rows: 10 }))
+    const batches = await take(mixedBatches({ chunks: chunksOf(lengths), width: 2 }, { rows: 10 }))
     expect(batches.flatMap((batch) => batch.rows)).to.deep.equal(Array.from({ length: total }, (_, i) => i))
     expect(batches.map((batch) => batch.rows.length)).to.deep.equal([...Array<number>(10).fill(10), 1])
   })
@@ -81,10 +81,14 @@ describe('lib/data/mixing', () => {
   ] as const) {
     it(`mixes batches of ${rows} in a buffer of ${bufferRows} by the rule, every row once`, async () => {
       const plan = { rows, mixing: { seed: 5, bufferRows } }
-      const batches = (await take(mixedBatches(chunksOf(lengths), 2, plan))).map((batch) => batch.rows)
+      const batches = (await take(mixedBatches({ chunks: chunksOf(lengths), width: 2 }, plan))).map(
+        (batch) => batch.rows,
+      )
       expect(batches).to.deep.equal(plainMix(lengths, rows, bufferRows, 5))
       expect(batches.flat().sort((a, b) => a - b)).to.deep.equal(Array.from({ length: total }, (_, i) => i))
-      const other = await take(mixedBatches(chunksOf(lengths), 2, { rows, mixing: { seed: 6, bufferRows } }))
+      const other = await take(
+        mixedBatches({ chunks: chunksOf(lengths), width: 2 }, { rows, mixing: { seed: 6, bufferRows } }),
+      )
       expect(other.map((batch) => batch.rows)).to.not.deep.equal(batches)
     })
   }
@@ -92,11 +96,11 @@ describe('lib/data/mixing', () => {
   for (const mixing of [undefined, { seed: 5, bufferRows: 20 }]) {
     it(`goes on from any batch, reading again only what was held: ${mixing ? 'mixed' : 'in order'}`, async () => {
       const plan = { rows: 6, ...(mixing && { mixing }) }
-      const whole = await take(mixedBatches(chunksOf(lengths), 2, plan))
+      const whole = await take(mixedBatches({ chunks: chunksOf(lengths), width: 2 }, plan))
       for (const [i, { next }] of whole.entries()) {
         const reads = { count: 0 }
         const from = JSON.parse(JSON.stringify(next)) as DataPosition
-        const rest = await take(mixedBatches(chunksOf(lengths, reads), 2, plan, from))
+        const rest = await take(mixedBatches({ chunks: chunksOf(lengths, reads), width: 2 }, plan, from))
         expect(rest, `behind batch ${i}`).to.deep.equal(whole.slice(i + 1))
         const { held, source } = from as { held: { chunks: unknown[] }; source: { chunk: number } }
         expect(reads.count).to.equal(held.chunks.length + (from['ended'] === true ? 0 : lengths.length - source.chunk))
@@ -113,10 +117,10 @@ describe('lib/data/mixing', () => {
     }
     try {
       const many = Array<number>(200).fill(9)
-      await take(mixedBatches(chunksOf(many), 2, { rows: 4, mixing: { seed: 1, bufferRows: 40 } }))
+      await take(mixedBatches({ chunks: chunksOf(many), width: 2 }, { rows: 4, mixing: { seed: 1, bufferRows: 40 } }))
       expect(Math.max(...sizes)).to.be.within(40, 48)
       sizes.length = 0
-      await take(mixedBatches(chunksOf(many), 2, { rows: 4 }))
+      await take(mixedBatches({ chunks: chunksOf(many), width: 2 }, { rows: 4 }))
       expect(Math.max(...sizes)).to.be.within(9, 12)
     } finally {
       RowBuffer.prototype.add = add
@@ -125,7 +129,7 @@ describe('lib/data/mixing', () => {
 
   it('leaves no tensor when the reader stops early', async () => {
     const before = tf.memory().numTensors
-    for await (const { rows } of mixedBatches(chunksOf(lengths), 2, { rows: 4 })) {
+    for await (const { rows } of mixedBatches({ chunks: chunksOf(lengths), width: 2 }, { rows: 4 })) {
       rows.dispose()
       break
     }
@@ -139,10 +143,12 @@ describe('lib/data/mixing', () => {
     expect(await refusalOf(() => batchPlan('x', { rows: 8, shuffle: { seed: 1, bufferRows: 7 } }))).to.equal(
       'ArgumentError: x: shuffle.bufferRows is 7. It must be a whole number of at least a batch, 8.',
     )
-    expect(await refusalOf(() => take(mixedBatches(chunksOf([3]), 2, { rows: 2 }, { row: 1 })))).to.equal(
+    expect(
+      await refusalOf(() => take(mixedBatches({ chunks: chunksOf([3]), width: 2 }, { rows: 2 }, { row: 1 }))),
+    ).to.equal(
       "ArgumentError: batches: this is no place in these activations. Give the 'next' of one of their batches.",
     )
-    expect(await refusalOf(() => take(mixedBatches(chunksOf([0, 0]), 2, { rows: 2 })))).to.equal(
+    expect(await refusalOf(() => take(mixedBatches({ chunks: chunksOf([0, 0]), width: 2 }, { rows: 2 })))).to.equal(
       'FileError: batches: there is not a single activation. Leave out fewer tokens, or give more data.',
     )
   })

@@ -6,7 +6,7 @@ import { fewNames } from '../errors/brief.js'
 /** Names looked for, in this order: those of SAELens, then what some data sets have instead. */
 const known = ['tokens', 'input_ids', 'text', 'problem', 'content', 'story']
 
-/** @throws FileError for a column that is not there, and for a file without any of the known ones */
+/** The column to read. @throws FileError for a column that is not there, or a file without any of the known ones */
 export function chooseColumn(columns: readonly string[], wanted: string | undefined, place: string): string {
   const found = wanted === undefined ? known.find((name) => columns.includes(name)) : wanted
   if (found !== undefined && columns.includes(found)) return found

@@ -3,7 +3,7 @@ import type { RandomAccessFile } from '../weights/source.js'
 import { bytePieces, isBlank, utf8 } from './byte-pieces.js'
 import type { FileDocuments } from './documents.js'
 
-/** Blank documents are left out. A file without a separator may have up to 256 MiB. */
+/** Documents between separators. Blank ones are left out. A file without a separator may have up to 256 MiB. */
 export async function* readTextFile(
   file: RandomAccessFile,
   skip: number,

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { listDocuments, type Document, type Documents } from '../../../lib/data/documents.js'
 import { loadData } from '../../../lib/data/load-data.js'
-import { placed, type Drawn } from '../../../lib/data/shuffle.js'
+import { placed, type DocumentPlace } from '../../../lib/data/document-shuffle.js'
 import { random } from '../../../lib/stats/random.js'
 import { refusalOf } from '../../support/refusal.js'
 import { expectResumable, lettersModel } from '../../support/token-data.js'
@@ -22,13 +22,13 @@ function plainShuffle(items: readonly Document[], seed: number, size: number): D
   return [...out, ...generator.shuffle(buffer)]
 }
 
-async function take(documents: Documents, seed: number, buffer: number, from: Drawn = { document: 0 }) {
-  const out: { document: Document; next: Drawn }[] = []
+async function take(documents: Documents, seed: number, buffer: number, from: DocumentPlace = { document: 0 }) {
+  const out: { document: Document; next: DocumentPlace }[] = []
   for await (const { document, next } of placed(documents, { seed, buffer }, from)) out.push({ document, next })
   return out
 }
 
-describe('lib/data/shuffle', () => {
+describe('lib/data/document-shuffle', () => {
   for (const [count, size] of [
     [50, 8],
     [50, 1],
@@ -43,7 +43,7 @@ describe('lib/data/shuffle', () => {
       expect(whole.map((one) => one.document)).to.deep.equal(plainShuffle(items, 7, size))
       expect(new Set(whole.map((one) => one.document)).size).to.equal(count)
       for (const [i, { next }] of whole.entries()) {
-        const rest = await take(listDocuments(items), 7, size, JSON.parse(JSON.stringify(next)) as Drawn)
+        const rest = await take(listDocuments(items), 7, size, JSON.parse(JSON.stringify(next)) as DocumentPlace)
         expect(rest, `behind ${i}`).to.deep.equal(whole.slice(i + 1))
       }
     })
@@ -90,7 +90,7 @@ describe('lib/data/shuffle', () => {
     )
     expect(await refusalOf(() => load({ shuffle: { seed: -1 } }))).to.match(/^ArgumentError: random: seed is -1/)
     expect(await refusalOf(() => take(listDocuments(numbered(4)), 1, 3, { document: 6 }))).to.equal(
-      'FileError: loadData: the data ends after 4 documents, and 9 were read before. It has changed: begin anew.',
+      'FileError: loadData: the data ends after 4 documents, and 9 were read before. It has changed: start over.',
     )
   })
 })

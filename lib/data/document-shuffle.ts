@@ -1,12 +1,14 @@
 /**
- * Documents in random order out of a buffer of bounded size, as the `shuffle` of Hugging Face's streaming data sets: once
- * the buffer is full, a random one leaves it and the next document takes its place; at the end the rest is shuffled.
+ * Documents in random order out of a buffer of bounded size, as the `shuffle` of Hugging Face's streaming data sets:
+ * once the buffer is full, a random one leaves it and the next document takes its place; at the end the rest is
+ * shuffled.
  */
 import { ArgumentError, FileError } from '../errors/errors.js'
 import { random, type Random } from '../stats/random.js'
 import type { Document, Documents } from './documents.js'
 
-export interface Shuffle {
+/** How documents are shuffled. */
+export interface DocumentShuffle {
   readonly seed: number
   /** Documents held in memory. @default 1000, as there */
   readonly buffer?: number
@@ -14,30 +16,36 @@ export interface Shuffle {
 
 const defaultBuffer = 1000
 
-/** How many documents were given out, and of how many where the source's end was seen by then: the order follows from both. */
-export interface Drawn {
+/**
+ * How many documents were given out, and of how many where the source's end was seen by then: the order follows from
+ * both.
+ */
+export interface DocumentPlace {
   readonly document: number
   readonly total?: number
 }
 
-/** A document, and where the one behind it is. */
+/** A document, where it is, and where the next one is. */
 export interface PlacedDocument {
   readonly document: Document
-  readonly at: Drawn
-  readonly next: Drawn
+  readonly at: DocumentPlace
+  readonly next: DocumentPlace
 }
 
-/** @throws ArgumentError for a seed or a buffer that is none */
-export function checkShuffle({ seed, buffer = defaultBuffer }: Shuffle): void {
+/** Checks the numbers. @throws ArgumentError for a seed or a buffer that is none */
+export function checkShuffle({ seed, buffer = defaultBuffer }: DocumentShuffle): void {
   random(seed)
   if (Number.isInteger(buffer) && buffer >= 1 && buffer <= 2 ** 24) return
   throw new ArgumentError(`loadData: shuffle.buffer is ${buffer}. It must be a whole number from 1 to 2^24.`)
 }
 
 /** Documents in their order, or shuffled, from a place on. */
-export function placed(documents: Documents, shuffle: Shuffle | undefined, from: Drawn): AsyncIterable<PlacedDocument> {
-  if (shuffle === undefined) return inOrder(documents, from.document)
-  return shuffled(documents, random(shuffle.seed), shuffle.buffer ?? defaultBuffer, from)
+export function placed(
+  documents: Documents,
+  shuffle: DocumentShuffle | undefined,
+  from: DocumentPlace,
+): AsyncIterable<PlacedDocument> {
+  return shuffle === undefined ? inOrder(documents, from.document) : shuffled(documents, shuffle, from)
 }
 
 async function* inOrder(documents: Documents, from: number): AsyncGenerator<PlacedDocument> {
@@ -49,10 +57,10 @@ async function* inOrder(documents: Documents, from: number): AsyncGenerator<Plac
 
 async function* shuffled(
   documents: Documents,
-  generator: Random,
-  size: number,
-  from: Drawn,
+  { seed, buffer: size = defaultBuffer }: DocumentShuffle,
+  from: DocumentPlace,
 ): AsyncGenerator<PlacedDocument> {
+  const generator = random(seed)
   const slots = heldAt(generator, size, from)
   const slotOf = new Map(slots.map((number, slot) => [number, slot]))
   const first = slots.reduce((least, number) => Math.min(least, number), slots[0] ?? 0)
@@ -66,8 +74,7 @@ async function* shuffled(
     } else if (buffer.length < size) buffer.push(document)
     else {
       const slot = generator.integer(size)
-      const out = buffer[slot]!
-      buffer[slot] = document
+      const [out = ''] = buffer.splice(slot, 1, document)
       yield { document: out, at: { document: given }, next: { document: ++given } }
     }
   }
@@ -78,8 +85,8 @@ async function* shuffled(
   }
 }
 
-/** The numbers of the documents that the buffer holds at a place, slot by slot; the generator is then where it was there. */
-function heldAt(generator: Random, size: number, { document, total = Infinity }: Drawn): number[] {
+/** The numbers of the documents in the buffer at a place, slot by slot; the generator is then where it was there. */
+function heldAt(generator: Random, size: number, { document, total = Infinity }: DocumentPlace): number[] {
   if (document === 0) return []
   // of an ended source only so many left in passing, the others as the shuffled rest
   const inPassing = Math.min(document, Math.max(0, total - size))
@@ -91,6 +98,6 @@ function heldAt(generator: Random, size: number, { document, total = Infinity }:
 function checkLength(read: number, before: number): void {
   if (read >= before) return
   throw new FileError(
-    `loadData: the data ends after ${read} documents, and ${before} were read before. It has changed: begin anew.`,
+    `loadData: the data ends after ${read} documents, and ${before} were read before. It has changed: start over.`,
   )
 }

@@ -4,12 +4,15 @@ import { isJsonObject, parseJson } from '../files/json-file.js'
 import type { RandomAccessFile } from '../weights/source.js'
 import { brief } from '../errors/brief.js'
 import { bytePieces, isBlank, utf8 } from './byte-pieces.js'
-import { chooseColumn } from './columns.js'
+import { chooseColumn } from './document-column.js'
 import { asDocument, type FileDocuments } from './documents.js'
 
 const lineEnd = Uint8Array.of(0x0a)
 
-/** Blank lines are left out. Lines before document `skip` are not parsed. Faults are named by file and line. */
+/**
+ * Documents, one a line. Blank lines are left out. Lines before document `skip` are not parsed. Faults are named by
+ * file and line.
+ */
 export async function* readJsonLines(file: RandomAccessFile, skip: number, column: string | undefined): FileDocuments {
   let [line, count] = [0, 0]
   for await (const bytes of bytePieces(file, lineEnd)) {

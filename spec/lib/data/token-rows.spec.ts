@@ -48,7 +48,7 @@ function plainJoined(texts: readonly string[], P: number, between?: number): num
   return rows
 }
 
-describe('lib/data/rows', () => {
+describe('lib/data/token-rows', () => {
   const letters = (texts: readonly string[], options: DataOptions) => loadData(lettersModel, texts, options)
 
   it('packs by hand: BOS in front of a row and between documents, never twice, a cut document going on', async () => {

@@ -3,13 +3,13 @@ import type { AsyncBuffer, FileMetaData } from 'hyparquet'
 import { FileError } from '../errors/errors.js'
 import type { RandomAccessFile } from '../weights/source.js'
 import { brief } from '../errors/brief.js'
-import { chooseColumn } from './columns.js'
+import { chooseColumn } from './document-column.js'
 import { asDocument, type FileDocuments } from './documents.js'
 
 /** Bytes read from the end of a file at first, where it says what is where. */
 const FOOT = 2 ** 16
 
-/** Holds one row group of one column; row groups before document `skip` are not read. */
+/** Documents of one column. Holds one row group; row groups before document `skip` are not read. */
 export async function* readParquet(file: RandomAccessFile, skip: number, column: string | undefined): FileDocuments {
   // packages of forty files, for those who read Parquet
   const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet')
