@@ -12,11 +12,12 @@ export interface Agreement {
   readonly largestChange: number
 }
 
+/** How two lists of one length agree. */
 export function agreement(a: Float32Array, b: Float32Array): Agreement {
   const [x, y] = finitePairs(a, b)
   let [sum, largest] = [0, NaN]
   for (const [i, value] of x.entries()) {
-    const change = Math.abs(y[i]! - value)
+    const change = Math.abs((y[i] ?? NaN) - value)
     sum += change
     if (!(change <= largest)) largest = change
   }

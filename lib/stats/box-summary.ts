@@ -23,11 +23,11 @@ export function boxSummary(values: ArrayLike<number>): BoxSummary {
   let [low, high] = [q1, q3]
   const [below, above]: [number[], number[]] = [[], []]
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]!
+    const value = values[i] ?? NaN
     if (value < lowest) below.push(i)
     else if (value > highest) above.push(i)
     else [low, high] = [Math.min(low, value), Math.max(high, value)]
   }
-  const ascending = (a: number, b: number) => values[a]! - values[b]! || a - b
+  const ascending = (a: number, b: number) => (values[a] ?? NaN) - (values[b] ?? NaN) || a - b
   return { q1, median, q3, low, high, below: below.sort(ascending), above: above.sort(ascending) }
 }

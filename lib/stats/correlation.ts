@@ -5,7 +5,9 @@ import { mean } from './moments.js'
 /**
  * Pearson's r, in [-1, 1]. NaN when it is undefined: fewer than two pairs, a list of equal values, or a NaN among
  * them; a report shows that as "none", never as 0.
- * @throws ArgumentError when the lists differ in length.
+ *
+ * @example pearson([1, 2, 3], [2, 4, 7]) // 0.993
+ * @throws ArgumentError when the lists differ in length
  */
 export function pearson(x: ArrayLike<number>, y: ArrayLike<number>): number {
   checkPairs('pearson', x, y)
@@ -13,7 +15,7 @@ export function pearson(x: ArrayLike<number>, y: ArrayLike<number>): number {
   const [meanX, meanY] = [mean(x), mean(y)]
   let [xy, xx, yy] = [0, 0, 0]
   for (let i = 0; i < x.length; i++) {
-    const [dx, dy] = [x[i]! - meanX, y[i]! - meanY]
+    const [dx, dy] = [(x[i] ?? NaN) - meanX, (y[i] ?? NaN) - meanY]
     xy += dx * dy
     xx += dx * dx
     yy += dy * dy
@@ -23,7 +25,9 @@ export function pearson(x: ArrayLike<number>, y: ArrayLike<number>): number {
 
 /**
  * Spearman's rho: Pearson's r of the ranks, equal values sharing the mean of their ranks. NaN as for `pearson`.
- * @throws ArgumentError when the lists differ in length.
+ *
+ * @example spearman([1, 2, 3], [2, 4, 70]) // 1
+ * @throws ArgumentError when the lists differ in length
  */
 export function spearman(x: ArrayLike<number>, y: ArrayLike<number>): number {
   checkPairs('spearman', x, y)
@@ -35,12 +39,13 @@ export function ranks(values: ArrayLike<number>): Float64Array {
   const result = new Float64Array(values.length)
   const sorted = Float64Array.from(values).sort() // NaN, having no rank, sorts last
   if (Number.isNaN(sorted[sorted.length - 1])) return result.fill(NaN)
-  const order = Uint32Array.from({ length: values.length }, (_, i) => i).sort((a, b) => values[a]! - values[b]!)
+  const valueOf = (i: number | undefined) => values[i ?? 0] ?? NaN
+  const order = Uint32Array.from({ length: values.length }, (_, i) => i).sort((a, b) => valueOf(a) - valueOf(b))
   for (let start = 0; start < order.length;) {
     let end = start + 1
-    while (end < order.length && values[order[end]!] === values[order[start]!]) end++
+    while (end < order.length && valueOf(order[end]) === valueOf(order[start])) end++
     const shared = (start + 1 + end) / 2
-    for (let i = start; i < end; i++) result[order[i]!] = shared
+    for (const i of order.subarray(start, end)) result[i] = shared
     start = end
   }
   return result

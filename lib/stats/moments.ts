@@ -3,7 +3,7 @@
 /** Arithmetic mean; NaN of no values. */
 export function mean(values: ArrayLike<number>): number {
   let sum = 0
-  for (let i = 0; i < values.length; i++) sum += values[i]!
+  for (let i = 0; i < values.length; i++) sum += values[i] ?? NaN
   return sum / values.length
 }
 
@@ -30,6 +30,6 @@ export function kurtosis(values: ArrayLike<number>): number {
 function centralMoment(values: ArrayLike<number>, power: 2 | 3 | 4): number {
   const centre = mean(values)
   let sum = 0
-  for (let i = 0; i < values.length; i++) sum += (values[i]! - centre) ** power
+  for (let i = 0; i < values.length; i++) sum += ((values[i] ?? NaN) - centre) ** power
   return sum / values.length
 }

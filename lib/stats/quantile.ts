@@ -6,10 +6,11 @@ import { ArgumentError } from '../errors/errors.js'
  * @throws ArgumentError when q is not in [0, 1].
  */
 export function quantile(values: ArrayLike<number>, q: number): number {
-  return quantiles(values, [q])[0]!
+  const [value = NaN] = quantiles(values, [q])
+  return value
 }
 
-/** Several quantiles of one list, which is sorted once. Throws as `quantile` does. */
+/** Several quantiles of one list, which is sorted once. @throws ArgumentError as `quantile` */
 export function quantiles(values: ArrayLike<number>, qs: readonly number[]): number[] {
   const wrong = qs.find((q) => !(q >= 0 && q <= 1))
   if (wrong !== undefined) throw new ArgumentError(`quantile: q is ${wrong}. It must lie between 0 and 1.`)
@@ -20,7 +21,6 @@ export function quantiles(values: ArrayLike<number>, qs: readonly number[]): num
 
 function ofSorted(sorted: Float64Array, q: number): number {
   const position = q * (sorted.length - 1)
-  const below = sorted[Math.floor(position)]!
-  const above = sorted[Math.ceil(position)]!
+  const [below = NaN, above = NaN] = [sorted[Math.floor(position)], sorted[Math.ceil(position)]]
   return below === above ? below : below + (above - below) * (position % 1)
 }

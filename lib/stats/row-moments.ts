@@ -18,7 +18,7 @@ export type PowerSums = readonly [first: number, second: number, third: number, 
  * would cost; which one it is does not change the moments.
  */
 export function momentsOf(n: number, sums: PowerSums, origin = 0): Moments {
-  const [m, r2, r3, r4] = sums.map((sum) => sum / n) as unknown as PowerSums
+  const [m, r2, r3, r4] = [sums[0] / n, sums[1] / n, sums[2] / n, sums[3] / n]
   const variance = r2 - m * m
   const mean = origin + m
   if (variance <= 0) return { mean, std: 0, skewness: 0, kurtosis: 0 }

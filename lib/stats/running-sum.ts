@@ -1,8 +1,8 @@
 /**
  * The running sum of set enrichment (Subramanian et al. 2005 without weights, a Kolmogorov-Smirnov statistic): along a
  * ranking +1/m at each of the m members of a set and −1/(n − m) at each of the others. Only its largest and smallest
- * value count, and these stand right behind and right before a member, so that nothing but the members' ranks is
- * looked at. Times m(n − m) all is whole numbers: behind the j-th member, of rank r (from 1), the sum is j·n − r·m.
+ * value count, and these stand right after and right before a member, so that nothing but the members' ranks is
+ * looked at. Times m(n − m) all is whole numbers: after the j-th member, of rank r (from 1), the sum is j·n − r·m.
  */
 import { random, type Random } from './random.js'
 
@@ -48,7 +48,8 @@ export class RunningSums {
 
 /**
  * Largest and smallest value of the sum times m(n − m) along a ranking whose members are the bits that are set. Of 32
- * ranks at a time it is first asked whether the sum can go beyond what it was: not if all their members came first, or last.
+ * ranks at a time it is first asked whether the sum can go beyond what it was: not if all their members came first, or
+ * last.
  */
 function extremes(bits: Int32Array, n: number, m: number): { most: number; least: number } {
   let [most, least, sum] = [0, 0, 0] // the sum before the 32
@@ -83,11 +84,17 @@ function others(elements: number, set: ArrayLike<number>): Uint32Array {
   return Uint32Array.from({ length: elements }, (_, i) => i).filter((i) => isIn[i] === 0)
 }
 
+/** How many random sets, and which. */
+export interface RandomSets {
+  readonly count: number
+  readonly seed: number
+}
+
 /**
- * Magnitudes of the farthest sums of random sets of `size` of n elements, ascending [count]. They hang on the two sizes
- * alone, not on the ranking: one list serves all rankings.
+ * Magnitudes of the farthest sums of random sets of `size` of n elements, ascending [count]. They depend on the two
+ * sizes alone, not on the ranking: one list serves all rankings.
  */
-export function randomScores(n: number, size: number, count: number, seed: number): Float64Array {
+export function randomScores(n: number, size: number, { count, seed }: RandomSets): Float64Array {
   // A set and its complement have the same score
   const m = Math.min(size, n - size)
   const scores = new Float64Array(count)
@@ -95,7 +102,7 @@ export function randomScores(n: number, size: number, count: number, seed: numbe
   const generator = random(seed)
   const bits = new Int32Array(Math.ceil(n / 32))
   for (let i = 0; i < count; i++) {
-    draw(bits, n, m, generator)
+    draw(bits, { n, m }, generator)
     const { most, least } = extremes(bits, n, m)
     scores[i] = Math.max(most, -least) / (m * (n - m))
   }
@@ -114,7 +121,7 @@ export function permutationP(score: number, ascending: Float64Array): number {
 }
 
 /** Sets m bits, all subsets of the n equally likely; m is at most half of them, so that few draws hit a set one. */
-function draw(bits: Int32Array, n: number, m: number, generator: Random): void {
+function draw(bits: Int32Array, { n, m }: { readonly n: number; readonly m: number }, generator: Random): void {
   bits.fill(0)
   for (let left = m; left > 0;) {
     const element = generator.integer(n)

@@ -1,4 +1,4 @@
-/** What the second thread of `SetScoresBeside` runs, in Node: rows as they come, until it is ended. */
+/** What the second thread of `SetScoresWorker` runs, in Node: rows as they come, until it is ended. */
 import { SetScores } from './set-scores.js'
 import { DONE, FULL, PLACES, REFUSED, TAKEN, viewRows, type ThreadData } from './shared-rows.js'
 
@@ -6,7 +6,7 @@ const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads
 const { elements, sets, shared } = workerData as ThreadData
 const [{ states, row, scores }, compute] = [viewRows(shared), new SetScores(elements, sets)]
 
-parentPort!.postMessage('started')
+parentPort?.postMessage('started')
 for (let place = 0; ; place = (place + 1) % PLACES) {
   for (let state = Atomics.load(states, place); state !== FULL; state = Atomics.load(states, place)) {
     Atomics.wait(states, place, state)

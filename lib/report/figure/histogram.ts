@@ -1,5 +1,5 @@
 /** Histograms: how many values fall in each of some bins, on plain or logarithmic axes. */
-import { histogram as countInBins } from '../../stats/histogram.js'
+import { countInBins } from '../../stats/count-in-bins.js'
 import { numberAxis } from './axis.js'
 import { layout, positive, type Figure, type Titles } from './parts.js'
 import { leftOutNote, usable, type LogAxes } from './usable.js'

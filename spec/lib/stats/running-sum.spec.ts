@@ -55,14 +55,16 @@ describe('running sums', () => {
       const set = order.filter((i) => (bits >> i) & 1)
       if (set.length === 4) exact.push(Math.abs(bruteForce(order, set)))
     }
-    const drawn = randomScores(10, 4, 4000, 1)
+    const drawn = randomScores(10, 4, { count: 4000, seed: 1 })
     for (const score of new Set(exact)) {
       const share = exact.filter((value) => value >= score - 1e-9).length / exact.length
       expect(permutationP(score, drawn), String(score)).to.be.closeTo(share, 0.032)
     }
-    expect([...randomScores(10, 6, 50, 7)], 'the complement scores the same').to.deep.equal([...randomScores(10, 4, 50, 7)]) // prettier-ignore
-    expect([...randomScores(10, 4, 50, 7)]).to.not.deep.equal([...randomScores(10, 4, 50, 8)])
-    expect([...randomScores(3, 3, 2, 0)]).to.deep.equal([1, 1])
+    expect([...randomScores(10, 6, { count: 50, seed: 7 })], 'the complement scores the same').to.deep.equal([...randomScores(10, 4, { count: 50, seed: 7 })]) // prettier-ignore
+    expect([...randomScores(10, 4, { count: 50, seed: 7 })]).to.not.deep.equal([
+      ...randomScores(10, 4, { count: 50, seed: 8 }),
+    ])
+    expect([...randomScores(3, 3, { count: 2, seed: 0 })]).to.deep.equal([1, 1])
   })
 
   it('give a p-value that counts the set itself and is never 0', () => {

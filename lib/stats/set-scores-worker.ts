@@ -9,14 +9,29 @@ const WORTH_IT = 2 ** 25
 /** Milliseconds that a row is waited for: it takes a few. */
 const PATIENCE = 10_000
 
-/** Is told the scores of a row by its number; undefined where the row holds NaN. Rows come in any order. */
+/** Takes the scores of a row by its number; undefined where the row holds NaN. Rows come in any order. */
 export type TakeScores = (scores: Float64Array | undefined, number: number) => void
 
+/** What is scored. */
+export interface ScoredRows {
+  /** V */
+  readonly elements: number
+  /** Sets of elements from 0 to V − 1, none twice in a set. */
+  readonly sets: readonly ArrayLike<number>[]
+  /** How many rows are to come: for few no thread is started. */
+  readonly rows: number
+}
+
 /**
- * Rows are handed over one by one: the second thread takes them while it has room, the caller's computes the others. Both
- * compute the same. Dispose it, also after an error.
+ * Rows are handed over one by one: the second thread takes them while it has room, the caller's computes the others.
+ * Both compute the same. Dispose it, also after an error.
+ *
+ * @example
+ * using worker = new SetScoresWorker({ elements: 50257, sets, rows: 24576 }, (scores, row) => { all[row] = scores })
+ * for (const [row, numbers] of rows.entries()) await worker.add(numbers, row)
+ * worker.finish()
  */
-export class SetScoresBeside implements Disposable {
+export class SetScoresWorker implements Disposable {
   readonly #own: SetScores
   readonly #take: TakeScores
   readonly #shared: ReturnType<typeof viewRows>
@@ -26,11 +41,7 @@ export class SetScoresBeside implements Disposable {
   /** Where the next row goes. The thread looks at the places in the same turn. */
   #next = 0
 
-  /**
-   * @param sets of elements from 0 to V − 1, none twice in a set
-   * @param rows how many are to come: for few no thread is started
-   */
-  constructor(elements: number, sets: readonly ArrayLike<number>[], rows: number, take: TakeScores) {
+  constructor({ elements, sets, rows }: ScoredRows, take: TakeScores) {
     const shared = sharedRows(elements, sets.length)
     this.#own = new SetScores(elements, sets)
     this.#take = take
@@ -61,7 +72,7 @@ export class SetScoresBeside implements Disposable {
     for (let place = 0; place < PLACES; place++) {
       const begun = Atomics.compareExchange(states, place, FULL, FREE)
       const lost = begun === TAKEN && Atomics.wait(states, place, TAKEN, PATIENCE) === 'timed-out'
-      if (begun === FULL || lost) this.#take(this.#own.of(row(place)), this.#numbers[place]!)
+      if (begun === FULL || lost) this.#take(this.#own.of(row(place)), this.#numberAt(place))
       else this.#collect(place)
     }
   }
@@ -70,8 +81,12 @@ export class SetScoresBeside implements Disposable {
     const { states, scores } = this.#shared
     const state = Atomics.load(states, place)
     if (state !== DONE && state !== REFUSED) return
-    this.#take(state === DONE ? scores(place).slice() : undefined, this.#numbers[place]!)
+    this.#take(state === DONE ? scores(place).slice() : undefined, this.#numberAt(place))
     Atomics.store(states, place, FREE)
+  }
+
+  #numberAt(place: number): number {
+    return this.#numbers[place] ?? -1
   }
 
   [Symbol.dispose](): void {
@@ -88,7 +103,7 @@ interface Thread extends Disposable {
 function startThread(data: ThreadData): Thread | undefined {
   if (!node || node.getBuiltinModule('node:os').availableParallelism() < 2) return undefined
   const { Worker } = node.getBuiltinModule('node:worker_threads')
-  const file = import.meta.url.replace('-beside.', '-thread.')
+  const file = import.meta.url.replace('-worker.', '-thread.')
   const isSource = file.endsWith('.ts')
   const options = { workerData: data, execArgv: [], eval: isSource }
   const worker = new Worker(isSource ? importing(file) : new URL(file), options)
@@ -98,7 +113,7 @@ function startThread(data: ThreadData): Thread | undefined {
   return thread
 }
 
-/** In a clone, run from its own folder, the file is TypeScript, which a thread has to be told to read. */
+/** In a clone, run from its own folder, the file is TypeScript, which a thread cannot read by itself. */
 function importing(file: string): string {
   const from = JSON.stringify(file)
   return `import('tsx/esm/api').then(({ tsImport }) => tsImport(${from}, ${from}))`

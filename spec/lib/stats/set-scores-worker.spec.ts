@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { expect } from 'chai'
 import { random } from '../../../lib/stats/random.js'
 import { SetScores } from '../../../lib/stats/set-scores.js'
-import { SetScoresBeside } from '../../../lib/stats/set-scores-beside.js'
+import { SetScoresWorker } from '../../../lib/stats/set-scores-worker.js'
 
 const elements = 40_000
 const sets = [[], [7], Array.from({ length: 300 }, (_, i) => 5 * i), Array.from({ length: elements }, (_, i) => i)]
@@ -16,10 +16,10 @@ function rows(count: number): Float32Array[] {
 }
 
 /** What comes of the rows, by their numbers, and how many of them are computed by the caller's thread. */
-async function beside(all: readonly Float32Array[]) {
+async function together(all: readonly Float32Array[]) {
   const result: (Float64Array | undefined)[] = []
   let [handed, here] = [-1, 0]
-  using scores = new SetScoresBeside(elements, sets, all.length, (values, number) => {
+  using scores = new SetScoresWorker({ elements, sets, rows: all.length }, (values, number) => {
     expect(number in result).to.equal(false)
     result[number] = values
     if (number === handed) here++
@@ -35,7 +35,7 @@ describe('lib/stats set scores', () => {
     const all = rows(900)
     const alone = new SetScores(elements, sets)
     const expected = all.slice(0, 20).map((row) => alone.of(row))
-    const { result, here } = await beside(all)
+    const { result, here } = await together(all)
     expect(result).to.have.lengthOf(900)
     result.forEach((scores, number) => expect(scores).to.deep.equal(expected[number % 20]))
     if (availableParallelism() > 1) expect(here).to.be.within(100, 800)
@@ -46,13 +46,13 @@ describe('lib/stats set scores', () => {
     const all = rows(850)
     const broken = Float32Array.from(all[0]!).fill(NaN, 100, 101)
     for (const number of [0, 1, 150, 848, 849]) all[number] = broken
-    const { result } = await beside(all)
+    const { result } = await together(all)
     expect(result.flatMap((scores, number) => (scores ? [] : [number]))).to.deep.equal([0, 1, 150, 848, 849])
   })
 
   it('of a few rows are computed at once', async () => {
     const taken: number[] = []
-    using scores = new SetScoresBeside(elements, sets, 2, (_, number) => void taken.push(number))
+    using scores = new SetScoresWorker({ elements, sets, rows: 2 }, (_, number) => void taken.push(number))
     const [first, second] = rows(2)
     await scores.add(first!, 0)
     expect(taken).to.deep.equal([0])

@@ -1,7 +1,8 @@
 /** Counts of values in bins of equal width. */
 import { ArgumentError } from '../errors/errors.js'
 
-export interface Histogram {
+/** How many values lie in each bin. */
+export interface BinCounts {
   /** Bin borders, ascending, one more than bins. */
   readonly edges: readonly number[]
   /** How many values fell in each bin: lower border included, upper one not, but in the last bin. */
@@ -11,11 +12,11 @@ export interface Histogram {
 }
 
 /**
- * Histogram with `bins` bins over `range`, by default from the smallest to the largest finite value (numpy's rule:
+ * Counts in `bins` bins over `range`, by default from the smallest to the largest finite value (numpy's rule:
  * when all are the same value v, from v - 0.5 to v + 0.5).
  * @throws ArgumentError when bins is not a positive integer or the range is not ascending.
  */
-export function histogram(values: ArrayLike<number>, bins: number, range?: readonly [number, number]): Histogram {
+export function countInBins(values: ArrayLike<number>, bins: number, range?: readonly [number, number]): BinCounts {
   if (!Number.isInteger(bins) || bins < 1) {
     throw new ArgumentError(`histogram: bins is ${bins}. It must be a whole number, at least 1.`)
   }
@@ -28,9 +29,11 @@ export function histogram(values: ArrayLike<number>, bins: number, range?: reado
   const counts = new Array<number>(bins).fill(0)
   let leftOut = 0
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]!
-    if (value >= low && value <= high) counts[binOf(value, edges, width)]!++
-    else leftOut++
+    const value = values[i] ?? NaN
+    if (value >= low && value <= high) {
+      const bin = binOf(value, edges, width)
+      counts[bin] = (counts[bin] ?? 0) + 1
+    } else leftOut++
   }
   return { edges, counts, leftOut }
 }
@@ -38,16 +41,17 @@ export function histogram(values: ArrayLike<number>, bins: number, range?: reado
 /** The bin by division, moved by one where its rounding error disagrees with the borders as reported. */
 function binOf(value: number, edges: readonly number[], width: number): number {
   const last = edges.length - 2
-  let bin = Math.min(last, Math.floor((value - edges[0]!) / width))
-  if (value < edges[bin]!) bin--
-  else if (bin < last && value >= edges[bin + 1]!) bin++
+  const edge = (i: number) => edges[i] ?? NaN
+  let bin = Math.min(last, Math.floor((value - edge(0)) / width))
+  if (value < edge(bin)) bin--
+  else if (bin < last && value >= edge(bin + 1)) bin++
   return bin
 }
 
 function extent(values: ArrayLike<number>): [number, number] {
   let [low, high] = [Infinity, -Infinity]
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]!
+    const value = values[i] ?? NaN
     if (!Number.isFinite(value)) continue
     if (value < low) low = value
     if (value > high) high = value
