@@ -38,6 +38,7 @@ const jsonValue: z.ZodType<JsonValue> = z.lazy(() =>
 
 /** The class of a result, as far as its files are concerned. */
 export interface ResultClass<Extra extends JsonObject> {
+  readonly name: string
   readonly format: string
   /** What its `extra` has to be. @default any plain data */
   readonly extraSchema?: z.ZodType<Extra>
@@ -64,13 +65,13 @@ export function readResult<Extra extends JsonObject>(value: unknown, kind: Resul
   const isArray = (value as Partial<ResultInit> | null)?.values instanceof Float32Array
   const valuesField: z.ZodType<Float32Array | number[]> = isArray ? z.instanceof(Float32Array) : z.array(floatField)
   const schema = savedSchema(kind.format, { ...headerFields(kind), values: valuesField })
-  const { values, ...header } = readSaved('Result', schema, value)
+  const { values, ...header } = readSaved(kind.name, schema, value)
   return { ...checked(header as Header<Extra>, values.length), values: Float32Array.from(values) }
 }
 
 /** Checks what `resultHeader` wrote. @param count how many values there are. @throws FileError as `readResult` */
 export function checkResultHeader(header: unknown, count: number, kind: ResultClass<JsonObject>): void {
-  checked(readSaved('Result', savedSchema(kind.format, headerFields(kind)), header), count)
+  checked(readSaved(kind.name, savedSchema(kind.format, headerFields(kind)), header), count)
 }
 
 type Header<Extra extends JsonObject> = Omit<Required<ResultInit<Extra>>, 'values'> & {

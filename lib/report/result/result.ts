@@ -166,7 +166,7 @@ export class Result<Extra extends JsonObject = JsonObject> {
 
   /** The result that `toJSON` was called on. @throws FileError when the value is no such JSON. */
   static fromJSON(value: unknown): Result {
-    return new Result(readResult(value, { format: resultFormat }))
+    return new Result(readResult(value, Result))
   }
 
   /** Long format: a column for each axis and one named "value", a row for each value. */
