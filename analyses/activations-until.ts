@@ -1,6 +1,7 @@
-/** Activations without the rest of the run: what lies behind the last of them is never computed. */
+/** Activations without the rest of the run: what comes after the last of them is never computed. */
 import * as tf from '@tensorflow/tfjs'
 import type { HookName } from '../lib/core/hooks.js'
+import { HookError } from '../lib/errors/errors.js'
 import type { HookedModel } from '../lib/model.js'
 import type { Tokens } from '../lib/tokens/tokens.js'
 
@@ -25,7 +26,8 @@ export function activationsUntil<Name extends HookName>(
     if (kept.size === names.length) throw enough
   }
   try {
-    view.withHooks(names.map((name) => [name, keep] as const)).run(tokens).dispose() // prettier-ignore
+    const watching = view.withHooks(names.map((name) => [name, keep] as const))
+    watching.run(tokens).dispose()
   } catch (error) {
     if (error !== enough) {
       for (const tensor of kept.values()) tensor.dispose()
@@ -33,4 +35,14 @@ export function activationsUntil<Name extends HookName>(
     }
   }
   return Object.fromEntries(kept) as Record<Name, tf.Tensor>
+}
+
+/**
+ * The activation at one hook point, as `activationsUntil`. The caller owns it.
+ * @throws HookError for a point that the view does not have, or that lies after the layer it stops at
+ */
+export function activationAt(view: HookedModel, tokens: Tokens, name: HookName): tf.Tensor {
+  const { [name]: x } = activationsUntil(view, tokens, [name])
+  if (x) return x
+  throw new HookError(`activationAt: the view stops before '${name}'. Use one that reaches it.`)
 }

@@ -6,13 +6,13 @@ import { EffectResult } from '../lib/report/result/effect-result.js'
 import { Result } from '../lib/report/result/result.js'
 import type { SavedKind } from '../lib/report/result/saved.js'
 import { Table } from '../lib/report/table/table.js'
-import { GenerationAccuracy } from './prompts/generation-accuracy-result.js'
-import { LatentMaxima } from './latent-activations/latent-maxima.js'
-import { LatentPeaks } from './max-activating/latent-peaks-result.js'
-import { LogitLens } from './logit-lens/logit-lens-result.js'
-import { MaxActivating } from './max-activating/max-activating-result.js'
-import { SaeEvaluation } from './sae-evaluation/sae-evaluation-result.js'
-import { TopLogits } from './logit-lens/top-logits-result.js'
+import { Enrichment } from './enrichment/index.js'
+import { LatentMaxima, TopLatents } from './latent-activations/index.js'
+import { LatentDensity, LatentStatistics, RankedLatents } from './latent-statistics/index.js'
+import { AnswerRanks, LogitLens, TopLogits } from './logit-lens/index.js'
+import { LatentPeaks, MaxActivating } from './max-activating/index.js'
+import { GenerationAccuracy } from './prompts/index.js'
+import { ReconstructionLoss, SaeEvaluation } from './sae-evaluation/index.js'
 
 /** Every class that reloads, by the `format` of its files. */
 export const savedKinds = [
@@ -21,12 +21,19 @@ export const savedKinds = [
   Comparison,
   Table,
   NotebookResults,
+  AnswerRanks,
+  Enrichment,
   GenerationAccuracy,
+  LatentDensity,
   LatentMaxima,
   LatentPeaks,
+  LatentStatistics,
   LogitLens,
   MaxActivating,
+  RankedLatents,
+  ReconstructionLoss,
   SaeEvaluation,
+  TopLatents,
   TopLogits,
 ] as const
 
@@ -37,7 +44,7 @@ export type SavedResult = InstanceType<(typeof savedKinds)[number]>
  * What a file holds that a result's `write` made, or `Notebook.write`, as the class it was: `.json` of every class,
  * `.parquet` of a `Result`.
  *
- * `const before = await loadResult('before.json', Result)`
+ * @example const before = await loadResult('before.json', Result)
  * @param kind the class it must be; one of your own with a `format` and `fromJSON` is read too
  * @throws FileError when the file is missing, damaged or no result; MismatchError when it is of another class
  */

@@ -2,10 +2,10 @@
 import * as tf from '@tensorflow/tfjs'
 import type { HookName } from '../../lib/core/hooks.js'
 import { promptPositions } from '../../lib/core/positions.js'
-import type { HookedModel } from '../../lib/model.js'
-import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
+import type { HookedModel, Input } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
+import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
 import { tokenLabel } from '../../lib/core/labels.js'
 import { eachLatentLogits } from '../latent-logits.js'
@@ -26,7 +26,7 @@ export interface LogprobBoostsOptions extends TokenOptions {
 export async function logprobBoosts(
   view: HookedModel,
   edited: HookedModel,
-  prompts: Prompts,
+  prompts: Input,
   options: LogprobBoostsOptions = {},
 ): Promise<Result> {
   const { floor = -Infinity, exclude = [] } = options
@@ -58,9 +58,9 @@ export async function logitBoosts(
   const latents = chosenLatents('logitBoosts', attached.sae, options.latents)
   const { dVocab } = view.config
   const values = new Float32Array(latents.length * dVocab)
-  await eachLatentLogits(view, attached, latents, async (logits, first) => {
-    values.set((await logits.data()) as Float32Array, first * dVocab)
-  })
+  for await (const { logits, first } of eachLatentLogits(view, attached, latents)) {
+    values.set(await logits.data<'float32'>(), first * dVocab)
+  }
   for (const id of options.exclude ?? []) for (let f = 0; f < latents.length; f++) values[f * dVocab + id] = 0
   return new Result({
     kind: 'logit boosts',

@@ -2,19 +2,22 @@
  * Token set enrichment: whether a set of tokens gathers at one end of what a latent does to the logits. S latents · V
  * vocabulary
  */
-import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
+import { progressOptionNames, type ProgressOptions } from '../../lib/core/job-options.js'
+import { jobProgress } from '../../lib/core/job-progress.js'
+import { ArgumentError } from '../../lib/errors/errors.js'
+import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { JsonObject } from '../../lib/report/result/json.js'
-import { Result } from '../../lib/report/result/result.js'
 import { permutationP, randomScores } from '../../lib/stats/running-sum.js'
-import { SetScoresBeside, type TakeScores } from '../../lib/stats/set-scores-beside.js'
+import { SetScoresWorker, type TakeScores } from '../../lib/stats/set-scores-worker.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
-import { describe, latentAxis, reporter } from '../latent-statistics/latent-statistics.js'
-import { eachProjection } from '../latent-statistics/rows.js'
+import { latentAxis, saeLatents } from '../sae-latents.js'
+import { Enrichment } from './enrichment-result.js'
+import { eachProjection } from './latent-projections.js'
 import { checkedSets, type TokenSets } from './token-sets.js'
 
-export interface EnrichmentOptions {
+/** What `enrichment` looks at, and how. */
+export interface EnrichmentOptions extends ProgressOptions {
   /** @default all latents of the SAE */
   readonly latents?: readonly number[]
   /** The SAE's hook point, where the view has several. */
@@ -25,82 +28,118 @@ export interface EnrichmentOptions {
   readonly permutations?: number
   /** Of the random sets. @default 0 */
   readonly seed?: number
-  /** Called with the latents done and all of them. @default a bar on stderr */
-  readonly onProgress?: (done: number, total: number) => void
 }
+
+const optionNames: OptionNames<EnrichmentOptions> = {
+  ...progressOptionNames,
+  latents: true,
+  hook: true,
+  cosine: true,
+  permutations: true,
+  seed: true,
+}
+
+/** Latents ranked between two reports and looks at the signal. */
+const STEP = 100
 
 /**
  * Enrichment of token sets in latents: axes [set, latent, measure]. The tokens are ranked by W_dec · W_U, the largest
  * first and the lower id first of equals; along the ranking a sum goes up by 1/m at each of the set's m tokens and down
  * by 1/(V − m) at each other. Measures:
  * - `score`: the largest distance of the sum from 0, in [0, 1], without sign: TSEA's;
- * - `signed`: the same with the sign of the sum there: above 0 the latent raises the set's tokens, below 0 it lowers them;
+ * - `signed`: the same with the sign of the sum there: above 0 the latent raises the set's tokens, below 0 it lowers
+ *   them;
  * - `p` (with `permutations`): how often a random set of this size scores as high, (1 + hits) / (1 + permutations).
  *   Not corrected for the number of sets and latents.
  *
- * Exact: the sum is taken in whole numbers. One sort a latent serves all sets, in memory of some V numbers beside the
+ * Exact: the sum is taken in whole numbers. One sort a latent serves all sets, in memory of some V numbers and the
  * chunk of logits at hand; in Node many latents are sorted on two threads. A set of all tokens scores 1.
+ *
+ * Source: `get_enrichment_df` of SAELens 3 (sae_lens/analysis/tsea.py), after gene set enrichment analysis
+ * (Subramanian et al. 2005).
+ * @example
+ * const found = await enrichment(model.withSaes(sae), regexSets(model), { permutations: 1000 })
+ * topEnriched(found).print()
  * @throws ArgumentError for an empty set or NaN in a projection; TokenError, HookError; MismatchError for an SAE whose
  *   latents have no direct way to the logits
  */
-export async function enrichment(view: HookedModel, sets: TokenSets, options: EnrichmentOptions = {}): Promise<Result> {
-  const { permutations = 0, seed = 0, cosine } = options
-  const { dVocab } = view.config
-  const attached = saeAt('enrichment', view, options.hook)
+export async function enrichment(
+  view: HookedModel,
+  sets: TokenSets,
+  options: EnrichmentOptions = {},
+): Promise<Enrichment> {
+  checkOptions('enrichment', options, optionNames)
+  const { permutations = 0, seed = 0, hook } = options
+  const vocabulary = view.config.dVocab
+  const attached = saeAt('enrichment', view, hook)
   const latents = chosenLatents('enrichment', attached.sae, options.latents)
-  const named = checkedSets('enrichment', sets, dVocab)
+  const named = checkedSets('enrichment', sets, vocabulary)
   checkPermutations(permutations, seed)
-  const report = reporter('enrichment', latents.length, options.onProgress)
-  const signed = named.map(() => new Float64Array(latents.length))
-  const take: TakeScores = (scores, place) => {
-    if (!scores) throw notRanked(latents[place]!)
-    scores.forEach((value, set) => (signed[set]![place] = value))
-  }
-  using scores = new SetScoresBeside(dVocab, named.map(([, ids]) => ids), latents.length, take) // prettier-ignore
-  await eachProjection(view, attached, latents, { cosine, onProgress: report }, (row, place) => scores.add(row, place))
-  scores.finish()
-  const random = permutations > 0 ? nulls(named.map(([, ids]) => ids.length), dVocab, permutations, seed) : undefined // prettier-ignore
-  const measures = random ? ['score', 'signed', 'p'] : ['score', 'signed']
-  const saes = [describe(attached, 0, latents)]
-  return new Result({
+  const ids = named.map(([, tokens]) => tokens)
+  const sizes = ids.map(({ length }) => length)
+  const signed = await signedScores(view, ids, { ...options, latents })
+  const pValue = permutations > 0 ? pValues(sizes, vocabulary, { permutations, seed }) : undefined
+  const measured = signed.map((row, set) =>
+    Array.from(row, (value) => [Math.abs(value), value, ...(pValue ? [pValue(set, Math.abs(value))] : [])]),
+  )
+  const saes = [saeLatents(attached, latents)]
+  return new Enrichment({
     kind: 'enrichment',
     title: 'enrichment of token sets',
     unit: '',
-    values: Float32Array.from(
-      signed.flatMap((row, set) =>
-        Array.from(row).flatMap((value) => {
-          const magnitude = Math.abs(value)
-          return random ? [magnitude, value, permutationP(magnitude, random[set]!)] : [magnitude, value]
-        }),
-      ),
-    ),
+    values: Float32Array.from(measured.flat(2)),
     axes: [
       { name: 'set', labels: named.map(([name]) => name) },
       latentAxis(saes),
-      { name: 'measure', labels: measures },
+      { name: 'measure', labels: pValue ? ['score', 'signed', 'p'] : ['score', 'signed'] },
     ],
-    provenance: await view.provenance(random ? { seed } : {}),
-    extra: {
-      saes: saes as unknown as JsonObject[],
-      sizes: named.map(([, ids]) => ids.length),
-      vocabulary: dVocab,
-      ...(random ? { permutations } : {}),
-    },
+    provenance: await view.provenance(pValue ? { seed } : {}),
+    extra: { saes, sizes, vocabulary, ...(pValue ? { permutations } : {}) },
   })
 }
 
-function notRanked(latent: number): ArgumentError {
+/** The farthest value of each set's sum along each latent, [set][latent]. */
+async function signedScores(
+  view: HookedModel,
+  sets: readonly (readonly number[])[],
+  options: EnrichmentOptions & { readonly latents: readonly number[] },
+): Promise<Float64Array[]> {
+  const { latents, cosine, signal, hook } = options
+  const signed = sets.map(() => new Float64Array(latents.length))
+  const take: TakeScores = (scores, place) => {
+    if (!scores) throw notRanked(latents[place])
+    for (const [set, row] of signed.entries()) row[place] = scores[set] ?? NaN
+  }
+  using report = jobProgress('enrichment', options, latents.length)
+  using worker = new SetScoresWorker({ elements: view.config.dVocab, sets, rows: latents.length }, take)
+  const attached = saeAt('enrichment', view, hook)
+  for await (const { projection, place } of eachProjection(view, attached, { latents, cosine })) {
+    await worker.add(projection, place)
+    if ((place + 1) % STEP !== 0 && place + 1 < latents.length) continue
+    report(place + 1)
+    signal?.throwIfAborted()
+  }
+  worker.finish()
+  return signed
+}
+
+function notRanked(latent: number | undefined): ArgumentError {
   return new ArgumentError(`enrichment: what latent ${latent} does to the logits holds NaN. Check its W_dec.`)
 }
 
-/** Scores of random sets, one list for each size. */
-function nulls(sizes: readonly number[], dVocab: number, count: number, seed: number): Float64Array[] {
+/** The p-value of a score of a set, from random sets of its size: one list of these serves all sets of a size. */
+function pValues(
+  sizes: readonly number[],
+  vocabulary: number,
+  { permutations, seed }: { readonly permutations: number; readonly seed: number },
+): (set: number, score: number) => number {
   const bySize = new Map<number, Float64Array>()
-  return sizes.map((size) => {
-    const known = bySize.get(size) ?? randomScores(dVocab, size, count, seed)
-    bySize.set(size, known)
-    return known
-  })
+  for (const size of sizes) {
+    if (bySize.has(size)) continue
+    bySize.set(size, randomScores(vocabulary, size, { count: permutations, seed }))
+  }
+  const lists = sizes.map((size) => bySize.get(size) ?? new Float64Array())
+  return (set, score) => permutationP(score, lists[set] ?? new Float64Array())
 }
 
 function checkPermutations(count: number, seed: number): void {

@@ -1,10 +1,11 @@
 /** Sets of tokens that enrichment looks for: by letter, by pattern, or all tokens of some words. */
 import { ArgumentError, TokenError } from '../../lib/errors/errors.js'
+import { checkOptions } from '../../lib/errors/options.js'
 import type { HookedModel } from '../../lib/model.js'
 import type { Tokenizer } from '../../lib/tokens/tokenizer.js'
-import { startMatcher } from './token-sets-pattern.js'
+import { startMatcher } from './start-matcher.js'
 
-/** Token ids by the set's name. */
+/** Token ids by the set's name: what `enrichment` takes. */
 export type TokenSets = Readonly<Record<string, readonly number[]>>
 
 /** The patterns of SAELens' logit lens tutorial. Ġ is a space in the vocabulary's spelling. */
@@ -30,8 +31,11 @@ export const tokenPatterns = {
 
 /**
  * Tokens whose spelling in the vocabulary (`Ġthe`, byte letters for other bytes) begins with a match, as Python's
- * `re.match` sees it; a RegExp is taken as JavaScript means it, at the start too. A vocabulary that writes ▁ for a space
- * is read as if it wrote Ġ. A set may come out empty: leave it out before `enrichment`, which refuses it.
+ * `re.match` sees it; a RegExp is taken as JavaScript means it, at the start too. A vocabulary that writes ▁ for a
+ * space is read as if it wrote Ġ. A set may come out empty: leave it out before `enrichment`, which refuses it.
+ *
+ * @param patterns by the set's name @default `tokenPatterns`
+ * @example regexSets(model, { all_digits: '^Ġ*\\d+$' })
  * @throws ArgumentError for what is no pattern, TokenError for a model without tokenizer
  */
 export function regexSets(
@@ -43,29 +47,43 @@ export function regexSets(
   return Object.fromEntries(matchers.map(([name, matches]) => [name, idsWhere(spellings, matches)]))
 }
 
-/** For each letter from a to z the tokens, all letters but for spaces around them, that begin with it in either case. */
+/**
+ * For each letter from a to z the tokens, all letters but for spaces around them, that begin with it in either case.
+ *
+ * @example letterSets(model).q // ids of ' quick', 'Queen', …
+ * @throws TokenError for a model without tokenizer
+ */
 export function letterSets(model: HookedModel): Record<string, number[]> {
   const sets = Object.fromEntries(
     Array.from('abcdefghijklmnopqrstuvwxyz', (letter): [string, number[]] => [letter, []]),
   )
   spellingsOf('letterSets', model).forEach((spelling, id) => {
     const bare = spelling.replace(/^Ġ+|Ġ+$/g, '')
-    if (/^\p{L}+$/u.test(bare)) sets[bare[0]!.toLowerCase()]?.push(id)
+    if (/^\p{L}+$/u.test(bare)) sets[bare.slice(0, 1).toLowerCase()]?.push(id)
   })
   return sets
 }
 
+/** Which tokens of a word count. */
+export interface WordSetOptions {
+  /** Only words that are one token. @default false */
+  readonly whole?: boolean
+}
+
 /**
- * All tokens of each list's words, written with a space in front: names, colours, words with a good or a bad ring. A
+ * All tokens of each list's words, written with a space before them: names, colours, words with a good or a bad ring. A
  * word of several tokens brings each of them, as in SAELens, so that common pieces get into every set.
- * @param options.whole only words that are one token @default false
+ *
+ * @example wordSets(model, { colours: ['red', 'green'] }, { whole: true })
  * @throws ArgumentError for a list without words, TokenError for a model without tokenizer
  */
 export function wordSets(
   model: HookedModel,
   lists: Readonly<Record<string, readonly string[]>>,
-  { whole = false }: { readonly whole?: boolean } = {},
+  options: WordSetOptions = {},
 ): Record<string, number[]> {
+  checkOptions('wordSets', options, { whole: true })
+  const { whole = false } = options
   const tokenizer = tokenizerOf('wordSets', model)
   return Object.fromEntries(
     Object.entries(lists).map(([name, words]) => {
@@ -78,11 +96,17 @@ export function wordSets(
   )
 }
 
-/** The years of each decade as words, `1990's` → 1990 to 1999; see `wordSets`. @param decades first years */
+/**
+ * The years of each decade as words, `1990's` → 1990 to 1999; see `wordSets`.
+ *
+ * @param decades first years @default 1910 to 2010
+ * @example decadeSets(model, [1980, 1990])
+ * @throws TokenError for a model without tokenizer
+ */
 export function decadeSets(
   model: HookedModel,
   decades: readonly number[] = Array.from({ length: 11 }, (_, i) => 1910 + 10 * i),
-  options?: { readonly whole?: boolean },
+  options?: WordSetOptions,
 ): Record<string, number[]> {
   const years = (first: number) => Array.from({ length: 10 }, (_, i) => String(first + i))
   return wordSets(model, Object.fromEntries(decades.map((first) => [`${first}'s`, years(first)])), options)
@@ -124,7 +148,7 @@ function spellingsOf(verb: string, model: HookedModel): string[] {
   return usesBlock ? spellings.map((s) => s.replaceAll('▁', 'Ġ')) : spellings
 }
 
-/** @throws TokenError for a model without one */
+/** The model's tokenizer. @throws TokenError for a model without one */
 export function tokenizerOf(verb: string, { tokenizer, name }: HookedModel): Tokenizer {
   if (tokenizer) return tokenizer
   throw new TokenError(`${verb}: ${name} has no tokenizer. Give the sets as token ids.`)

@@ -1,72 +1,79 @@
 /** What latents do to the logits, in four numbers each: moments of their projection on the unembedding. */
-import { ArgumentError } from '../../lib/errors/errors.js'
+import { jobProgress } from '../../lib/core/job-progress.js'
+import { progressOptionNames, type ProgressOptions } from '../../lib/core/job-options.js'
 import type { HookName } from '../../lib/core/hooks.js'
 import type { AttachedSae } from '../../lib/core/view.js'
+import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { JsonObject } from '../../lib/report/result/json.js'
-import { progress } from '../../lib/report/terminal/progress.js'
-import { Result } from '../../lib/report/result/result.js'
 import type { Sae } from '../../saes/index.js'
-import { layerOf } from '../../lib/transformer/hook-names.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
+import { latentAxis, saeLatents, type SaeLatents } from '../sae-latents.js'
 import { eachMoments } from './moments.js'
+import { LatentStatistics } from './latent-statistics-result.js'
 
-export interface LatentStatisticsOptions {
+/** Which latents `latentStatistics` looks at, and how. */
+export interface LatentStatisticsOptions extends ProgressOptions {
   /** Of each SAE. @default all */
   readonly latents?: readonly number[]
   /** One of the view's SAEs, by its hook point. @default all of them */
   readonly hook?: HookName
   /** Divide by the norms of W_U's columns (not by those of W_dec), as SAELens does. @default false */
   readonly cosine?: boolean
-  /** Called with the latents done and all of them. @default a bar on stderr */
-  readonly onProgress?: (done: number, total: number) => void
+}
+
+const optionNames: OptionNames<LatentStatisticsOptions> = {
+  ...progressOptionNames,
+  latents: true,
+  hook: true,
+  cosine: true,
 }
 
 /** The places of the axis `statistic`. */
 export const latentStatisticNames = ['mean', 'std', 'skewness', 'kurtosis', 'log sparsity'] as const
+
+/** One of `latentStatisticNames`. */
 export type LatentStatistic = (typeof latentStatisticNames)[number]
 
-/** An SAE whose latents are in a result: a run of places on its latent axis. */
-export interface SaeLatents {
-  readonly hook: string
-  readonly label: string
-  /** As SAELens counts: one more than the block's for a point behind it (`resid_post`). */
-  readonly layer: number
-  readonly first: number
-  readonly latents: readonly number[]
-  readonly modelName?: string
-  readonly neuronpediaId?: string
-}
-
 /**
- * Mean, std, skewness and kurtosis of what each latent adds to the logits, over the vocabulary, and the log10 of how
- * often it fires (NaN where the SAE's folder does not tell): axes [latent, statistic]. Population formulas: std divides
- * by V, skewness is the mean of z³, kurtosis that of z⁴ (3 for a Gaussian). In memory that does not grow with either.
+ * Mean, std, skewness and kurtosis of what each latent adds to the logits (logits), over the vocabulary, and the log10
+ * of how often it fires (NaN where the SAE's folder does not say): axes [latent, statistic]. Population formulas: std
+ * divides by V, skewness is the mean of z³, kurtosis that of z⁴ (3 for a Gaussian). In memory that grows with neither
+ * latents nor vocabulary.
  *
  * A latent that adds the same to every logit (a W_dec of 0) has std, skewness and kurtosis 0, and a note counts these.
  * The projection is W_dec · W_U, through W_O or W_out for SAEs in attention and MLPs; see latent-logits.ts.
+ *
+ * Source: `get_W_U_W_dec_stats_df` of SAELens 3 (sae_lens/analysis/feature_statistics.py).
+ * @example
+ * const statistics = await latentStatistics(model.withSaes(sae))
+ * latentsBy(statistics, 'kurtosis', { k: 3 }).print()
  * @throws ArgumentError, HookError; MismatchError for an SAE whose latents have no direct way to the logits
  */
-export async function latentStatistics(view: HookedModel, options: LatentStatisticsOptions = {}): Promise<Result> {
-  const { cosine = false } = options
-  const encoders = encodersOf('latentStatistics', view, options.hook)
-  const lists = encoders.map(({ sae }) => chosenLatents('latentStatistics', sae, options.latents))
-  const total = lists.reduce((sum, { length }) => sum + length, 0)
+export async function latentStatistics(
+  view: HookedModel,
+  options: LatentStatisticsOptions = {},
+): Promise<LatentStatistics> {
+  checkOptions('latentStatistics', options, optionNames)
+  const { cosine = false, hook, signal } = options
+  const attached = hook === undefined && view.attached.length > 0 ? view.attached.map(({ readsAt }) => readsAt) : [hook]
+  const chosen = chooseLatents(view, attached, options.latents)
+  const saes = chosen.map(({ latents }) => latents)
   const width = latentStatisticNames.length
+  const total = saes.reduce((sum, { latents }) => sum + latents.length, 0)
   const values = new Float32Array(total * width)
-  const report = reporter('latent statistics', total, options.onProgress)
-  const saes: SaeLatents[] = []
-  for (const [i, attached] of encoders.entries()) {
-    const latents = lists[i]!
-    const first = saes.reduce((sum, sae) => sum + sae.latents.length, 0)
-    saes.push(describe(attached, first, latents))
-    await eachMoments(view, attached, latents, { cosine, onProgress: report }, (moments, place) => {
-      const { mean, std, skewness, kurtosis } = moments
-      const sparsity = attached.sae.logSparsity?.[latents[place]!] ?? NaN
-      values.set([mean, std, skewness, kurtosis, sparsity], (first + place) * width)
-    })
+  using report = jobProgress('latent statistics', options, total)
+  let done = 0
+  for (const { sae, latents } of chosen) {
+    for await (const part of eachMoments(view, sae, { latents: latents.latents, cosine })) {
+      for (const { latent, mean, std, skewness, kurtosis } of part) {
+        const sparsity = sae.sae.logSparsity?.[latent] ?? NaN
+        values.set([mean, std, skewness, kurtosis, sparsity], width * done++)
+      }
+      report(done)
+      signal?.throwIfAborted()
+    }
   }
-  return new Result({
+  return new LatentStatistics({
     kind: 'latent statistics',
     title: `moments of W_dec · W_U${cosine ? ' with columns of norm 1' : ''}`,
     unit: '',
@@ -74,65 +81,40 @@ export async function latentStatistics(view: HookedModel, options: LatentStatist
     axes: [latentAxis(saes), { name: 'statistic', labels: latentStatisticNames }],
     provenance: await view.provenance(),
     notes: notesOf(values, width),
-    extra: { saes: saes as unknown as JsonObject[], cosine },
+    extra: { saes, cosine },
   })
 }
 
-/** The SAEs of a result of `latentStatistics` or `enrichment`. @throws ArgumentError for a result without them */
-export function saesOf(verb: string, result: Result): readonly SaeLatents[] {
-  const saes = result.extra['saes'] as unknown as readonly SaeLatents[] | undefined
-  if (Array.isArray(saes)) return saes as readonly SaeLatents[]
-  throw new ArgumentError(
-    `${verb}: the result is of kind '${result.kind}'. Give one of latentStatistics or enrichment as it came, not a mean or selection of it.`,
-  )
+interface ChosenLatents {
+  readonly sae: AttachedSae<Sae>
+  readonly latents: SaeLatents
 }
 
-/** `48` where there is one SAE, else `blocks.1.hook_resid_pre/48`. */
-export function latentAxis(saes: readonly SaeLatents[]): { name: string; labels: string[] } {
-  const name = (hook: string, latent: number) => (saes.length === 1 ? String(latent) : `${hook}/${latent}`)
-  return { name: 'latent', labels: saes.flatMap(({ hook, latents }) => latents.map((latent) => name(hook, latent))) }
-}
-
-export function describe({ sae, readsAt }: AttachedSae<Sae>, first: number, latents: readonly number[]): SaeLatents {
-  const { modelName, neuronpediaId } = sae.config
-  const known = { ...(modelName && { modelName }), ...(neuronpediaId && { neuronpediaId }) }
-  return { hook: readsAt, label: sae.label, layer: streamLayer(sae), first, latents, ...known }
-}
-
-/** The block that reads what the SAE is of: the next one at its end; −1 for a point outside the blocks. */
-function streamLayer({ hookName }: Sae): number {
-  const layer = layerOf(hookName)
-  return layer === undefined ? -1 : layer + Number(hookName.includes('post'))
-}
-
-function encodersOf(verb: string, view: HookedModel, hook: string | undefined): AttachedSae<Sae>[] {
-  if (hook !== undefined || view.attached.length === 0) return [saeAt(verb, view, hook)]
-  return view.attached.map(({ readsAt }) => saeAt(verb, view, readsAt))
-}
-
-/** Counts what is done for the caller, or on a bar. */
-export function reporter(label: string, total: number, onProgress?: (done: number, total: number) => void) {
-  const bar = onProgress ? undefined : progress(label, total)
-  let done = 0
-  return (more: number): void => {
-    done += more
-    onProgress?.(done, total)
-    bar?.tick(more)
-    if (done === total) bar?.done()
-  }
+/** The latents of the SAEs at some hook points, one SAE after the other. */
+function chooseLatents(
+  view: HookedModel,
+  hooks: readonly (string | undefined)[],
+  asked: readonly number[] | undefined,
+): ChosenLatents[] {
+  let first = 0
+  return hooks.map((hook) => {
+    const sae = saeAt('latentStatistics', view, hook)
+    const latents = saeLatents(sae, chosenLatents('latentStatistics', sae.sae, asked), first)
+    first += latents.latents.length
+    return { sae, latents }
+  })
 }
 
 function notesOf(values: Float32Array, width: number): string[] {
   let [constant, broken] = [0, 0]
   for (let at = 0; at < values.length; at += width) {
     if (values[at + 1] === 0) constant++
-    if (Number.isNaN(values[at + 1])) broken++
+    else if (Number.isNaN(values[at + 1])) broken++
   }
   const latents = (count: number) => `${count} ${count === 1 ? 'latent adds' : 'latents add'}`
+  const same = 'the same to every logit: std, skewness and kurtosis are given as 0.'
   return [
-    ...(constant > 0
-      ? [`${latents(constant)} the same to every logit: std, skewness and kurtosis are given as 0.`]
-      : []),
+    ...(constant > 0 ? [`${latents(constant)} ${same}`] : []),
     ...(broken > 0 ? [`${latents(broken)} NaN or infinity to a logit: there are no statistics of that.`] : []),
   ]
 }

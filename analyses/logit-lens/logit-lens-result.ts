@@ -2,12 +2,14 @@
 import { z } from 'zod'
 import { FileError } from '../../lib/errors/errors.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
+import { lines, type Figure } from '../../lib/report/figure/figure.js'
 import { Result } from '../../lib/report/result/result.js'
 import { axisColumns, cellColumns, floatColumn, type Rows } from '../../lib/report/result/rows.js'
-import { SavedRecord } from '../../lib/report/result/saved-record.js'
+import { ResultRecord } from '../../lib/report/result/result-record.js'
 import { readSaved, savedSchema } from '../../lib/report/result/saved.js'
 import type { Table } from '../../lib/report/table/table.js'
 
+/** What a `LogitLens` is made of. */
 export interface LogitLensInit {
   readonly logProb: Result
   readonly rank: Result
@@ -18,7 +20,7 @@ export interface LogitLensInit {
 const measures = ['logProb', 'rank', 'entropy'] as const
 
 /** Plain data over the states `0_pre`, …, `final_post`: each a Result with axes [state, prompt]. */
-export class LogitLens extends SavedRecord implements LogitLensInit {
+export class LogitLens extends ResultRecord implements LogitLensInit {
   static readonly format = 'tfjs-lens-logit-lens'
   /** log p(answer), in nats. */
   readonly logProb: Result
@@ -50,6 +52,13 @@ export class LogitLens extends SavedRecord implements LogitLensInit {
     return this.logProb.toTable()
   }
 
+  /** The log probability of each prompt's answer from state to state, one line a prompt. */
+  override plot(): Figure {
+    const [states, prompts] = this.logProb.axes.map(({ labels }) => labels)
+    const series = (prompts ?? []).map((name, b) => ({ name, y: this.logProb.select('prompt', b).values }))
+    return lines({ title: this.logProb.title, series, labels: states, xTitle: 'state', yTitle: 'nats' })
+  }
+
   /** The three results, one after the other. */
   toString(): string {
     return measures.map((measure) => this[measure].toString()).join('\n')
@@ -75,18 +84,14 @@ export class LogitLens extends SavedRecord implements LogitLensInit {
   /** What `toJSON` was called on. @throws FileError when the value is no such JSON */
   static fromJSON(value: unknown): LogitLens {
     const { top, ...json } = readSaved('LogitLens', schema, value)
-    const [logProb, rank, entropy] = measures.map((measure) => Result.fromJSON(json[measure])) as [
-      Result,
-      Result,
-      Result,
-    ]
-    const shape = [top.length, top[0]?.length ?? 0]
-    if (
-      [logProb, rank, entropy].every((result) => String(result.shape) === String(shape)) &&
-      top.every((ids) => ids.length === shape[1])
-    ) {
-      return new LogitLens({ logProb, rank, entropy, top })
+    const results = {
+      logProb: Result.fromJSON(json.logProb),
+      rank: Result.fromJSON(json.rank),
+      entropy: Result.fromJSON(json.entropy),
     }
+    const shape = [top.length, top[0]?.length ?? 0]
+    const fits = measures.every((measure) => String(results[measure].shape) === String(shape))
+    if (fits && top.every((ids) => ids.length === shape[1])) return new LogitLens({ ...results, top })
     throw new FileError('fromJSON: the results and the top tokens have other shapes. All are [state, prompt].')
   }
 }

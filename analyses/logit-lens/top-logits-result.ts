@@ -4,10 +4,11 @@ import { savedFloats, type JsonObject } from '../../lib/report/result/json.js'
 import type { Provenance } from '../../lib/report/result/provenance.js'
 import { Result } from '../../lib/report/result/result.js'
 import { cellColumns, type Rows } from '../../lib/report/result/rows.js'
-import { SavedRecord } from '../../lib/report/result/saved-record.js'
+import { ResultRecord } from '../../lib/report/result/result-record.js'
 import { floatField, provenanceSchema, readSaved, savedSchema } from '../../lib/report/result/saved.js'
 import { Table } from '../../lib/report/table/table.js'
 
+/** A token, and what a latent does to its logit. */
 export interface TokenLogit {
   readonly id: number
   readonly token: string
@@ -15,6 +16,7 @@ export interface TokenLogit {
   readonly logit: number
 }
 
+/** The tokens at both ends of a latent's effect. */
 export interface LatentLogits {
   readonly latent: number
   /** The largest first. */
@@ -24,7 +26,7 @@ export interface LatentLogits {
 }
 
 /** Plain records, and tables of them. */
-export class TopLogits extends SavedRecord {
+export class TopLogits extends ResultRecord {
   static readonly format = 'tfjs-lens-top-logits'
   /** In the order asked for. */
   readonly latents: readonly LatentLogits[]
@@ -41,8 +43,9 @@ export class TopLogits extends SavedRecord {
       { name: `${latent}: most raised`, cells: top.map(cell) },
       { name: `${latent}: most lowered`, cells: bottom.map(cell) },
     ])
-    const rows = (columns[0]?.cells ?? []).map((_, i) => columns.map(({ cells }) => cells[i]!))
-    return new Table(columns.map(({ name }) => name), rows, { title: 'direct effect of a unit of a latent on the logits' }) // prettier-ignore
+    const rows = (columns[0]?.cells ?? []).map((_, i) => columns.map(({ cells }) => cells[i] ?? ''))
+    const names = columns.map(({ name }) => name)
+    return new Table(names, rows, { title: 'direct effect of a unit of a latent on the logits' })
   }
 
   /** Each latent's effect on each of its tokens: axes [entry], labelled `847  went`. */
@@ -78,7 +81,7 @@ export class TopLogits extends SavedRecord {
 
   toJSON(): JsonObject {
     const plain = (list: readonly TokenLogit[]) =>
-      list.map(({ id, token, logit }) => ({ id, token, logit: savedFloats([logit])[0]! }))
+      list.map(({ id, token, logit }) => ({ id, token, logit: savedFloats([logit])[0] ?? null }))
     const latents = this.latents.map(({ latent, top, bottom }) => ({ latent, top: plain(top), bottom: plain(bottom) }))
     return { format: TopLogits.format, version: 1, latents, provenance: { ...this.provenance } }
   }

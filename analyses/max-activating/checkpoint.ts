@@ -1,14 +1,14 @@
-/** The state of a search for examples in a file, so that an interrupted one goes on where it stopped. */
+/** The state of a search for examples in a file, so that an interrupted one continues where it stopped. */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import type { Exclude } from '../../lib/data/excluded.js'
+import type { ExcludedTokens } from '../../lib/data/excluded-tokens.js'
 import { FileError, MismatchError } from '../../lib/errors/errors.js'
 import { writeFileAtomic } from '../../lib/files/write-atomic.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
 import { brief } from '../../lib/errors/brief.js'
 import type { SavedExamples } from './top-examples.js'
 
-/** What the state is of: it can only go on with the same. */
+/** What the state is of: only the same can continue it. */
 export interface CheckpointSettings {
   readonly model: string
   readonly saes: readonly string[]
@@ -19,7 +19,7 @@ export interface CheckpointSettings {
   readonly k: number
   readonly buffer: number
   readonly noOverlap: boolean
-  readonly exclude: Exclude
+  readonly exclude: ExcludedTokens
   readonly dfa: boolean
   readonly data: JsonObject
 }
@@ -80,8 +80,10 @@ export class CheckpointFile {
     for (const [name, now] of Object.entries(this.#settings)) {
       const then = settings[name]
       if (JSON.stringify(then) === JSON.stringify(now)) continue
+      const [theirs, ours] = [brief(JSON.stringify(then) ?? 'none'), brief(JSON.stringify(now))]
       throw new MismatchError(
-        `maxActivating: the checkpoint '${this.#path}' is of a job with ${name} ${brief(JSON.stringify(then) ?? 'none')}, this one has ${brief(JSON.stringify(now))}. Give the same settings, or another file.`,
+        `maxActivating: the checkpoint '${this.#path}' is of a job with ${name} ${theirs}, this one has ${ours}. ` +
+          'Give the same settings, or another file.',
       )
     }
     this.#checkSizes(state.top)
@@ -93,7 +95,7 @@ export class CheckpointFile {
     this.#written = performance.now()
   }
 
-  /** Writes when it was last done half a minute ago. */
+  /** Writes if that was last done half a minute ago. */
   async writeSometimes(state: () => object): Promise<void> {
     if (performance.now() - this.#written >= INTERVAL) await this.write(state())
   }
@@ -113,11 +115,19 @@ export class CheckpointFile {
     const { latents, k, buffer } = this.#settings
     const places = latents.length * k
     const window = 2 * buffer + 1
-    const sizes = { filled: latents.length, values: places, rows: places, positions: places, tokens: places * window, activations: places * window } // prettier-ignore
+    const sizes: Record<keyof SavedExamples, number> = {
+      filled: latents.length,
+      values: places,
+      rows: places,
+      positions: places,
+      tokens: places * window,
+      activations: places * window,
+    }
     for (const [name, size] of Object.entries(sizes)) {
       if (top[name as keyof SavedExamples].length === size) continue
       throw new FileError(
-        `maxActivating: the checkpoint '${this.#path}' has not ${size} numbers in '${name}'. Remove it, or give another file.`,
+        `maxActivating: the checkpoint '${this.#path}' has not ${size} numbers in '${name}'. Remove it, or give ` +
+          'another file.',
       )
     }
   }

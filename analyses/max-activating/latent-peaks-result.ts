@@ -3,14 +3,15 @@ import { z } from 'zod'
 import { FileError } from '../../lib/errors/errors.js'
 import { savedFloats, type JsonObject } from '../../lib/report/result/json.js'
 import type { Provenance } from '../../lib/report/result/provenance.js'
+import { histogram, type Figure } from '../../lib/report/figure/figure.js'
 import { Result } from '../../lib/report/result/result.js'
 import { cellColumns, type Rows } from '../../lib/report/result/rows.js'
-import { SavedRecord } from '../../lib/report/result/saved-record.js'
+import { ResultRecord } from '../../lib/report/result/result-record.js'
 import { floatField, provenanceSchema, readSaved, savedSchema } from '../../lib/report/result/saved.js'
 import { Table } from '../../lib/report/table/table.js'
 
 /** A latent's largest activation in one prompt. */
-export interface Peak {
+export interface LatentPeak {
   /** Its number in the data, its tokens without padding, and the place among these. */
   readonly prompt: number
   readonly ids: readonly number[]
@@ -18,6 +19,7 @@ export interface Peak {
   readonly activation: number
 }
 
+/** The peaks of some latents. */
 export interface FoundPeaks {
   /** [F] */
   readonly latents: readonly number[]
@@ -27,18 +29,21 @@ export interface FoundPeaks {
   readonly firing: Int32Array
   /** How many were run. */
   readonly prompts: number
-  /** [latent][≤ k]: the prompts of the largest activations, the largest first, the earlier of equals; none where it fires nowhere. */
-  readonly peaks: readonly (readonly Peak[])[]
+  /**
+   * [latent][≤ k]: the prompts of the largest activations, the largest first, the earlier of equals; none where it
+   * fires nowhere.
+   */
+  readonly peaks: readonly (readonly LatentPeak[])[]
 }
 
-/** Plain data. */
-export class LatentPeaks extends SavedRecord implements FoundPeaks {
+/** Plain data: the largest activation of each latent, and the prompts of its k largest. */
+export class LatentPeaks extends ResultRecord implements FoundPeaks {
   static readonly format = 'tfjs-lens-latent-peaks'
   readonly latents: readonly number[]
   readonly max: Float32Array
   readonly firing: Int32Array
   readonly prompts: number
-  readonly peaks: readonly (readonly Peak[])[]
+  readonly peaks: readonly (readonly LatentPeak[])[]
   readonly provenance: Provenance
 
   constructor({ latents, max, firing, prompts, peaks }: FoundPeaks, provenance: Provenance) {
@@ -47,15 +52,27 @@ export class LatentPeaks extends SavedRecord implements FoundPeaks {
     this.provenance = provenance
   }
 
-  /** The latents of the largest activations. @param limit how many, 20 by default */
+  /** The latents of the largest activations. @param options.limit how many @default 20 */
   toTable({ limit = 20 }: { readonly limit?: number } = {}): Table {
-    const order = [...this.latents.keys()].sort((a, b) => this.max[b]! - this.max[a]!)
-    const rows = order.slice(0, limit).map((f) => {
-      const [first] = this.peaks[f]!
-      return [this.latents[f]!, this.max[f]!, this.firing[f]!, first ? `${first.prompt}:${first.position}` : 'none']
-    })
+    const all = this.latents.map((latent, f) => ({
+      latent,
+      max: this.max[f] ?? 0,
+      firing: this.firing[f] ?? 0,
+      first: this.peaks[f]?.[0],
+    }))
+    const rows = all
+      .sort((a, b) => b.max - a.max)
+      .slice(0, limit)
+      .map(({ latent, max, firing, first }) => {
+        return [latent, max, firing, first ? `${first.prompt}:${first.position}` : 'none']
+      })
     const title = `largest activations of ${this.latents.length} latents in ${this.prompts} prompts`
     return new Table(['latent', 'largest', 'prompts it fires in', 'prompt:position'], rows, { title })
+  }
+
+  /** How large the latents' largest activations are, as a histogram. */
+  override plot(): Figure {
+    return histogram({ values: this.max, title: 'largest activations of latents', yTitle: 'latents' })
   }
 
   toString(): string {
@@ -76,8 +93,8 @@ export class LatentPeaks extends SavedRecord implements FoundPeaks {
 
   /** A row a latent and kept prompt; `place` counts a latent's from 1. */
   toRows(): Rows {
-    const rows = this.peaks.flatMap((list, f) =>
-      list.map(({ prompt, position, activation }, i) => [this.latents[f]!, i + 1, prompt, position, activation]),
+    const rows = this.latents.flatMap((latent, f) =>
+      (this.peaks[f] ?? []).map(({ prompt, position, activation }, i) => [latent, i + 1, prompt, position, activation]),
     )
     const columns = cellColumns(['latent', 'place', 'prompt', 'position', 'activation'], rows)
     return { columns, length: rows.length, header: { format: LatentPeaks.format } }
@@ -93,7 +110,8 @@ export class LatentPeaks extends SavedRecord implements FoundPeaks {
       activations: savedFloats(list.map(({ activation }) => activation)),
     }))
     const [max, firing] = [savedFloats(this.max), [...this.firing]]
-    return { format: LatentPeaks.format, version: 1, latents, max, firing, prompts, peaks, tokens, provenance: { ...provenance } } // prettier-ignore
+    const found = { latents, max, firing, prompts, peaks, tokens }
+    return { format: LatentPeaks.format, version: 1, ...found, provenance: { ...provenance } }
   }
 
   /** What `toJSON` was called on. @throws FileError when the value is no such JSON */
@@ -112,14 +130,14 @@ export class LatentPeaks extends SavedRecord implements FoundPeaks {
 
 type SavedPeaks = z.infer<typeof schema>['peaks'][number]
 
-function peaksOf({ prompts, positions, activations }: SavedPeaks, tokens: Record<string, number[]>): Peak[] {
+function peaksOf({ prompts, positions, activations }: SavedPeaks, tokens: Record<string, number[]>): LatentPeak[] {
   if (prompts.length !== positions.length || prompts.length !== activations.length) {
     const lengths = [prompts, positions, activations].map(({ length }) => length).join(', ')
     throw new FileError(`fromJSON: a latent has ${lengths} prompts, positions and activations. It has as many of each.`)
   }
   return prompts.map((prompt, i) => {
-    const [ids, position] = [tokens[prompt], positions[i]!]
-    if (ids && position < ids.length) return { prompt, ids, position, activation: activations[i]! }
+    const [ids = [], position = 0, activation = NaN] = [tokens[prompt], positions[i], activations[i]]
+    if (position < ids.length) return { prompt, ids, position, activation }
     throw new FileError(`fromJSON: tokens has no position ${position} of prompt ${prompt}, where a latent is active.`)
   })
 }

@@ -6,12 +6,12 @@ import type { Page } from '../../lib/report/page/page.js'
 import type { Provenance } from '../../lib/report/result/provenance.js'
 import { Result } from '../../lib/report/result/result.js'
 import { cellColumns, type Rows } from '../../lib/report/result/rows.js'
-import { SavedRecord } from '../../lib/report/result/saved-record.js'
+import { ResultRecord } from '../../lib/report/result/result-record.js'
 import { floatField, provenanceSchema, readSaved, savedSchema } from '../../lib/report/result/saved.js'
-import { drawExamples, examplesHtml, examplesPage, type ShownExamples } from './drawing.js'
+import { drawExamples, examplesHtml, examplesPage, type ShownExamples } from './draw-examples.js'
 
 /** One place where a latent is active, and the text around it. */
-export interface Example {
+export interface MaxActivatingExample {
   readonly latent: number
   readonly activation: number
   /** Number of the row in the data, and position in the row. */
@@ -53,20 +53,25 @@ export interface MaxActivatingAbout {
   readonly latents: readonly number[]
 }
 
-export class MaxActivating extends SavedRecord {
+/** Examples of each latent, the largest activation first. */
+export class MaxActivating extends ResultRecord {
   static readonly format = 'tfjs-lens-max-activating'
   readonly about: MaxActivatingAbout
-  /** [latent][example]: latents as in `about.latents`, the largest activation first; fewer than k where a latent fires less. */
-  readonly examples: readonly (readonly Example[])[]
+  /** [latent][example]: latents as in `about.latents`; fewer than k where a latent fires less. */
+  readonly examples: readonly (readonly MaxActivatingExample[])[]
   readonly provenance: Provenance
 
-  constructor(about: MaxActivatingAbout, examples: readonly (readonly Example[])[], provenance: Provenance) {
+  constructor(
+    about: MaxActivatingAbout,
+    examples: readonly (readonly MaxActivatingExample[])[],
+    provenance: Provenance,
+  ) {
     super()
     ;[this.about, this.examples, this.provenance] = [about, examples, provenance]
   }
 
   /** The examples of a latent. @throws ArgumentError for a latent that was not searched */
-  of(latent: number): readonly Example[] {
+  of(latent: number): readonly MaxActivatingExample[] {
     const found = this.examples[this.about.latents.indexOf(latent)]
     if (found) return found
     const { latents } = this.about
@@ -86,7 +91,9 @@ export class MaxActivating extends SavedRecord {
       throw new MismatchError(`merge: the parts have ${key} ${own} and ${others}. Search all with the same settings.`)
     }
     const [rows, tokens] = [this.about.rows + other.about.rows, this.about.tokens + other.about.tokens]
-    const examples = this.examples.map((own, f) => [...own, ...other.examples[f]!].sort(order).slice(0, this.about.k))
+    const examples = this.about.latents.map((latent) =>
+      [...this.of(latent), ...other.of(latent)].sort(order).slice(0, this.about.k),
+    )
     return new MaxActivating({ ...this.about, rows, tokens }, examples, this.provenance)
   }
 
@@ -123,20 +130,12 @@ export class MaxActivating extends SavedRecord {
     })
   }
 
-  /** A row an example; `place` counts a latent's from 1, `source` is the position that adds most, where that is known. */
+  /** A row an example; `place` counts a latent's from 1, `source` is the position that adds most, where it is known. */
   toRows(): Rows {
     const rows = this.examples.flatMap((list) =>
       list.map(({ latent, activation, row, position, start, tokens, dfa }, i) => {
-        return [
-          latent,
-          i + 1,
-          activation,
-          row,
-          position,
-          tokens[position - start]!,
-          tokens.join(''),
-          dfa?.source ?? null,
-        ]
+        const token = tokens[position - start] ?? ''
+        return [latent, i + 1, activation, row, position, token, tokens.join(''), dfa?.source ?? null]
       }),
     )
     const names = ['latent', 'place', 'activation', 'row', 'position', 'token', 'text', 'source']
@@ -144,36 +143,42 @@ export class MaxActivating extends SavedRecord {
   }
 
   toJSON(): JsonObject {
-    const numbers = (list: readonly number[]) => savedFloats(list)
-    const plain = ({ dfa, ...example }: Example): JsonObject => ({
+    const plain = ({ dfa, ...example }: MaxActivatingExample): JsonObject => ({
       ...example,
-      activation: numbers([example.activation])[0]!,
-      activations: numbers(example.activations),
-      ...(dfa && { dfa: { ...dfa, scores: numbers(dfa.scores) } }),
+      activation: savedFloats([example.activation])[0] ?? null,
+      activations: savedFloats(example.activations),
+      ...(dfa && { dfa: { ...dfa, scores: savedFloats(dfa.scores) } }),
     })
-    const { about, examples, provenance } = this
-    return { format: MaxActivating.format, version: 1, about: { ...about }, examples: examples.map((list) => list.map(plain)), provenance: { ...provenance } } // prettier-ignore
+    const { about, provenance } = this
+    const examples = this.examples.map((list) => list.map(plain))
+    return {
+      format: MaxActivating.format,
+      version: 1,
+      about: { ...about },
+      examples,
+      provenance: { ...provenance },
+    }
   }
 
   /** What `toJSON` was called on. @throws FileError when the value is no such JSON */
   static fromJSON(value: unknown): MaxActivating {
     const { about, examples, provenance } = readSaved('MaxActivating', schema, value)
     if (about.latents.length !== examples.length) {
-      throw new FileError(
-        `fromJSON: there are ${about.latents.length} latents and ${examples.length} lists of examples. Each latent has one.`,
-      )
+      const counts = `${about.latents.length} latents and ${examples.length} lists of examples`
+      throw new FileError(`fromJSON: there are ${counts}. Each latent has one.`)
     }
     return new MaxActivating(about as MaxActivatingAbout, examples, provenance)
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     const { sae, latents, rows, tokens, k } = this.about
-    return `MaxActivating: ${latents.length} latents of ${sae}, up to ${k} examples each, of ${tokens} tokens in ${rows} rows`
+    const searched = `${tokens} tokens in ${rows} rows`
+    return `MaxActivating: ${latents.length} latents of ${sae}, up to ${k} examples each, of ${searched}`
   }
 }
 
 /** Larger activations first, then as they stand in the data. */
-function order(a: Example, b: Example): number {
+function order(a: MaxActivatingExample, b: MaxActivatingExample): number {
   return b.activation - a.activation || a.row - b.row || a.position - b.position
 }
 

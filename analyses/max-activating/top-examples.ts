@@ -1,6 +1,6 @@
 /**
  * The k best examples of each latent seen so far, in memory that does not grow with the data: examples of latent f fill
- * places f · k … of flat arrays, the best first.
+ * slots f · k … of flat arrays, the best first.
  */
 import type { JsonObject } from '../../lib/report/result/json.js'
 import { jsonNumbers } from '../../lib/report/result/json.js'
@@ -12,18 +12,35 @@ export interface Found {
   readonly position: number
 }
 
+/** An example with the text around it. */
+export interface FoundWindow extends Found {
+  readonly tokens: Int32Array
+  readonly activations: Float32Array
+}
+
 /** The flat arrays as lists. */
 export type SavedExamples = Readonly<
   Record<'filled' | 'values' | 'rows' | 'positions' | 'tokens' | 'activations', readonly number[]>
 >
 
-export class TopExamples {
+/** How much is kept. */
+export interface TopExamplesSize {
+  /** Latents. */
   readonly count: number
+  /** Examples of each. */
   readonly k: number
   /** Tokens of a window around an example. */
   readonly window: number
   /** Examples must be larger than this. */
   readonly floor: number
+}
+
+export class TopExamples implements TopExamplesSize {
+  readonly count: number
+  readonly k: number
+  readonly window: number
+  readonly floor: number
+  /** How many examples each latent has. */
   readonly filled: Int32Array
   readonly values: Float32Array
   readonly rows: Float64Array
@@ -32,7 +49,7 @@ export class TopExamples {
   readonly tokens: Int32Array
   readonly activations: Float32Array
 
-  constructor(count: number, k: number, window: number, floor: number) {
+  constructor({ count, k, window, floor }: TopExamplesSize) {
     ;[this.count, this.k, this.window, this.floor] = [count, k, window, floor]
     this.filled = new Int32Array(count)
     this.values = new Float32Array(count * k)
@@ -44,39 +61,49 @@ export class TopExamples {
 
   /** For each latent, what an example must be larger than to be kept. */
   thresholds(): Float32Array {
-    return Float32Array.from(this.filled, (n, f) => (n < this.k ? this.floor : this.values[f * this.k + n - 1]!))
+    return Float32Array.from(this.filled, (n, f) =>
+      n < this.k ? this.floor : (this.values[f * this.k + n - 1] ?? NaN),
+    )
   }
 
   /**
-   * Takes an example in where it belongs, the last one out when there were k. Its place, to write its window to, or −1
+   * Takes an example in where it belongs, the last one out when there were k. Its slot, to write its window to, or −1
    * when k others are better. The order is by value, then row, then position, so that parts of the data may come in any
    * order.
    */
-  insert(latent: number, { value, row, position }: Found): number {
-    const [start, n] = [latent * this.k, this.filled[latent]!]
-    let place = start + n
-    while (place > start && this.#isBehind(place - 1, value, row, position)) place--
-    if (place === start + this.k) return -1
-    this.filled[latent] = Math.min(n + 1, this.k)
-    const end = start + this.filled[latent]
-    for (const [list, width] of this.#lists()) list.copyWithin((place + 1) * width, place * width, (end - 1) * width)
-    this.values[place] = value
-    this.rows[place] = row
-    this.positions[place] = position
-    return place
+  insert(latent: number, found: Found): number {
+    const [start, n] = [latent * this.k, this.filled[latent] ?? 0]
+    let slot = start + n
+    while (slot > start && comesAfter(this.at(slot - 1), found)) slot--
+    if (slot === start + this.k) return -1
+    const filled = Math.min(n + 1, this.k)
+    this.filled[latent] = filled
+    const end = start + filled
+    for (const [list, width] of this.#lists()) list.copyWithin((slot + 1) * width, slot * width, (end - 1) * width)
+    this.values[slot] = found.value
+    this.rows[slot] = found.row
+    this.positions[slot] = found.position
+    return slot
   }
 
-  at(place: number): Found {
-    return { value: this.values[place]!, row: this.rows[place]!, position: this.positions[place]! }
+  /** Writes the text around an example. */
+  setWindow(slot: number, tokens: readonly number[], activations: Float32Array): void {
+    this.tokens.set(tokens, slot * this.window)
+    this.activations.set(activations, slot * this.window)
+  }
+
+  at(slot: number): Found {
+    const { values, rows, positions } = this
+    return { value: values[slot] ?? NaN, row: rows[slot] ?? NaN, position: positions[slot] ?? NaN }
   }
 
   /** The examples of a latent, the best first. */
-  of(latent: number): (Found & { readonly tokens: Int32Array; readonly activations: Float32Array })[] {
-    return Array.from({ length: this.filled[latent]! }, (_, i) => {
-      const place = latent * this.k + i
-      const [begin, end] = [place * this.window, (place + 1) * this.window]
+  of(latent: number): FoundWindow[] {
+    return Array.from({ length: this.filled[latent] ?? 0 }, (_, i) => {
+      const slot = latent * this.k + i
+      const [begin, end] = [slot * this.window, (slot + 1) * this.window]
       return {
-        ...this.at(place),
+        ...this.at(slot),
         tokens: this.tokens.slice(begin, end),
         activations: this.activations.slice(begin, end),
       }
@@ -111,15 +138,16 @@ export class TopExamples {
     }
   }
 
-  #isBehind(place: number, value: number, row: number, position: number): boolean {
-    const other = this.at(place)
-    if (other.value !== value) return other.value < value
-    return other.row !== row ? other.row > row : other.position > position
-  }
-
-  /** Every list beside the number of numbers an example has in it. */
+  /** Every list, and how many numbers an example has in it. */
   #lists(): [list: Float32Array | Float64Array | Int32Array, width: number][] {
     const { values, rows, positions, tokens, activations, window } = this
-    return [[values, 1], [rows, 1], [positions, 1], [tokens, window], [activations, window]] // prettier-ignore
+    const ones = [values, rows, positions].map((list): [typeof list, number] => [list, 1])
+    return [...ones, [tokens, window], [activations, window]]
   }
+}
+
+/** Whether one example ranks after another. */
+function comesAfter(one: Found, other: Found): boolean {
+  if (one.value !== other.value) return one.value < other.value
+  return one.row !== other.row ? one.row > other.row : one.position > other.position
 }

@@ -11,6 +11,11 @@ export interface Place {
   readonly value: number
 }
 
+export interface TopPlacesOptions extends Required<KLargestOptions> {
+  /** Positions in a row. */
+  readonly width: number
+}
+
 /**
  * For each latent what `kLargestIndices` gives of its column above the latent's threshold, the largest first: column
  * of acts → places. Latents with none are left out. The same numbers as sorting whole columns, for little of the work:
@@ -18,31 +23,37 @@ export interface Place {
  * of them where the first few stand too close together.
  * @param acts [N,F], −Infinity where no place may be taken
  * @param thresholds one a latent: places must be larger
- * @param width positions in a row
  */
 export async function topPlaces(
   acts: tf.Tensor2D,
   thresholds: ArrayLike<number>,
-  width: number,
-  options: Required<KLargestOptions>,
+  options: TopPlacesOptions,
 ): Promise<Map<number, Place[]>> {
-  const most = await taken(acts.max(0))
-  const rising = Array.from(most.keys()).filter((f) => most[f]! > thresholds[f]!)
+  const rising = await risingLatents(acts, thresholds)
   const found = new Map<number, Place[]>()
   if (rising.length === 0) return found
-  const byLatent = tf.tidy(() => columns(acts, rising))
+  const most = Math.min(enough(options), acts.shape[0])
+  const byLatent = tf.tidy(() =>
+    columns(
+      acts,
+      rising.map(({ latent }) => latent),
+    ),
+  )
   try {
-    let open = rising.map((f, row) => ({ f, row }))
+    let open = rising
     for (let count = firstCount(options); open.length > 0; count *= 4) {
       const size = Math.min(count, acts.shape[0])
-      const { values, indices } = await largest(byLatent, open.map(({ row }) => row), size) // prettier-ignore
-      open = open.filter(({ f }, i) => {
+      const rows = open.map(({ row }) => row)
+      const { values, indices } = await largest(byLatent, rows, size)
+      open = open.filter(({ latent, threshold }, i) => {
         const own = values.subarray(i * size, (i + 1) * size)
-        const order = indices.subarray(i * size, i * size + own.filter((value) => value > thresholds[f]!).length)
-        const places = takeApart(order, width, options)
-        if (places.length < options.k && order.length === size && size < Math.min(enough(options), acts.shape[0]))
-          return true
-        found.set(f, places.map((index) => ({ index, value: own[order.indexOf(index)]! }))) // prettier-ignore
+        const order = indices.subarray(i * size, i * size + own.filter((value) => value > threshold).length)
+        const places = takeApart(order, options.width, options)
+        if (places.length < options.k && order.length === size && size < most) return true
+        found.set(
+          latent,
+          places.map((index) => ({ index, value: own[order.indexOf(index)] ?? NaN })),
+        )
         return false
       })
     }
@@ -52,12 +63,29 @@ export async function topPlaces(
   return found
 }
 
+/** A latent of which some activation is above its threshold, and its row among these. */
+interface Rising {
+  readonly latent: number
+  readonly row: number
+  readonly threshold: number
+}
+
+async function risingLatents(acts: tf.Tensor2D, thresholds: ArrayLike<number>): Promise<Rising[]> {
+  const most = await numbersOf(acts.max(0))
+  const rising: Rising[] = []
+  for (const [latent, value] of most.entries()) {
+    const threshold = thresholds[latent] ?? Infinity
+    if (value > threshold) rising.push({ latent, row: rising.length, threshold })
+  }
+  return rising
+}
+
 /** Each taken place keeps at most 2 · buffer others out, so that this many candidates always hold k places. */
-function enough({ k, buffer, noOverlap }: Required<KLargestOptions>): number {
+function enough({ k, buffer, noOverlap }: TopPlacesOptions): number {
   return noOverlap ? (k - 1) * (2 * buffer + 1) + 1 : k
 }
 
-function firstCount(options: Required<KLargestOptions>): number {
+function firstCount(options: TopPlacesOptions): number {
   return Math.min(enough(options), 4 * options.k)
 }
 
@@ -73,17 +101,17 @@ async function largest(
   x: tf.Tensor2D,
   rows: readonly number[],
   count: number,
-): Promise<{ values: tf.TypedArray; indices: tf.TypedArray }> {
-  const [values, indices] = tf.tidy(() => {
+): Promise<Record<'values' | 'indices', tf.TypedArray>> {
+  const top = tf.tidy(() => {
     const chosen = rows.length === x.shape[0] ? x : tf.gather(x, tf.tensor1d([...rows], 'int32'))
-    const top = tf.topk(chosen, count)
-    return [top.values, top.indices]
+    const { values, indices } = tf.topk(chosen, count)
+    return { values, indices }
   })
-  return { values: await taken(values!), indices: await taken(indices!) }
+  return { values: await numbersOf(top.values), indices: await numbersOf(top.indices) }
 }
 
 /** The numbers of a tensor, which is freed. */
-async function taken(x: tf.Tensor): Promise<tf.TypedArray> {
+async function numbersOf(x: tf.Tensor): Promise<tf.TypedArray> {
   try {
     return await x.data()
   } finally {

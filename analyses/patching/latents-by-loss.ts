@@ -1,12 +1,12 @@
 /** Latents that matter on some prompts: those that fire there as they rarely do elsewhere, by what ablating each costs. */
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
-import type { HookedModel } from '../../lib/model.js'
-import type { Prompts, TokenOptions } from '../../lib/tokens/tokens.js'
+import type { HookedModel, Input } from '../../lib/model.js'
 import { progressOf } from '../../lib/report/terminal/progress.js'
 import { Table } from '../../lib/report/table/table.js'
 import { mean } from '../../lib/stats/moments.js'
-import { latentsAt } from '../latent-activations/latent-activations.js'
+import type { TokenOptions } from '../../lib/tokens/tokens.js'
+import { latentsAt } from '../latent-activations/index.js'
 import { lossSweep, withoutDirections } from '../loss-sweep.js'
 import { lossPositions } from '../losses.js'
 import { saeWithError } from '../attached-saes.js'
@@ -51,14 +51,14 @@ export interface LatentByLoss {
  */
 export async function latentsByLoss(
   view: HookedModel,
-  prompts: Prompts,
+  prompts: Input,
   options: LatentsByLossOptions,
 ): Promise<LatentByLoss[]> {
   const { position = -2, threshold = 0.1, prompts: most = 200, hook } = options
   const attached = saeWithError('latentsByLoss', view, hook)
   const tokens = view.toTokens(prompts, options)
   lossPositions('latentsByLoss', tokens, position)
-  const acts = await latentsAt(view, tokens, { position, hook })
+  const acts = await latentsAt(view, tokens, { position, hook, onProgress: false })
   const candidates = candidatesOf(acts.values, tokens.batch, options).flatMap((candidate) => {
     const firing = tokens.rows.flatMap((_, b) => (acts.at(b, candidate.latent) > threshold ? [b] : [])).slice(0, most)
     return firing.length > 0 ? [{ ...candidate, firing }] : []

@@ -5,14 +5,14 @@ import type { HookName } from '../../lib/core/hooks.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 import type { Sae } from '../../saes/index.js'
-import type { HookedModel } from '../../lib/model.js'
-import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
+import type { HookedModel, Input } from '../../lib/model.js'
 import { tokenLosses } from '../../lib/ops/loss.js'
 import { pickColumns } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
+import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { chosenLatents, saeWithError } from '../attached-saes.js'
 import { tokenLabel } from '../../lib/core/labels.js'
-import { latentsOf, type LatentSource } from '../latent-source.js'
+import { latentSource, type LatentSource } from '../latent-source.js'
 import { withoutLatents } from './view-edits.js'
 
 export interface PositionAblationOptions extends TokenOptions {
@@ -43,7 +43,7 @@ const RUN = 32
  */
 export async function positionAblation(
   view: HookedModel,
-  prompts: Prompts,
+  prompts: Input,
   options: PositionAblationOptions,
 ): Promise<Result> {
   const { latent, threshold = 0, limit = Infinity, hook } = options
@@ -52,11 +52,7 @@ export async function positionAblation(
   const tokens = view.toTokens(prompts, options)
   const provenance = await view.provenance({ prependBos: options.prependBos ?? true })
   const active = (
-    await activePlaces(
-      latentsOf(view, attached, latents, 'hook_sae_acts_post', provenance.hooks ?? []),
-      tokens,
-      threshold,
-    )
+    await activePlaces(latentSource(view, attached, { latents, hooks: provenance.hooks }), tokens, threshold)
   ).slice(0, limit)
   if (active.length === 0) {
     throw new ArgumentError(`positionAblation: latent ${latent} is above ${threshold} nowhere in the ${tokens.batch} prompts. Give prompts it fires on, or a lower threshold.`) // prettier-ignore

@@ -5,27 +5,28 @@ import type { JsonObject } from '../../lib/report/result/json.js'
 import type { Provenance } from '../../lib/report/result/provenance.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Rows } from '../../lib/report/result/rows.js'
-import { SavedRecord } from '../../lib/report/result/saved-record.js'
+import { ResultRecord } from '../../lib/report/result/result-record.js'
 import { provenanceSchema, readSaved, savedSchema } from '../../lib/report/result/saved.js'
 import { Table } from '../../lib/report/table/table.js'
 
 /** A prompt and the text that should follow it, as `arithmeticPrompts` makes them. */
-export interface Question {
+export interface QuestionWithAnswer {
   readonly text: string
   readonly answer: string
 }
 
+/** What a `GenerationAccuracy` is made of. */
 export interface GenerationAccuracyInit {
-  readonly questions: readonly Question[]
+  readonly questions: readonly QuestionWithAnswer[]
   readonly said: readonly string[]
   readonly right: readonly boolean[]
   readonly provenance: Provenance
 }
 
-/** Plain data. */
-export class GenerationAccuracy extends SavedRecord implements GenerationAccuracyInit {
+/** Plain data: what was asked, what the model said, and whether that is right. */
+export class GenerationAccuracy extends ResultRecord implements GenerationAccuracyInit {
   static readonly format = 'tfjs-lens-generation-accuracy'
-  readonly questions: readonly Question[]
+  readonly questions: readonly QuestionWithAnswer[]
   /** What the model said, as much as the answer's tokens. */
   readonly said: readonly string[]
   readonly right: readonly boolean[]
@@ -44,7 +45,7 @@ export class GenerationAccuracy extends SavedRecord implements GenerationAccurac
     const rows = this.questions.map(({ text, answer }, i) => [
       text,
       answer,
-      this.said[i]!,
+      this.said[i] ?? '',
       this.right[i] ? 'yes' : 'no',
     ])
     return new Table(['prompt', 'answer', 'said', 'right'], rows, { title: 'what the model says' })
@@ -87,9 +88,8 @@ export class GenerationAccuracy extends SavedRecord implements GenerationAccurac
   static fromJSON(value: unknown): GenerationAccuracy {
     const { questions, said, right, provenance } = readSaved('GenerationAccuracy', schema, value)
     if (said.length !== questions.length || right.length !== questions.length) {
-      throw new FileError(
-        `fromJSON: there are ${questions.length} questions, ${said.length} texts said and ${right.length} verdicts. Each question has one.`,
-      )
+      const counts = `${questions.length} questions, ${said.length} texts said and ${right.length} verdicts`
+      throw new FileError(`fromJSON: there are ${counts}. Each question has one.`)
     }
     return new GenerationAccuracy({ questions, said, right, provenance })
   }

@@ -1,9 +1,10 @@
 /** How good an SAE is, in numbers: what `evaluateSae` returns. */
 import { z } from 'zod'
 import { savedNumber, type JsonObject } from '../../lib/report/result/json.js'
+import { histogram, type Figure } from '../../lib/report/figure/figure.js'
 import { Result } from '../../lib/report/result/result.js'
 import type { Rows } from '../../lib/report/result/rows.js'
-import { SavedRecord } from '../../lib/report/result/saved-record.js'
+import { ResultRecord } from '../../lib/report/result/result-record.js'
 import { numberField, readSaved, savedSchema } from '../../lib/report/result/saved.js'
 import type { Table } from '../../lib/report/table/table.js'
 
@@ -34,7 +35,10 @@ export interface EvaluationMetrics {
   readonly ceLossScore: number
   /** Loss recovered of the mean's: (lossMeanAblated − lossWithSae) / (lossMeanAblated − loss). */
   readonly ceLossScoreOfMean: number
-  /** Mean over tokens of KL(p ‖ p̂) = Σ_v p_v log(p_v / p̂_v), p the model's prediction, p̂ that with x̂ in place of x. */
+  /**
+   * Mean over tokens of KL(p ‖ p̂) = Σ_v p_v log(p_v / p̂_v), nats, p the model's prediction, p̂ that with x̂ in place
+   * of x.
+   */
   readonly klWithSae: number
   /** The same with zeros in place of x. */
   readonly klZeroAblated: number
@@ -46,6 +50,7 @@ export interface EvaluationMetrics {
   readonly rare: number
 }
 
+/** What an evaluation is made of. */
 export interface SaeEvaluationInit {
   readonly metrics: EvaluationMetrics
   readonly result: Result
@@ -54,7 +59,7 @@ export interface SaeEvaluationInit {
 }
 
 /** Plain data. */
-export class SaeEvaluation extends SavedRecord implements SaeEvaluationInit {
+export class SaeEvaluation extends ResultRecord implements SaeEvaluationInit {
   static readonly format = 'tfjs-lens-sae-evaluation'
   readonly metrics: EvaluationMetrics
   /** The same numbers: axes [metric]. */
@@ -75,6 +80,12 @@ export class SaeEvaluation extends SavedRecord implements SaeEvaluationInit {
 
   toString(): string {
     return this.result.toString()
+  }
+
+  /** How often latents fire, as a histogram of `logDensity`. */
+  override plot(): Figure {
+    const { title, unit, values } = this.logDensity
+    return histogram({ title, values, xTitle: unit, yTitle: 'latents' })
   }
 
   /** The metrics, for `compare`; of the densities, compare `logDensity`. */

@@ -1,21 +1,26 @@
 /** How good an SAE is: how sparse, how close to the activations, and how much of the model's loss it keeps. */
-import { keeps, specialIds, type Exclude } from '../../lib/data/excluded.js'
+import { progressOptionNames, type ProgressOptions } from '../../lib/core/job-options.js'
+import type { Attachable } from '../../lib/core/splice.js'
+import { keeps, specialIds, type ExcludedTokens } from '../../lib/data/excluded-tokens.js'
 import type { TokenData } from '../../lib/data/token-data.js'
 import { ArgumentError } from '../../lib/errors/errors.js'
+import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import type { AttachOptions, HookedModel } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
-import type { Attachable } from '../../lib/core/splice.js'
-import { EvaluationRuns } from './runs.js'
-import type { EvaluationSums } from './sums.js'
+import { countedTokens } from './counted-tokens.js'
+import { EvaluationRuns } from './evaluation-runs.js'
+import type { EvaluationSums } from './evaluation-sums.js'
 import { SaeEvaluation, type EvaluationMetrics } from './sae-evaluation-result.js'
-import { countedTokens } from './tokens.js'
 
-export interface EvaluationOptions extends AttachOptions {
+/** What `evaluateSae` measures, and on which tokens. */
+export interface EvaluationOptions extends AttachOptions, ProgressOptions {
+  /** What is measured: an SAE or a transcoder. The view does not have it yet. */
+  readonly sae: Attachable
   /**
    * Tokens that do not count: BOS, EOS and padding tokens wherever they stand (`special`), the BOS that begins a row
    * (`bos`), `none`, or the ids of a list. What only fills up a row never counts. @default 'special'
    */
-  readonly exclude?: Exclude
+  readonly exclude?: ExcludedTokens
   /**
    * What losses are of. `counted`: a token that does not count keeps the model's own activation, and its loss is left
    * out, as in SAELens. `all`: the activation is replaced at every token, and every loss counts. @default 'counted'
@@ -25,31 +30,43 @@ export interface EvaluationOptions extends AttachOptions {
   readonly rareBelow?: number
   /** Batches read at most. @default all */
   readonly batches?: number
-  /** Called after each batch of the second reading, in which the model runs to its end. */
-  readonly onProgress?: (batches: number) => void
+}
+
+const optionNames: OptionNames<EvaluationOptions> = {
+  ...progressOptionNames,
+  sae: true,
+  errorTerm: true,
+  errorGradient: true,
+  force: true,
+  exclude: true,
+  losses: true,
+  rareBelow: true,
+  batches: true,
 }
 
 /**
  * Reads the data twice: for the mean activation, then batch by batch with the model run as it is, with the SAE, with
- * zeros and with the mean in place of the activation. A transcoder is held to the activation it stands in for. Memory is
- * that of one batch, with about four times its logits [B,P,V].
+ * zeros and with the mean in place of the activation. A transcoder is held to the activation it stands in for. Memory
+ * is that of one batch, with about four times its logits [B,P,V]. Progress counts the batches of the second reading.
  *
- * `await evaluateSae(model, sae, data)`, `(await evaluateSae(…)).result.print()`
+ * Source: `run_evals` of SAELens; see `EvaluationMetrics` for the formulas.
+ * @example
+ * const evaluation = await evaluateSae(model, data, { sae })
+ * evaluation.print()
+ * console.log(evaluation.metrics.ceLossScore)
  * @throws HookError, MismatchError when the SAE does not fit the view; ArgumentError, TokenError
  */
 export async function evaluateSae(
   view: HookedModel,
-  sae: Attachable,
   data: TokenData,
-  options: EvaluationOptions = {},
+  options: EvaluationOptions,
 ): Promise<SaeEvaluation> {
-  const { rareBelow = -5, batches = Infinity } = options
-  checkOptions(options)
-  const { exclude = 'special', losses = 'counted' } = options
+  checkOptions('evaluateSae', options, optionNames)
+  checkValues(options)
+  const { sae, rareBelow = -5, batches = Infinity, exclude = 'special', losses = 'counted' } = options
   const keep = keeps('evaluateSae', exclude, specialIds(view.tokenizer))
-  const counted = countedTokens(keep, losses)
-  const runs = new EvaluationRuns(view, sae, options, counted)
-  const sums = await runs.all(() => limited(data, batches), options.onProgress)
+  const runs = new EvaluationRuns(view, options, countedTokens(keep, losses))
+  const sums = await runs.all(() => firstBatches(data, batches), options)
   const logDensity = sums.fired.map((count) => Math.log10(count / sums.tokens + 1e-10))
   const metrics = metricsOf(sums, logDensity, rareBelow)
   const common = {
@@ -67,7 +84,8 @@ export async function evaluateSae(
       axes: [{ name: 'metric', labels: Object.keys(metrics) }],
       values: Float32Array.from(Object.values(metrics)),
       notes: [
-        'explainedVariance is 1 − Σ‖x − x̂‖² / Σ‖x − mean x‖²; the scores are shares of the loss or divergence of ablation',
+        'explainedVariance is 1 − Σ‖x − x̂‖² / Σ‖x − mean x‖²; the scores are shares of the loss or divergence of ' +
+          'ablation',
       ],
     }),
     logDensity: new Result({
@@ -106,17 +124,23 @@ function metricsOf(sums: EvaluationSums, logDensity: readonly number[], rareBelo
   }
 }
 
-function checkOptions({ losses = 'counted', batches = 1, rareBelow = -5 }: EvaluationOptions): void {
-  if (losses !== 'counted' && losses !== 'all')
+function checkValues({ sae, losses = 'counted', batches = 1, rareBelow = -5 }: EvaluationOptions): void {
+  if (typeof sae !== 'object' || sae === null) {
+    throw new ArgumentError(`evaluateSae: sae is ${String(sae)}. Give an SAE: evaluateSae(model, data, { sae }).`)
+  }
+  if (losses !== 'counted' && losses !== 'all') {
     throw new ArgumentError(`evaluateSae: losses is '${String(losses)}'. It must be 'counted' or 'all'.`)
-  if (!Number.isInteger(batches) || batches < 1)
+  }
+  if (!Number.isInteger(batches) || batches < 1) {
     throw new ArgumentError(`evaluateSae: batches is ${batches}. It must be a whole number, at least 1.`)
-  if (!Number.isFinite(rareBelow))
+  }
+  if (!Number.isFinite(rareBelow)) {
     throw new ArgumentError(`evaluateSae: rareBelow is ${rareBelow}. It must be a number, the log10 of a density.`)
+  }
 }
 
 /** The first batches of the data. */
-async function* limited(data: TokenData, batches: number) {
+async function* firstBatches(data: TokenData, batches: number) {
   let read = 0
   for await (const { tokens } of data.batches()) {
     yield tokens

@@ -54,9 +54,9 @@ report.show(
 )
 report.show(histogram({ values: found.max, bins: 20, title: 'largest activation of each latent', yTitle: 'latents' }))
 report.keep('maxima', [...found.max])
-const counts = tokenCounts(model, documents)
+const counts = await tokenCounts(model, documents)
 const rare = rareTokens(counts, 4)
-report.show(`${counts.length - rare.length} tokens are common, ${rare.length} occur at most 4 times`)
+report.show(`${counts.values.length - rare.length} tokens are common, ${rare.length} occur at most 4 times`)
 
 report.heading('Test prompts', `cut behind the first ${options.answer}; what is judged is the prediction of it`)
 const id = model.toSingleToken(options.answer)
@@ -75,7 +75,7 @@ report.heading('Reconstruction', 'loss at the position, with nothing and with wh
 for (const one of saes.list) {
   const recovered = await reconstructionLoss(model.withSaes(one, { errorTerm: true }), tests)
   report.show(recovered.mean('prompt'))
-  report.number(`loss recovered by ${one.label}`, recovered.extra['lossRecovered'] as number)
+  report.number(`loss recovered by ${one.label}`, recovered.lossRecovered)
 }
 
 report.heading('Directions', 'latents that fire here as they rarely do elsewhere')
@@ -111,11 +111,11 @@ report.heading('Without the directions', `latents ${latents.join(', ')} taken ou
 const increase = difference(await latentAblation(view, tests, { latents }))
 report.number('mean loss increase', meanInterval(increase).mean, `± ${meanInterval(increase).ci95.toFixed(4)} nats`)
 report.show(histogram({ values: increase, bins: 20, xTitle: 'loss increase (nats)', yTitle: 'prompts' }))
-const mean = await meanActivation(model, documents.slice(0, 10), sae!.hookName)
+const mean = await meanActivation(model, documents.slice(0, 10), { hook: sae!.hookName })
 const without = withoutLatents(view, { readsAt: sae!.hookName }, latents, at)
-const [zero, meant, encoded] = [withReplaced(model, sae!.hookName, at), withReplaced(model, sae!.hookName, at, mean), withoutError(view, { writesAt: sae!.hookName }, at)] // prettier-ignore
-const ranks = await answerRanks(model, without, tests, { answer: id, position: -2 })
-const changes = Object.entries(ranks.extra['difference'] as Record<string, { mean: number; ci95: number }>)
+const [zero, meant, encoded] = [withReplaced(model, sae!.hookName, at), withReplaced(model, sae!.hookName, at, mean.values), withoutError(view, { writesAt: sae!.hookName }, at)] // prettier-ignore
+const ranks = await answerRanks(model, tests, { edited: without, answer: id, position: -2 })
+const changes = Object.entries(ranks.difference)
 report.show('the answer, before less after', intervals(changes.map(([name, change]) => [name, change])))
 report.keep('answer', changes)
 const losses = await compareLosses({ original: model, mean: meant, zero, directions: without, reconstruction: encoded }, tests) // prettier-ignore

@@ -10,13 +10,13 @@ import { latentStatistics, letterSets, manhattan, partOfSpeechSets } from 'tfjs-
 import { loadData } from 'tfjs-lens/data'
 import { Notebook } from 'tfjs-lens/report'
 import { pocketText } from 'tfjs-lens/models'
-import { quickListUrl, regexSets, statisticAnimation, statisticAreas, statisticBoxes } from 'tfjs-lens/analyses'
+import { neuronpediaListUrl, regexSets, statisticAnimation, statisticAreas, statisticBoxes } from 'tfjs-lens/analyses'
 import { statisticHistogram, statisticScatter, summarizeStatistic, topEnriched, topLogits } from 'tfjs-lens/analyses'
 import { Table } from 'tfjs-lens/report'
 import { tokenLabel, wordLists, wordSets } from 'tfjs-lens/analyses'
 import { visibleToken } from 'tfjs-lens/report'
-import type { HookedModel, Result } from 'tfjs-lens'
-import type { LatentValue, SaeLatents, TokenLogit, TokenSets } from 'tfjs-lens/analyses'
+import type { HookedModel } from 'tfjs-lens'
+import type { LatentStatistics, RankedLatent, TokenLogit, TokenSets } from 'tfjs-lens/analyses'
 import { count, link, loadSaes, openInBrowser, research, saeNames, type ResearchOptions } from './setup/research.js'
 
 const options = research('logit-lens', {
@@ -51,8 +51,8 @@ using model = await loadModel(options.model)
 const names = [...new Set([...saeNames(options.sae), ...(options.study === undefined ? [] : [options.study])])]
 const report = new Notebook('Latents through the logit lens', `${model.name}, ${names.join(', ')}`)
 
-report.heading('SAEs', 'one in memory at a time; how often a latent fires is told by its folder or counted on text')
-const parts: Record<'plain' | 'cosine' | 'weights', Result[]> = { plain: [], cosine: [], weights: [] }
+report.heading('SAEs', 'one in memory at a time; how often a latent fires is in its folder or counted on text')
+const parts: Record<'plain' | 'cosine' | 'weights', LatentStatistics[]> = { plain: [], cosine: [], weights: [] }
 const counted: string[] = []
 for (const name of names) {
   using saes = await loadSaes([name])
@@ -80,8 +80,8 @@ const cosine = joinStatistics(parts.cosine)
 report.show(medians('median of latents', statistics), medians('the same with columns of W_U of norm 1', cosine))
 report.show(...statistics.notes, ...moments.slice(1).map((name) => statisticHistogram(statistics, name)))
 report.show(...moments.map((name) => statisticHistogram(cosine, name)))
-report.show(statisticScatter(statistics, 'std', 'kurtosis', { log: 'xy' }))
-report.show(statisticScatter(statistics, 'skewness', 'kurtosis', { log: 'xy' }))
+report.show(statisticScatter(statistics, { x: 'std', y: 'kurtosis', log: 'xy' }))
+report.show(statisticScatter(statistics, { x: 'skewness', y: 'kurtosis', log: 'xy' }))
 report.keep('statistics', statistics)
 report.keep('cosine', cosine)
 
@@ -89,12 +89,12 @@ if (names.length > 1) {
   report.heading('Layer by layer', 'how each statistic is spread over the latents of each SAE')
   report.show(statisticBoxes(statistics, 'std'), statisticBoxes(statistics, 'skewness'), statisticBoxes(statistics, 'kurtosis', { log: true })) // prettier-ignore
   report.show(statisticAreas(statistics, 'std'), statisticAreas(statistics, 'skewness'), statisticAreas(statistics, 'kurtosis', { log: true })) // prettier-ignore
-  report.show(statisticAnimation(statistics, 'skewness', 'kurtosis', { log: 'y' }))
+  report.show(statisticAnimation(statistics, { x: 'skewness', y: 'kurtosis', log: 'y' }))
 }
 if (parts.weights.length > 0) {
   report.heading('Weights', 'the decoder of each latent against its encoder, by how often it fires')
   const weights = joinStatistics(parts.weights)
-  report.show(statisticScatter(weights, 'log sparsity', 'cosine of decoder and encoder'))
+  report.show(statisticScatter(weights, { x: 'log sparsity', y: 'cosine of decoder and encoder' }))
   report.keep('weights', weights)
 }
 
@@ -105,20 +105,20 @@ const [sae] = studied.list
 const view = model.withSaes(sae!)
 
 report.heading('Queries', `latents of ${sae!.label} by their statistics, and the tokens they raise and lower most`)
-const skewness = new Map(latentsBy(ofStudy, 'skewness').map(({ latent, value }) => [latent, value]))
-const queries: Record<string, LatentValue[]> = {
-  'highest skewness': latentsBy(ofStudy, 'skewness', { k: SHOWN }),
-  'lowest skewness': latentsBy(ofStudy, 'skewness', { k: SHOWN, by: 'smallest' }),
-  'middle of skewness': latentsBy(ofStudy, 'skewness', { percentiles: [49, 51], k: SHOWN }),
-  'highest kurtosis, skewness within ±1': latentsBy(ofStudy, 'kurtosis').filter(({ latent }) => Math.abs(skewness.get(latent)!) < 1).slice(0, SHOWN), // prettier-ignore
-  'highest std': latentsBy(ofStudy, 'std', { k: SHOWN }),
+const skewness = new Map([...latentsBy(ofStudy, 'skewness')].map(({ latent, value }) => [latent, value]))
+const queries: Record<string, RankedLatent[]> = {
+  'highest skewness': [...latentsBy(ofStudy, 'skewness', { k: SHOWN })],
+  'lowest skewness': [...latentsBy(ofStudy, 'skewness', { k: SHOWN, by: 'smallest' })],
+  'middle of skewness': [...latentsBy(ofStudy, 'skewness', { percentiles: [49, 51], k: SHOWN })],
+  'highest kurtosis, skewness within ±1': [...latentsBy(ofStudy, 'kurtosis')].filter(({ latent }) => Math.abs(skewness.get(latent)!) < 1).slice(0, SHOWN), // prettier-ignore
+  'highest std': [...latentsBy(ofStudy, 'std', { k: SHOWN })],
 }
 const links: Record<string, string> = {}
 for (const [query, found] of Object.entries(queries).filter(([, { length }]) => length > 0)) {
   const latents = found.map(({ latent }) => latent)
   const speaks = await tokensOf(latents)
   report.show(new Table(['latent', 'value', 'raised', 'lowered'], found.map(({ latent, value }, i) => [String(latent), value, ...speaks[i]!]), { title: query })) // prettier-ignore
-  if (sae!.config.neuronpediaId !== undefined) links[query] = quickListUrl(sae!.config, latents, query)
+  if (sae!.config.neuronpediaId !== undefined) links[query] = neuronpediaListUrl(sae!.config, latents, query)
   if (links[query] !== undefined) report.show(link(links[query], `${query}, on Neuronpedia`))
 }
 if (Object.keys(links).length === 0) report.show('No lists on Neuronpedia: the config of the SAE names no place there.')
@@ -144,7 +144,7 @@ report.show(new Table(['group', 'set', 'tokens', 'such as'], filled.map(({ group
 const empty = named.filter(({ ids }) => ids.length === 0).map(({ name }) => name)
 if (empty.length > 0) report.show(`the vocabulary has no token of ${empty.join(', ')}`)
 
-const latents = latentsBy(ofStudy, 'skewness', { k: options.latents }).map(({ latent }) => latent)
+const latents = latentsBy(ofStudy, 'skewness', { k: options.latents }).latents
 report.heading('Enrichment', `sets that gather at one end of what a latent does to the logits, for the ${latents.length} most skewed latents of ${sae!.label}; above 0 (signed) the latent raises them`) // prettier-ignore
 const sets = Object.fromEntries(filled.map(({ name, ids }) => [name, ids]))
 const enriched = await enrichment(view, sets, { latents, permutations: options.permutations })
@@ -171,15 +171,15 @@ async function sparsityOnText(of: HookedModel): Promise<Float32Array> {
   return (await latentDensity(of, data)).values
 }
 
-function saeRow(part: Result) {
-  const [{ hook, label, latents }] = part.extra['saes'] as unknown as [SaeLatents]
-  const known = latentsBy(part, 'log sparsity').map(({ value }) => value)
+function saeRow(part: LatentStatistics) {
+  const { hook, label, latents } = part.saes[0]!
+  const known = [...latentsBy(part, 'log sparsity').values]
   const shown = sparsity.at(hook, '50%')
   return [label, hook, latents.length, shown, known.filter((log) => log < -9).length]
 }
 
 /** The median of each moment in each SAE. */
-function medians(title: string, result: Result): Table {
+function medians(title: string, result: LatentStatistics): Table {
   const summaries = moments.map((name) => summarizeStatistic(result, name))
   const hooks = summaries[0]!.axes[0]!.labels
   return new Table(['SAE', ...moments], hooks.map((hook) => [hook, ...summaries.map((one) => one.at(hook, '50%'))]), { title }) // prettier-ignore

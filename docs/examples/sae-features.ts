@@ -10,7 +10,7 @@ import { pocketText } from 'tfjs-lens/models'
 import { maxActivating, topLatents, topLogits, writePrompts } from 'tfjs-lens/analyses'
 import { Notebook, Table, visibleToken } from 'tfjs-lens/report'
 import type { Sae } from 'tfjs-lens/saes'
-import type { Operation } from 'tfjs-lens/analyses'
+import type { ArithmeticOperation } from 'tfjs-lens/analyses'
 import type { Highlight } from 'tfjs-lens/report'
 import {
   count,
@@ -48,7 +48,7 @@ report.heading('The SAE')
 report.show(configTable(sae!), shapesTable(sae!))
 
 report.heading('Sums', 'does the model know them? With and without a worked example; the likeliest tokens and sampled')
-const operations: Operation[] = ['plus', 'minus', 'times']
+const operations: ArithmeticOperation[] = ['plus', 'minus', 'times']
 const sums = operations.flatMap((operation) =>
   [false, true].map((example) => {
     const prompts = arithmeticPrompts({ count: options.prompts, operations: [operation], example, seed: 1 })

@@ -37,8 +37,15 @@ const headAblation = (model: lens.HookedModel) =>
 const makers: Record<string, (given: Material) => Promise<Saved>> = {
   Result: async ({ model }) => new lens.Result({ ...(await headAblation(model)) }),
   EffectResult: ({ model }) => headAblation(model),
-  'Result of latentStatistics': ({ residual }) => lens.latentStatistics(residual, { latents: [3, 12, 700], ...quiet }),
-  'Result of enrichment': ({ residual }) =>
+  AnswerRanks: ({ model }) => lens.answerRanks(model, prompts, { edited: model.stopAt(4), answer: [' Carl', ' Kate'] }),
+  LatentDensity: ({ residual, data }) => lens.latentDensity(residual, data, quiet),
+  LatentStatistics: ({ residual }) => lens.latentStatistics(residual, { latents: [3, 12, 700], ...quiet }),
+  'LatentStatistics of latentProperties': ({ residual }) => lens.latentProperties(residual),
+  RankedLatents: async ({ residual }) =>
+    lens.latentsBy(await lens.latentStatistics(residual, { latents: [3, 12, 700], ...quiet }), 'std'),
+  ReconstructionLoss: ({ model, sae }) => lens.reconstructionLoss(model.withSaes(sae, { errorTerm: true }), prompts),
+  TopLatents: ({ residual }) => lens.topLatents(residual, prompts, { k: 2 }),
+  Enrichment: ({ residual }) =>
     lens.enrichment(
       residual,
       { few: [5, 6, 7], more: [1, 2, 3, 300] },
@@ -83,7 +90,7 @@ const makers: Record<string, (given: Material) => Promise<Saved>> = {
     lens.maxActivating(residual, data, { latents: [5, 12, 560], k: 3, buffer: 2, ...quiet }),
   'MaxActivating with sources': ({ attention, data }) =>
     lens.maxActivating(attention, data, { k: 2, buffer: 2, dfa: true, ...quiet }),
-  SaeEvaluation: ({ model, sae, data }) => lens.evaluateSae(model, sae, data),
+  SaeEvaluation: ({ model, sae, data }) => lens.evaluateSae(model, data, { sae, ...quiet }),
   TopLogits: ({ residual }) => lens.topLogits(residual, { latents: [560, 3], k: 4 }),
 }
 
@@ -139,7 +146,7 @@ describe('saved results', () => {
       expect(withoutUndefined(back)).to.deep.equal(withoutUndefined(before))
       expect(json(back)).to.deep.equal(json(before))
       expect(String(back)).to.equal(String(before))
-      if ('plot' in before && before.kind !== 'enrichment') expect((back as Result).plot()).to.deep.equal(before.plot())
+      if ('plot' in before) expect((back as Result).plot()).to.deep.equal(before.plot())
     })
 
     it(`have rows: ${name}`, async () => {
@@ -172,7 +179,7 @@ describe('saved results', () => {
   }
 
   it('come back from Parquet, bit for bit', async () => {
-    const before = made.get('Result of latentStatistics') as Result
+    const before = made.get('LatentStatistics') as Result
     await before.write(at('s.parquet'))
     const back = await loadResult(at('s.parquet'), lens.Result)
     expect(withoutUndefined(back)).to.deep.equal(withoutUndefined(before))
@@ -260,13 +267,14 @@ describe('saved results', () => {
       expect(await refusal(changed('Table', { columns: [] }))).to.include('FILE: there are no columns.')
       expect(await refusal(changed('Table', { rows: [[1]] }))).to.include('FILE: row 0 has 1 cells. It must have 2')
       expect(await refusal(changed('GenerationAccuracy', { right: [] }))).to.include('FILE: there are 2 questions, 2 texts said and 0 verdicts.') // prettier-ignore
-      expect(await refusal(changed('LatentMaxima', { positions: [1] }))).to.include('FILE: there are 1 positions. The maxima are 4.') // prettier-ignore
+      expect(await refusal(changed('LatentMaxima', { extra: { positions: [1] } }))).to.include('FILE: there are 1 positions. The maxima are 4.') // prettier-ignore
       expect(await refusal(changed('LatentPeaks', { firing: [1] }))).to.include('FILE: firing has 1 entries for 768 latents. Each latent has one.') // prettier-ignore
       expect(await refusal(changed('LatentPeaks', { tokens: {} }))).to.match(/FILE: tokens has no position \d+ of prompt \d, where a latent is active\.$/) // prettier-ignore
       const uneven = { prompts: [0], positions: [], activations: [1] }
       expect(await refusal(changed('LatentPeaks', { peaks: Array(768).fill(uneven) }))).to.include('FILE: a latent has 1, 0, 1 prompts, positions and activations.') // prettier-ignore
       expect(await refusal(changed('LogitLens', { top: [[1], []] }))).to.include('FILE: the results and the top tokens have other shapes.') // prettier-ignore
       expect(await refusal(changed('MaxActivating', { examples: [] }))).to.include('FILE: there are 3 latents and 0 lists of examples.') // prettier-ignore
+      expect(await refusal(changed('LatentStatistics', { extra: { saes: [{}] } }))).to.match(/FILE: field 'extra\.saes\.0\.hook' is wrong .* what LatentStatistics\.toJSON wrote/) // prettier-ignore
       expect(await refusal(changed('SaeEvaluation', { metrics: {} }))).to.include("FILE: field 'metrics.l0' is wrong")
       expect(await refusal(changed('TopLogits', { latents: [{ latent: 0.5, top: [], bottom: [] }] }))).to.include("FILE: field 'latents.0.latent' is wrong") // prettier-ignore
     })

@@ -1,9 +1,9 @@
 /** Jobs on what latents do to the logits: their statistics, and token sets enriched in them. */
 import { saeAt } from '../../analyses/attached-saes.js'
 import { latentStatistics } from '../../analyses/index.js'
-import { eachProjection } from '../../analyses/latent-statistics/rows.js'
+import { eachProjection } from '../../analyses/enrichment/latent-projections.js'
 import type { Result } from '../../lib/report/result/result.js'
-import { SetScoresBeside } from '../../lib/stats/set-scores-beside.js'
+import { SetScoresWorker } from '../../lib/stats/set-scores-worker.js'
 import { job, type Prepared } from './job.js'
 
 const firstLatents = (count: number) => Array.from({ length: count }, (_, latent) => latent)
@@ -37,13 +37,18 @@ export const tsea = job(async (material): Promise<Prepared<Float64Array[]>> => {
   const sets = Object.entries(material.tokenSets)
   const view = model.withSaes(sae)
   const projections: Float32Array[] = []
-  await eachProjection(view, saeAt('bench', view), latents, {}, (row) => projections.push(row.slice()))
+  for await (const { projection } of eachProjection(view, saeAt('bench', view), { latents })) {
+    projections.push(projection.slice())
+  }
   const { dVocab } = model.config
   return {
     async run() {
       const scores: Float64Array[] = []
       const take = (signed: Float64Array | undefined, latent: number) => (scores[latent] = signed!.map(Math.abs))
-      using all = new SetScoresBeside(dVocab, sets.map(([, ids]) => ids), latents.length, take) // prettier-ignore
+      using all = new SetScoresWorker(
+        { elements: dVocab, sets: sets.map(([, ids]) => ids), rows: latents.length },
+        take,
+      )
       for (const [latent, projection] of projections.entries()) await all.add(projection, latent)
       all.finish()
       return scores

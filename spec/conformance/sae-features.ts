@@ -4,7 +4,7 @@ import {
   maxActivating,
   topLogits,
   TopLogits,
-  type Example,
+  type MaxActivatingExample,
   type LatentLogits,
   type MaxActivating,
   type TokenLogit,
@@ -169,7 +169,7 @@ async function mostActivating(runs: SaeRuns, id: string, latents: readonly numbe
   const numbers = allBatches(runs)
   const rows = (await batch(runs, 0)).batch
   const found: MaxActivating = await maxActivating(await viewOf(runs, id), await batches(runs, numbers), { latents, k, buffer }) // prettier-ignore
-  const plain = ({ activation, row, position, ids, tokens }: Example) => ({
+  const plain = ({ activation, row, position, ids, tokens }: MaxActivatingExample) => ({
     act: activation,
     batch: Math.floor(row / rows),
     row: row % rows,
@@ -186,7 +186,7 @@ async function attentionExamples(
   id: string,
   latent: number,
   number: number,
-): Promise<readonly Example[]> {
+): Promise<readonly MaxActivatingExample[]> {
   const { k, buffer } = expectedOf(runs)!.examples_settings
   const options = { latents: [latent], k, buffer, dfa: true, point: 'hook_sae_acts_pre' } as const
   return (await maxActivating(await viewOf(runs, id), await batches(runs, [number]), options)).of(latent)

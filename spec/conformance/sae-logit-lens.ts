@@ -7,15 +7,14 @@ import {
   latentsBy,
   latentStatistics,
   letterSets,
-  quickListUrl,
+  neuronpediaListUrl,
   regexSets,
   summarizeStatistic,
 } from '../../analyses/index.js'
 import { saeAt } from '../../analyses/attached-saes.js'
-import { eachProjection } from '../../analyses/latent-statistics/rows.js'
-import { saesOf } from '../../analyses/latent-statistics/latent-statistics.js'
+import { eachProjection } from '../../analyses/enrichment/latent-projections.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Result } from '../../lib/report/result/result.js'
+import type { LatentStatistics } from '../../analyses/index.js'
 import { SetScores } from '../../lib/stats/set-scores.js'
 import type { CheckList, Routes } from './check.js'
 import type { SaeRuns } from './sae-runs.js'
@@ -50,7 +49,7 @@ export function logitLensRoutes(runs: SaeRuns): Routes {
       const statistic = name === 'log_feature_sparsity' ? 'log sparsity' : name!
       return tf.tensor1d((await ofAllLayers(runs)).select('statistic', statistic).values)
     }], // prettier-ignore
-    [/^logit_lens\/feature_property\/feature$/, async () => tf.tensor1d([...saesOf('conformance', await properties(runs))[0]!.latents])], // prettier-ignore
+    [/^logit_lens\/feature_property\/feature$/, async () => tf.tensor1d([...(await properties(runs)).saes[0]!.latents])], // prettier-ignore
     [/^logit_lens\/feature_property\/(\w+)$/, async (name) => {
       return tf.tensor1d((await properties(runs)).select('property', propertyNames[name!]!).values)
     }], // prettier-ignore
@@ -79,7 +78,7 @@ export function addLogitLensFacts(list: CheckList, runs: SaeRuns): void {
     list.fact('expected.json/logit_lens/features_by_skewness', lens.features_by_skewness, () => bySkewness(runs))
     for (const [name, url] of Object.entries(lens.quick_list.urls)) {
       list.fact(`expected.json/logit_lens/quick_list/${name}`, url, async () => {
-        return quickListUrl((await runs.sae(lens.sae)).config, (await bySkewness(runs)).slice(0, lens.quick_list.features.length), name) // prettier-ignore
+        return neuronpediaListUrl((await runs.sae(lens.sae)).config, (await bySkewness(runs)).slice(0, lens.quick_list.features.length), name) // prettier-ignore
       })
     }
   }
@@ -120,16 +119,16 @@ async function viewOf(runs: SaeRuns): Promise<HookedModel> {
   return (await runs.model()).withSaes(await runs.sae(lensOf(runs).sae))
 }
 
-async function statistics(runs: SaeRuns, cosine: boolean): Promise<Result> {
+async function statistics(runs: SaeRuns, cosine: boolean): Promise<LatentStatistics> {
   return latentStatistics(await viewOf(runs), { cosine, ...quiet })
 }
 
-async function properties(runs: SaeRuns): Promise<Result> {
+async function properties(runs: SaeRuns): Promise<LatentStatistics> {
   return latentProperties(await viewOf(runs))
 }
 
 /** The SAEs of version 3 at the hook points that the record lists. */
-async function ofAllLayers(runs: SaeRuns): Promise<Result> {
+async function ofAllLayers(runs: SaeRuns): Promise<LatentStatistics> {
   const entries = Object.entries(runs.expected.saes ?? {})
   const at = (hook: string) => {
     const found = entries.find(([, { expected_by: by = '', settings }]) => by.startsWith('sae_lens 3.') && settings['hook_name'] === hook) // prettier-ignore
@@ -140,7 +139,7 @@ async function ofAllLayers(runs: SaeRuns): Promise<Result> {
 }
 
 async function placesOf(runs: SaeRuns, what: string): Promise<number[]> {
-  const saes = saesOf('conformance', await ofAllLayers(runs))
+  const { saes } = await ofAllLayers(runs)
   return saes.flatMap(({ latents, layer }) => latents.map((latent) => (what === 'layer' ? layer : latent)))
 }
 
@@ -155,7 +154,7 @@ async function summaries(runs: SaeRuns, statistic: string): Promise<unknown> {
 
 async function bySkewness(runs: SaeRuns): Promise<number[]> {
   const k = lensOf(runs).features_by_skewness.length
-  return latentsBy(await statistics(runs, false), 'skewness', { k }).map(({ latent }) => latent)
+  return latentsBy(await statistics(runs, false), 'skewness', { k }).latents
 }
 
 /** Every latent's projection, [S,V]. */
@@ -164,7 +163,9 @@ async function projections(runs: SaeRuns, cosine: boolean, latents?: readonly nu
   const encoder = saeAt('conformance', view)
   const all = latents ?? Array.from({ length: encoder.sae.config.dSae }, (_, s) => s)
   const rows: number[][] = []
-  await eachProjection(view, encoder, all, { cosine }, (projection) => rows.push(Array.from(projection)))
+  for await (const { projection } of eachProjection(view, encoder, { latents: all, cosine })) {
+    rows.push(Array.from(projection))
+  }
   return tf.tensor2d(rows)
 }
 
@@ -182,9 +183,10 @@ async function edgeCases(runs: SaeRuns): Promise<tf.Tensor2D> {
   const upTo = (count: number) => Array.from({ length: count }, (_, id) => id)
   const scores = new SetScores(dVocab, [[], [5], upTo(dVocab - 1), upTo(dVocab)])
   const columns: number[][] = []
-  await eachProjection(view, saeAt('conformance', view), lensOf(runs).features_by_skewness, {}, (projection) =>
-    columns.push(Array.from(scores.of(projection)!, Math.abs)),
-  )
+  const latents = lensOf(runs).features_by_skewness
+  for await (const { projection } of eachProjection(view, saeAt('conformance', view), { latents })) {
+    columns.push(Array.from(scores.of(projection)!, Math.abs))
+  }
   return tf.tidy(() => tf.tensor2d(columns).transpose())
 }
 

@@ -13,6 +13,7 @@ import {
   meanActivation,
   positionsAt,
   reconstructionLoss,
+  type ReconstructionLoss,
   withoutError,
   withoutLatents,
   withReplaced,
@@ -27,10 +28,10 @@ import { ACTIVE, AT, StudyRuns, type Which } from './study-runs.js'
 export function studyRoutes(saeRuns: SaeRuns): Routes {
   const runs = new StudyRuns(saeRuns)
   return [
-    [/^study\/token_counts$/, async () => tf.tensor1d(await runs.counts(), 'int32')],
+    [/^study\/token_counts$/, async () => tf.tensor1d((await runs.counts()).values, 'int32')],
     [/^study\/rare_tokens$/, async () => tf.tensor1d(await runs.rare(), 'int32')],
-    [/^study\/max_activations$/, async () => tensorOf((await runs.maxima()).maxima)],
-    [/^study\/max_positions$/, async () => tf.tensor((await runs.maxima()).positions, (await runs.maxima()).maxima.shape)], // prettier-ignore
+    [/^study\/max_activations$/, async () => tensorOf(await runs.maxima())],
+    [/^study\/max_positions$/, async () => tf.tensor([...(await runs.maxima()).positions], (await runs.maxima()).shape)], // prettier-ignore
     [/^study\/dla$/, () => dla(runs)],
     [/^study\/remainder_dla$/, () => remainderDla(runs)],
     [/^study\/active_on_tests$/, async () => over(await runs.acts('second'), ACTIVE)],
@@ -78,7 +79,7 @@ async function remainderDla(runs: StudyRuns): Promise<tf.Tensor> {
   return tf.tensor2d(rows)
 }
 
-export async function reconstruction(runs: StudyRuns, which: Which): Promise<Result> {
+export async function reconstruction(runs: StudyRuns, which: Which): Promise<ReconstructionLoss> {
   return reconstructionLoss(await runs.view(which), await runs.tests(), { position: AT })
 }
 
@@ -114,7 +115,8 @@ export function increase(losses: Result): Float32Array {
 
 /** The mean of the study's neurons over the first prompts. */
 export async function meanOf(runs: StudyRuns, prompts: number): Promise<Float32Array> {
-  return meanActivation(await runs.model(), runs.expected.prompts.slice(0, prompts), runs.hook('second'))
+  const some = runs.expected.prompts.slice(0, prompts)
+  return (await meanActivation(await runs.model(), some, { hook: runs.hook('second') })).values
 }
 
 /** The view without some directions at the position. */

@@ -39,7 +39,7 @@ export function addStudyFacts(list: CheckList, saeRuns: SaeRuns): void {
     tree(`reconstruction_${which}`, expected[`reconstruction_${which}`], async () => {
       const losses = await study.reconstruction(runs, which)
       const [original, ablated, encoded] = losses.mean('prompt').values
-      return { original, ablated, encoded, loss_recovered: losses.extra['lossRecovered'] }
+      return { original, ablated, encoded, loss_recovered: losses.lossRecovered }
     })
   }
   addDirections(runs, tree, exact)
@@ -68,7 +68,7 @@ function addDirections(runs: StudyRuns, tree: Fact, exact: Fact): void {
   const { top_directions: recorded, directions, ablate_directions: together } = runs.expected
   const found = () =>
     runs.once('top directions', async () => {
-      const maxima = largestOf((await runs.maxima()).maxima)
+      const maxima = largestOf(await runs.maxima())
       const { share_of_max: shareOfMax, min_share: minShare } = recorded
       return latentsByLoss(await runs.view('second'), await runs.tests(), {
         maxima,
@@ -121,13 +121,13 @@ function addRanks(runs: StudyRuns, tree: Fact): void {
 
 /** The notebook's table and its last line. */
 async function ranksOf(runs: StudyRuns, edited: HookedModel, answer: number): Promise<unknown> {
-  const result = await answerRanks(await runs.model(), edited, runs.expected.test_prompts, { answer, position: AT })
+  const result = await answerRanks(await runs.model(), runs.expected.test_prompts, { edited, answer, position: AT })
   const rows = runs.expected.test_prompts.map((_, b) => {
     const row = (condition: string) => [...result.select('prompt', b).select('condition', condition).values]
     const [before, after, difference] = [row('original'), row('edited'), row('difference')]
     return [b, ...before.flatMap((value, q) => [value, after[q]!]), ...difference]
   })
-  const differences = Object.values(result.extra['difference'] as Record<string, { mean: number; ci95: number }>)
+  const differences = Object.values(result.difference)
   return { rows, mean_difference: differences.map((d) => d.mean), ci95: differences.map((d) => d.ci95) }
 }
 
@@ -190,14 +190,14 @@ function pairs(losses: Result): number[][] {
 
 /** Prompts by the direction's largest activation in them. */
 async function mostActive(runs: StudyRuns, count: number): Promise<number[]> {
-  const { maxima } = await runs.maxima()
+  const maxima = await runs.maxima()
   const top = maxima.select('latent', direction(runs)).top(count, { by: 'largest' })
   return top.filter(({ value }) => value > 0).map(({ index }) => index[0]!)
 }
 
 /** Places where the direction is above a tenth of its largest activation, the last token of each prompt left out. */
 async function activePlaces(runs: StudyRuns): Promise<{ threshold: number; places: [number, number][] }> {
-  const { maxima } = await runs.maxima()
+  const maxima = await runs.maxima()
   const threshold = 0.1 * Math.max(...maxima.select('latent', direction(runs)).values)
   const prompts = await mostActive(runs, runs.expected.ablate_everywhere.prompts.length)
   const view = await runs.view('second')

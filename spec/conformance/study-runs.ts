@@ -126,7 +126,7 @@ export class StudyRuns {
   async rare(): Promise<number[]> {
     return rareTokens(await this.counts(), RARE)
   }
-  async counts(): Promise<Int32Array> {
+  async counts(): Promise<Result> {
     return tokenCounts(await this.model(), this.expected.prompts)
   }
 

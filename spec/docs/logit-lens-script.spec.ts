@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { loadSae, Result, type HookedModel } from 'tfjs-lens'
-import { enrichment, latentStatistics, topLogits, type LatentValue } from 'tfjs-lens/analyses'
+import { enrichment, latentStatistics, topLogits, type RankedLatent } from 'tfjs-lens/analyses'
 import { openInBrowser, saeNames } from '../../docs/examples/setup/research.js'
 import { expectClose } from '../support/close.js'
 import { pocket } from '../support/pocket.js'
@@ -23,7 +23,7 @@ interface Numbers {
   readonly sparsity: unknown
   readonly statistics: unknown
   readonly cosine: unknown
-  readonly queries: Readonly<Record<string, LatentValue[]>>
+  readonly queries: Readonly<Record<string, RankedLatent[]>>
   readonly links: Readonly<Record<string, string>>
   readonly sets: Readonly<Record<string, number[]>>
   readonly enrichment: unknown

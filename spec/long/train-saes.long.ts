@@ -54,7 +54,7 @@ describe('trainings on the embedded model', () => {
       await saveSae(sae, join(folder, architecture, hook))
       sae.dispose()
       using loaded = await loadSae(join(folder, architecture, hook))
-      const { metrics } = await evaluateSae(model, loaded, test, { exclude: 'bos', losses: 'all' })
+      const { metrics } = await evaluateSae(model, test, { sae: loaded, exclude: 'bos', losses: 'all' })
       const { l0, explainedVariance, ceLossScore, dead } = metrics
       console.log(
         `      loss recovered ${ceLossScore.toFixed(4)}, L0 ${l0.toFixed(1)}, explained variance ${explainedVariance.toFixed(3)}, ${dead} dead`,

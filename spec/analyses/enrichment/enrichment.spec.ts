@@ -1,9 +1,10 @@
 /** Enrichment: recorded scores, the running sum itself, planted sets, p-values, drawing. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { enrichment, latentStatistics, manhattan, topEnriched } from '../../../analyses/index.js'
+import { enrichment, type Enrichment, latentStatistics, manhattan, topEnriched } from '../../../analyses/index.js'
 import { enrichmentHeights } from '../../../analyses/enrichment/figures.js'
 import type { HookedModel } from '../../../lib/model.js'
+import type { Result } from '../../../lib/report/result/result.js'
 import { drawFigure } from '../../../lib/report/terminal/terminal.js'
 import { random } from '../../../lib/stats/random.js'
 import { loadModel } from '../../../models/load-model.js'
@@ -118,10 +119,17 @@ describe('enrichment', () => {
     )
     expect(await refusalOf(() => enrichment(view, { a: [1] }, { permutations: 1.5 }))).to.include('enrichment: permutations is 1.5. It must be a whole number from 0.') // prettier-ignore
     expect(await refusalOf(() => enrichment(view, { a: [1] }, { seed: -1 }))).to.include('enrichment: seed is -1.')
+    const signal = AbortSignal.abort(new Error('enough'))
+    const stopped = enrichment(view, { a: [1] }, { signal, onProgress: false })
+    expect(await stopped.catch((error: Error) => error.message)).to.equal('enough')
+    expect(await refusalOf(() => enrichment(view, { a: [1] }, { seeds: 1 } as object))).to.include(
+      "Did you mean 'seed'?",
+    )
     const found = await enrichment(view, { letters: [1] }, { latents: [0], onProgress })
+    expect([found.sizes, found.vocabulary, found.permutations, found.latents]).to.deep.equal([[1], 1293, 0, [0]])
     expect(await refusalOf(() => manhattan(found, { sets: ['leters'] }))).to.include("manhattan: there is no token set 'leters'. Did you mean 'letters'?") // prettier-ignore
     const other = await latentStatistics(view, { latents: [0], onProgress })
-    expect(await refusalOf(() => topEnriched(other))).to.include("topEnriched: the result is of kind 'latent statistics' with 2 axes.") // prettier-ignore
+    expect(await refusalOf(() => topEnriched(other as Result as Enrichment))).to.include("topEnriched: the result is of kind 'latent statistics' with 2 axes.") // prettier-ignore
     using broken = randomSae({ hookName: 'blocks.2.hook_resid_pre', dIn: 128 })
     tf.tidy(() => void broken.load({ ...weightsOf(broken), W_dec: broken.W_dec.mul(NaN) }))
     const odd = model.withSaes(broken, { force: true })

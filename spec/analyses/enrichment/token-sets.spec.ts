@@ -1,7 +1,7 @@
 /** Token sets: the recorded ones, and Python's way with patterns. */
 import { expect } from 'chai'
 import { decadeSets, letterSets, regexSets, tokenPatterns, wordSets } from '../../../analyses/index.js'
-import { startMatcher } from '../../../analyses/enrichment/token-sets-pattern.js'
+import { startMatcher } from '../../../analyses/enrichment/start-matcher.js'
 import { checkedSets } from '../../../analyses/enrichment/token-sets.js'
 import type { HookedModel } from '../../../lib/model.js'
 import { loadModel } from '../../../models/load-model.js'

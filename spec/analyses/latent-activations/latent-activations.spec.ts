@@ -57,7 +57,8 @@ describe('latents on prompts', () => {
   it('have maxima over real tokens, the last left out where asked, and no position where they do not fire', async () => {
     for (const paddingSide of ['left', 'right'] as const) {
       for (const dropLast of [0, 2]) {
-        const { maxima, positions } = await latentMaxima(view, texts, { paddingSide, dropLast })
+        const maxima = await latentMaxima(view, texts, { paddingSide, dropLast })
+        const { positions } = maxima
         const longest = model.toTokens(texts).positions
         texts.forEach((text, b) => {
           const acts = actsOf(text)
@@ -73,12 +74,12 @@ describe('latents on prompts', () => {
   })
 
   it('come with counts of tokens and mean activations', async () => {
-    const counts = tokenCounts(model, texts)
-    expect(counts.reduce((sum, n) => sum + n, 0)).to.equal(8 + 6 + 10)
-    expect([0, model.toSingleToken(' hat'), model.toSingleToken(' and')].map((id) => counts[id])).to.deep.equal([
+    const counts = await tokenCounts(model, texts)
+    expect(counts.values.reduce((sum, n) => sum + n, 0)).to.equal(8 + 6 + 10)
+    expect([0, model.toSingleToken(' hat'), model.toSingleToken(' and')].map((id) => counts.at(id))).to.deep.equal([
       3, 2, 2,
     ])
-    expect(rareTokens(Int32Array.from([3, 0, 1, 2]), 1)).to.deep.equal([1, 2])
+    expect(rareTokens({ values: Float32Array.from([3, 0, 1, 2]) }, 1)).to.deep.equal([1, 2])
     for (const hook of ['blocks.1.mlp.hook_post', 'blocks.2.attn.hook_z']) {
       const means = texts.map((text) => {
         using cache = model.runWithCache(text, { names: hook, logits: false })
@@ -86,7 +87,10 @@ describe('latents on prompts', () => {
       })
       const wanted = means[0]!.map((_, i) => means.reduce((sum, mean) => sum + mean[i]!, 0) / texts.length)
       for (const paddingSide of ['left', 'right'] as const) {
-        expectClose(await meanActivation(model, texts, hook, { paddingSide }), wanted, tolerances.noise, hook)
+        const mean = await meanActivation(model, texts, { hook, paddingSide })
+        expectClose(mean.values, wanted, tolerances.noise, hook)
+        const axes = hook.endsWith('hook_z') ? ['head', 'd_head'] : ['neuron']
+        expect(mean.axes.map(({ name }) => name)).to.deep.equal(axes)
       }
     }
   })
@@ -122,7 +126,7 @@ describe('latents on prompts', () => {
     expect(await refusalOf(() => latentsAt(view, texts, { position: 7 }))).to.include(
       'latentsAt: there is no position 7',
     )
-    const { maxima } = await latentMaxima(view, texts)
+    const maxima = await latentMaxima(view, texts)
     const silent = maxima.select('prompt', 0).values.findIndex((_, f) => [0, 1, 2].every((b) => maxima.at(b, f) === 0))
     expect(silent).to.be.at.least(0)
     expect((await latentAblation(view, texts, { latents: [silent] })).select('condition', 'ablated').values).to.deep.equal((await latentAblation(view, texts, { latents: [silent] })).select('condition', 'original').values) // prettier-ignore

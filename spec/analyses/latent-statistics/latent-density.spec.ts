@@ -24,8 +24,8 @@ describe('latent density', () => {
     for (const exclude of ['special', 'none'] as const) {
       const told: number[] = []
       const found = await latentDensity(view, data, { exclude, onProgress: (rows) => told.push(rows) })
-      const { logDensity, tokens } = await evaluateSae(model, sae, data, { exclude })
-      expect(found.extra['tokens']).to.equal(tokens)
+      const { logDensity, tokens } = await evaluateSae(model, data, { sae, exclude })
+      expect([found.tokens, found.exclude, found.data]).to.deep.equal([tokens, exclude, data.about])
       expect(told).to.deep.equal([5, 10, 12])
       expectClose(found.values, logDensity.values, 1e-6) // whole counts, rounded to float32 once
       await expectTraceable(found, { saes: [sae.label], prependBos: undefined })

@@ -5,6 +5,7 @@ import {
   latentProperties,
   latentsBy,
   latentStatistics,
+  type LatentStatistics,
   statisticByLayer,
   statisticHistogram,
   statisticScatter,
@@ -63,7 +64,7 @@ describe('latent statistics', () => {
       for (const [name, property] of Object.entries(names)) {
         expectClose(found.select('property', property).values, record.values(`logit_lens/feature_property/${name}`), recorded, name) // prettier-ignore
       }
-      expect(latentsBy(found, 'dead', { k: 2 }).map(({ latent, value }) => [latent, value])).to.deep.equal([[3, 1], [0, 0]]) // prettier-ignore
+      expect([...latentsBy(found, 'dead', { k: 2 })].map(({ latent, value }) => [latent, value])).to.deep.equal([[3, 1], [0, 0]]) // prettier-ignore
       const cosine = tf.tidy(() => {
         const [enc, dec] = [saes[0]!.W_enc.transpose(), saes[0]!.W_dec]
         return enc
@@ -80,14 +81,14 @@ describe('latent statistics', () => {
       const values = [...record.values('logit_lens/all_layers/skewness')]
       const sorted = [...values].sort((a, b) => a - b)
       const top = latentsBy(found, 'skewness', { k: 3 })
-      expectClose(top.map(({ value }) => value), sorted.slice(-3).reverse(), recorded) // prettier-ignore
-      expect(top.map(({ layer, latent }) => [layer, latent])).to.deep.equal(
+      expectClose(top.values, sorted.slice(-3).reverse(), recorded) // prettier-ignore
+      expect(top.places.map(({ layer, latent }) => [layer, latent])).to.deep.equal(
         sorted.slice(-3).reverse().map((value) => [1 + Math.floor(values.indexOf(value) / 96), values.indexOf(value) % 96]), // prettier-ignore
       )
       const bottom = latentsBy(found, 'skewness', { k: 3, by: 'smallest', hook: 'blocks.2.hook_resid_pre' })
-      expectClose(bottom.map(({ value }) => value), values.slice(96).sort((a, b) => a - b).slice(0, 3), recorded) // prettier-ignore
+      expectClose(bottom.values, values.slice(96).sort((a, b) => a - b).slice(0, 3), recorded) // prettier-ignore
       const middle = latentsBy(found, 'skewness', { percentiles: [45, 55], by: 'smallest' })
-      expectClose(middle.map(({ value }) => value), sorted.slice(86, 106), recorded) // prettier-ignore
+      expectClose(middle.values, sorted.slice(86, 106), recorded) // prettier-ignore
       const { percentiles } = (record.json['logit_lens'] as { all_layers: { percentiles: Record<string, Record<string, Record<string, number>>> } }).all_layers // prettier-ignore
       const summary = summarizeStatistic(found, 'kurtosis')
       for (const [quantity, value] of Object.entries(percentiles['kurtosis']!['2']!)) {
@@ -99,7 +100,12 @@ describe('latent statistics', () => {
       const found = await latentStatistics(model.withSaes(saes), { onProgress })
       const bars = statisticHistogram(found, 'skewness', { bins: 7 }).data[0]!
       expect((bars['y'] as number[]).reduce((a, b) => a + b)).to.equal(192)
-      const points = statisticScatter(found, 'skewness', 'kurtosis', { log: 'xy', hook: 'blocks.1.hook_resid_pre' })
+      const points = statisticScatter(found, {
+        x: 'skewness',
+        y: 'kurtosis',
+        log: 'xy',
+        hook: 'blocks.1.hook_resid_pre',
+      })
       expect(points.data[0]!['x']).to.have.length([...found.select('statistic', 'skewness').values.subarray(0, 96)].filter((x) => x > 0).length) // prettier-ignore
       expect([points.layout['xaxis'], points.layout['yaxis']].map((axis) => (axis as { type: string }).type)).to.deep.equal(['log', 'log']) // prettier-ignore
       const layers = statisticByLayer(found, 'kurtosis', ['50%', '99%'])
@@ -145,22 +151,25 @@ describe('latent statistics', () => {
       const found = await latentStatistics(model.withSaes(sae, { force: true }), { onProgress })
       expect([...found.select('latent', '5').values]).to.deep.equal([0, 0, 0, 0, NaN])
       expect(found.notes).to.deep.equal(['1 latent adds the same to every logit: std, skewness and kurtosis are given as 0.']) // prettier-ignore
-      expect(latentsBy(found, 'kurtosis').map(({ latent }) => latent))
-        .to.have.length(11)
-        .and.not.include(5)
-      expect(latentsBy(found, 'std', { by: 'smallest', k: 1 })[0]!.latent).to.equal(5)
-      expect(latentsBy(found, 'log sparsity')).to.deep.equal([])
+      expect(latentsBy(found, 'kurtosis').latents).to.have.length(11).and.not.include(5)
+      expect(latentsBy(found, 'std', { by: 'smallest', k: 1 }).latents).to.deep.equal([5])
+      expect(latentsBy(found, 'log sparsity').latents).to.deep.equal([])
     })
 
     it('refuse what they cannot do', async () => {
       const view = model.withSaes(saes[0]!)
       const found = await latentStatistics(view, { latents: [1, 2], onProgress })
+      const misspelt = { latent: [1] } as { latents?: number[] }
+      expect(await refusalOf(() => latentStatistics(view, misspelt))).to.include("latentStatistics: there is no option 'latent'. Did you mean 'latents'?") // prettier-ignore
+      const signal = AbortSignal.abort(new Error('enough'))
+      const stopped = latentStatistics(view, { latents: [1], signal, onProgress })
+      expect(await stopped.catch((error: Error) => error.message)).to.equal('enough')
       expect(await refusalOf(() => latentStatistics(model))).to.include('latentStatistics: no hook point is named. The view has no SAE') // prettier-ignore
       expect(await refusalOf(() => latentStatistics(view, { latents: [768] }))).to.include('latent 768: the SAE')
       expect(await refusalOf(() => latentsBy(found, 'kurtosos'))).to.include("latentsBy: there is no statistic 'kurtosos'. Did you mean 'kurtosis'?") // prettier-ignore
       expect(await refusalOf(() => latentsBy(found, 'std', { percentiles: [60, 40] }))).to.include('latentsBy: percentiles is [60, 40]. Give two numbers from 0 to 100') // prettier-ignore
       expect(await refusalOf(() => latentsBy(found, 'std', { hook: 'blocks.1' }))).to.include("latentsBy: there is no SAE at 'blocks.1'.") // prettier-ignore
-      expect(await refusalOf(() => latentsBy(found.mean('latent'), 'std'))).to.include("latentsBy: the result is of kind 'latent statistics'. Give one of") // prettier-ignore
+      expect(await refusalOf(() => latentsBy(found.mean('latent') as LatentStatistics, 'std'))).to.include("latentsBy: the result is of kind 'latent statistics'. Give one of") // prettier-ignore
       expect(await refusalOf(() => statisticByLayer(found, 'std'))).to.include('statisticByLayer: the result has one SAE, at blocks.2.hook_resid_pre.') // prettier-ignore
     })
   })

@@ -3,7 +3,6 @@ import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { saeAt } from '../../../analyses/attached-saes.js'
 import { eachMoments } from '../../../analyses/latent-statistics/moments.js'
-import type { RowOptions } from '../../../analyses/latent-statistics/rows.js'
 import type { HookedModel } from '../../../lib/model.js'
 import { kurtosis, mean, skewness, standardDeviation } from '../../../lib/stats/moments.js'
 import { random } from '../../../lib/stats/random.js'
@@ -35,11 +34,11 @@ function projections(model: HookedModel, sae: Sae, cosine: boolean): number[][] 
   return rowsOf(sae.W_dec).map((row) => times(row, columns).map((x, v) => x / norms[v]!))
 }
 
-async function momentsOf(model: HookedModel, sae: Sae, options: RowOptions): Promise<Moments[]> {
+async function momentsOf(model: HookedModel, sae: Sae, cosine = false): Promise<Moments[]> {
   const view = model.withSaes(sae, { force: true })
   const found: Moments[] = []
   const latents = Array.from({ length: sae.config.dSae }, (_, latent) => latent)
-  await eachMoments(view, saeAt('spec', view), latents, options, (moments, place) => (found[place] = moments))
+  for await (const part of eachMoments(view, saeAt('spec', view), { latents, cosine })) found.push(...part)
   return found
 }
 
@@ -57,7 +56,7 @@ describe('moments of latents by pieces', () => {
       for (const cosine of [false, true]) {
         const rows = projections(model, sae, cosine)
         if (!process) expect(mean(rows[0]!) / standardDeviation(rows[0]!)).to.be.greaterThan(100)
-        const found = await momentsOf(model, sae, { cosine })
+        const found = await momentsOf(model, sae, cosine)
         for (const [name, of] of Object.entries({ mean, std: standardDeviation, skewness, kurtosis })) {
           expectClose(found.map((one) => one[name as keyof Moments]), rows.map(of), tolerance, `${name}, cosine ${cosine}`) // prettier-ignore
         }
@@ -65,11 +64,13 @@ describe('moments of latents by pieces', () => {
     })
   }
 
-  it('report how many are done', async () => {
+  it('come some latents at a time', async () => {
     using model = await tinyModel()
     using sae = randomSae({ dIn: 12, dSae: 2050 })
-    const done: number[] = []
-    await momentsOf(model, sae, { onProgress: (latents) => void done.push(latents) })
-    expect(done).to.deep.equal([2048, 2])
+    const view = model.withSaes(sae, { force: true })
+    const latents = Array.from({ length: 2050 }, (_, latent) => latent)
+    const sizes: number[] = []
+    for await (const part of eachMoments(view, saeAt('spec', view), { latents })) sizes.push(part.length)
+    expect(sizes).to.deep.equal([2048, 2])
   })
 })

@@ -31,7 +31,7 @@ describe('answer ranks and boosts', () => {
   it('are those of single prompts', async () => {
     const answer = [' and', ' Carl', ' the']
     for (const position of [-1, -2]) {
-      const result = await answerRanks(model, edited, texts, { answer, position })
+      const result = await answerRanks(model, texts, { edited, answer, position })
       texts.forEach((text, b) => {
         const id = model.toSingleToken(answer[b]!)
         const read = [model, edited].map((of) => {
@@ -43,7 +43,7 @@ describe('answer ranks and boosts', () => {
       })
       const differences = result.select('condition', 'difference').select('quantity', 'logit').values
       // kept in float32 in the result, in float64 in the summary
-      const { mean, ci95 } = (result.extra['difference'] as Record<string, { mean: number; ci95: number }>)['logit']!
+      const { mean, ci95 } = result.difference.logit
       const again = meanInterval(differences)
       expectClose([mean, ci95], [again.mean, again.ci95], 1e-6)
       await expectTraceable(result)
@@ -96,7 +96,7 @@ describe('answer ranks and boosts', () => {
   })
 
   it('are refused for answers of several tokens', async () => {
-    expect(await refusalOf(() => answerRanks(model, edited, texts, { answer: ' Carl and' }))).to.match(/^TokenError: .* is 2 tokens/) // prettier-ignore
-    expect(await refusalOf(() => answerRanks(model, edited, texts, { answer: 5, position: 9 }))).to.include('answerRanks: there is no position 9') // prettier-ignore
+    expect(await refusalOf(() => answerRanks(model, texts, { edited, answer: ' Carl and' }))).to.match(/^TokenError: .* is 2 tokens/) // prettier-ignore
+    expect(await refusalOf(() => answerRanks(model, texts, { edited, answer: 5, position: 9 }))).to.include('answerRanks: there is no position 9') // prettier-ignore
   })
 })

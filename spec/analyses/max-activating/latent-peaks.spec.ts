@@ -32,8 +32,9 @@ describe('the largest activations of prompts', () => {
 
   it('are those of all prompts at once, the k best kept with their tokens', async () => {
     const seen: number[] = []
-    const found = await latentPeaks(view, data, { k: 2, dropLast: 1, onBatch: ({ maxima }, first) => void seen.push(first, maxima.shape[0]!) }) // prettier-ignore
-    const { maxima, positions } = await latentMaxima(view, texts, { dropLast: 1 })
+    const found = await latentPeaks(view, data, { k: 2, dropLast: 1, onBatch: (maxima, first) => void seen.push(first, maxima.shape[0]!) }) // prettier-ignore
+    const maxima = await latentMaxima(view, texts, { dropLast: 1 })
+    const { positions } = maxima
     expect(seen).to.deep.equal([0, 2, 2, 2, 4, 1])
     expect(found.prompts).to.equal(5)
     for (let f = 0; f < 1024; f += 31) {

@@ -27,7 +27,7 @@ describe('top places', () => {
       )
       const thresholds = columns.map(() => Math.fround(next() - 0.3))
       const acts = tf.tensor2d(numbers)
-      const found = await topPlaces(acts, thresholds, width, options)
+      const found = await topPlaces(acts, thresholds, { ...options, width })
       acts.dispose()
       columns.forEach((column, f) => {
         const all = kLargestIndices(column, options).map(([r, p]) => ({ index: r * width + p, value: column[r]![p]! }))
@@ -41,12 +41,12 @@ describe('top places', () => {
     // 60 large neighbours in one row hide the second best place from the first 8 candidates
     const row = Array.from({ length: 100 }, (_, p) => (p < 60 ? 10 + p / 100 : p === 90 ? 3 : 1))
     const acts = tf.tensor2d(row.map((value) => [value, -value]))
-    const found = await topPlaces(acts, [0, 0], 100, { k: 2, buffer: 59, noOverlap: true })
+    const found = await topPlaces(acts, [0, 0], { width: 100, k: 2, buffer: 59, noOverlap: true })
     acts.dispose()
     expect([...found.keys()]).to.deep.equal([0])
     expect(found.get(0)!.map(({ index }) => index)).to.deep.equal([59])
     const two = tf.tensor2d([...row, ...row.map((value) => value / 100)], [200, 1])
-    const both = await topPlaces(two, [0], 100, { k: 2, buffer: 59, noOverlap: true })
+    const both = await topPlaces(two, [0], { width: 100, k: 2, buffer: 59, noOverlap: true })
     two.dispose()
     expect(both.get(0)!.map(({ index }) => index)).to.deep.equal([59, 159])
   })

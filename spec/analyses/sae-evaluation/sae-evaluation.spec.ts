@@ -54,8 +54,8 @@ describe('evaluateSae', () => {
   after(() => model.dispose())
 
   const data = rowsData(rows, 2)
-  const metricsOf = async (sae: Sae, options: EvaluationOptions = {}) =>
-    (await evaluateSae(model, sae, data, options)).metrics
+  const metricsOf = async (sae: Sae, options: Omit<EvaluationOptions, 'sae'> = {}) =>
+    (await evaluateSae(model, data, { sae, ...options })).metrics
 
   /** Activations of the tokens that are no filling, in float64. */
   function activations(): number[][] {
@@ -176,7 +176,7 @@ describe('evaluateSae', () => {
     expectClose([m.ceLossScore], [score], 1e-3, 'score') // two differences of losses, one over the other
   }
 
-  const cases: [string, EvaluationOptions, (id: number) => boolean, boolean][] = [
+  const cases: [string, Omit<EvaluationOptions, 'sae'>, (id: number) => boolean, boolean][] = [
     ['every token', { exclude: 'none' }, () => true, false],
     ['all but some ids', { exclude: [3, 4] }, (id) => id !== 3 && id !== 4, false],
     ['all but one id, losses of all', { exclude: [3], losses: 'all' }, (id) => id !== 3, true],
@@ -218,7 +218,7 @@ describe('evaluateSae', () => {
 
   it('counts dead and rare latents, and how often each fires', async () => {
     using sae = toy({})
-    const { metrics, logDensity, tokens } = await evaluateSae(model, sae, data, { rareBelow: Math.log10(0.3) })
+    const { metrics, logDensity, tokens } = await evaluateSae(model, data, { sae, rareBelow: Math.log10(0.3) })
     expect(tokens).to.equal(15)
     const share = (sign: number) =>
       activations()[0]!.map((_, d) => activations().filter((x) => x[d]! * sign > 0).length / 15)
@@ -233,20 +233,24 @@ describe('evaluateSae', () => {
     expect(metrics.rare).to.be.above(metrics.dead)
   })
 
-  it('does not hang on how the data is cut into batches, and stops where told', async () => {
+  it('does not depend on how the data is cut into batches, and stops where told', async () => {
     using sae = toy({ dec: 0.5 })
-    const one = await evaluateSae(model, sae, rowsData(rows, 3))
-    const each = await evaluateSae(model, sae, rowsData(rows, 1))
+    const one = await evaluateSae(model, rowsData(rows, 3), { sae })
+    const each = await evaluateSae(model, rowsData(rows, 1), { sae })
     expectClose(one.result.values, each.result.values, tolerances.tiny)
-    const seen: number[] = []
-    const part = await evaluateSae(model, sae, data, { batches: 1, onProgress: (done) => seen.push(done) })
+    const seen: number[][] = []
+    const part = await evaluateSae(model, data, { sae, batches: 1, onProgress: (...done) => seen.push(done) })
     expect(part.tokens).to.equal(12)
-    expect(seen).to.deep.equal([1])
+    expect(seen).to.deep.equal([[1, 1]])
   })
 
   it('refuses what it cannot do, before any run', async () => {
     using sae = toy({})
-    const run = (options: object, of = model) => refusalOf(() => evaluateSae(of, sae, data, options))
+    const run = (options: object, of = model) => refusalOf(() => evaluateSae(of, data, { sae, ...options }))
+    expect(await run({ loss: 'all' })).to.include("evaluateSae: there is no option 'loss'. Did you mean 'losses'?")
+    expect(await run({ sae: undefined })).to.include('evaluateSae: sae is undefined. Give an SAE')
+    const stopped = evaluateSae(model, data, { sae, signal: AbortSignal.abort(new Error('enough')) })
+    expect(await stopped.catch((error: Error) => error.message)).to.equal('enough')
     expect(await run({ exclude: 'first' })).to.equal(
       `ArgumentError: evaluateSae: exclude is "first". It must be 'none', 'bos', 'special' or a list of token ids.`,
     )
@@ -275,7 +279,7 @@ describe('evaluateSae', () => {
     const stories = rowsData(await storyRows(view, 40), 20)
     for (const [release, id, l0, explained, recovered] of table) {
       using sae = await loadSae(release, id)
-      const { metrics, result } = await evaluateSae(view, sae, stories, { exclude: 'bos', losses: 'all' })
+      const { metrics, result } = await evaluateSae(view, stories, { sae, exclude: 'bos', losses: 'all' })
       // other rows of the same text: 40 of them differ from 284 by up to 0.2, 0.002 and 0.006
       expectClose([metrics.l0], [l0], 0.4, `${id} L0`)
       expectClose([metrics.explainedVariance], [explained], 0.004, `${id} explained variance`)

@@ -17,22 +17,25 @@ const scalarNames = [
   'klWithSae',
   'klZeroAblated',
 ] as const
+/** One of them. */
 export type ScalarName = (typeof scalarNames)[number]
 
+/** What is summed over the data. */
 export interface EvaluationSums extends Record<ScalarName, number> {
   /** On how many tokens each latent fires [S]. */
   fired: number[]
 }
 
-export function noSums(): EvaluationSums {
+/** All at 0. */
+export function emptySums(): EvaluationSums {
   const zeros = Object.fromEntries(scalarNames.map((name) => [name, 0])) as Record<ScalarName, number>
   return { ...zeros, fired: [] }
 }
 
 /** Adds what `stacked` and `qualitySums` gave for one batch. */
-export function addSums(sums: EvaluationSums, [scalars, fired]: readonly Float32Array[]): void {
-  scalarNames.forEach((name, i) => (sums[name] += scalars![i]!))
-  fired!.forEach((count, s) => (sums.fired[s] = (sums.fired[s] ?? 0) + count))
+export function addSums(sums: EvaluationSums, batch: Readonly<Record<'scalars' | 'fired', Float32Array>>): void {
+  scalarNames.forEach((name, i) => (sums[name] += batch.scalars[i] ?? NaN))
+  batch.fired.forEach((count, s) => (sums.fired[s] = (sums.fired[s] ?? 0) + count))
 }
 
 /** Scalars in the order of their names, as one tensor. */
@@ -40,16 +43,20 @@ export function stacked(scalars: Record<ScalarName, tf.Tensor>): tf.Tensor1D {
   return tf.stack(scalarNames.map((name) => scalars[name].asScalar())) as tf.Tensor1D
 }
 
-/** The values of tensors that are made in a tidy, each read once. */
-export async function readSums(make: () => tf.Tensor[]): Promise<Float32Array[]> {
+/** The values of named tensors that are made in a tidy, each read once. */
+export async function readSums<Name extends string>(
+  make: () => Record<Name, tf.Tensor>,
+): Promise<Record<Name, Float32Array>> {
   const tensors = tf.tidy(make)
   try {
-    return (await Promise.all(tensors.map((tensor) => tensor.data()))) as Float32Array[]
+    const read = Object.entries<tf.Tensor>(tensors).map(async ([name, x]) => [name, await x.data()] as const)
+    return Object.fromEntries(await Promise.all(read)) as Record<Name, Float32Array>
   } finally {
     tf.dispose(tensors)
   }
 }
 
+/** Activations and what the SAE made of them. */
 export interface Reconstructed {
   /** [N,D] */
   readonly x: tf.Tensor2D

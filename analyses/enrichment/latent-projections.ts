@@ -1,38 +1,44 @@
 /** What latents write to every logit, one latent after the other on the host. D d_model · V vocabulary */
 import * as tf from '@tensorflow/tfjs'
 import type { AttachedSae } from '../../lib/core/view.js'
-import type { Sae } from '../../saes/index.js'
 import type { HookedModel } from '../../lib/model.js'
+import type { Sae } from '../../saes/index.js'
 import { eachLatentLogits } from '../latent-logits.js'
 
-export interface RowOptions {
+/** Which latents, and how W_U is taken. */
+export interface ProjectionOptions {
+  readonly latents: readonly number[]
   /** Divide by the norms of W_U's columns, and by those alone, as SAELens does. @default false */
   readonly cosine?: boolean
-  /** After some latents: how many more are done. */
-  readonly onProgress?: (latents: number) => void
+}
+
+/** One latent's projection. */
+export interface LatentProjection {
+  /** The latent's place in the list. */
+  readonly place: number
+  /** [V]; only good until the next is asked for. */
+  readonly projection: Float32Array
 }
 
 /**
- * Calls `use` with each latent's projection on the unembedding, [V]. Some latents are held at a time, never latents ×
+ * Each latent's projection on the unembedding, in their order. Some latents are held at a time, never latents ×
  * vocabulary.
- * @param use gets the projection, which is only good until it is done, and the latent's place in the list
  * @throws MismatchError as `latentDirections`
  */
-export async function eachProjection(
+export async function* eachProjection(
   view: HookedModel,
   attached: AttachedSae<Sae>,
-  latents: readonly number[],
-  { cosine = false, onProgress }: RowOptions,
-  use: (projection: Float32Array, place: number) => unknown,
-): Promise<void> {
+  { latents, cosine = false }: ProjectionOptions,
+): AsyncGenerator<LatentProjection> {
   const scale = cosine ? tf.tidy(() => tf.div(1, columnNorms(view))) : undefined
   try {
-    await eachLatentLogits(view, attached, latents, async (logits, first) => {
+    for await (const { logits, first } of eachLatentLogits(view, attached, latents)) {
       const values = await numbersOf(logits, scale)
       const [count, width] = logits.shape
-      for (let i = 0; i < count; i++) await use(values.subarray(i * width, (i + 1) * width), first + i)
-      onProgress?.(count)
-    })
+      for (let i = 0; i < count; i++) {
+        yield { place: first + i, projection: values.subarray(i * width, (i + 1) * width) }
+      }
+    }
   } finally {
     scale?.dispose()
   }
@@ -40,9 +46,9 @@ export async function eachProjection(
 
 async function numbersOf(logits: tf.Tensor2D, scale: tf.Tensor | undefined): Promise<Float32Array> {
   if (!scale) return logits.data<'float32'>()
-  const scaled = tf.mul(logits, scale)
+  const scaled = tf.mul<tf.Tensor2D>(logits, scale)
   try {
-    return (await scaled.data()) as Float32Array
+    return await scaled.data<'float32'>()
   } finally {
     scaled.dispose()
   }

@@ -4,8 +4,9 @@ import { highlightHtml, highlightText, type Highlight } from '../../lib/report/p
 import { formatFor, formatNumber } from '../../lib/report/table/number-text.js'
 import { trustedHtml, type Page } from '../../lib/report/page/page.js'
 import { escapeHtml } from '../../lib/report/table/token-text.js'
-import type { Example, MaxActivating } from './max-activating-result.js'
+import type { MaxActivatingExample, MaxActivating } from './max-activating-result.js'
 
+/** Which examples are shown. */
 export interface ShownExamples {
   /** @default all that were searched */
   readonly latents?: readonly number[]
@@ -16,7 +17,7 @@ export interface ShownExamples {
 interface Group {
   readonly latent: number
   readonly title: string
-  readonly examples: readonly Example[]
+  readonly examples: readonly MaxActivatingExample[]
   /** Of the latent's largest example: what the full colour stands for. */
   readonly max: number
 }
@@ -35,12 +36,12 @@ const sourceCaption = 'source: the token that adds most (orange)'
 const textCaption = 'destination: where it fires (green)'
 
 /** The text around an example, by activation. */
-const textOf = ({ tokens, activations, position, start }: Example, max: number): Highlight => {
+const textOf = ({ tokens, activations, position, start }: MaxActivatingExample, max: number): Highlight => {
   return { tokens, values: activations, max, mark: position - start }
 }
 
 /** The text around the source token that adds most, as long as that around the example, by attribution. */
-function sourceOf({ dfa, tokens }: Example): Highlight | undefined {
+function sourceOf({ dfa, tokens }: MaxActivatingExample): Highlight | undefined {
   if (!dfa) return undefined
   const half = (tokens.length - 1) / 2
   const source = dfa.source - dfa.start
@@ -50,18 +51,21 @@ function sourceOf({ dfa, tokens }: Example): Highlight | undefined {
   return { tokens: dfa.tokens.slice(begin, end), values, mark: source - begin, colour: 'orange' }
 }
 
+/** `59:12`: row and position. */
+const placeOf = ({ row, position }: MaxActivatingExample): string => `${row}:${position}`
+
+/** Coloured lines for the terminal. */
 export function drawExamples(result: MaxActivating, shown: ShownExamples): string {
   return groupsOf(result, shown)
     .map(({ title, examples, max }) => {
       const format = formatFor(examples.map(({ activation }) => activation))
       const width = Math.max(0, ...examples.map(({ activation }) => formatNumber(activation, format).length))
-      const places = examples.map(({ row, position }) => `${row}:${position}`)
-      const room = Math.max(0, ...places.map((place) => place.length))
-      const lines = examples.map((example, i) => {
+      const room = Math.max(0, ...examples.map((example) => placeOf(example).length))
+      const lines = examples.map((example) => {
         const source = sourceOf(example)
         const from = source ? `${highlightText(source)} ${ansis.dim('→')} ` : ''
         const number = formatNumber(example.activation, format).padStart(width)
-        return `${number} ${ansis.dim(places[i]!.padEnd(room))} ${from}${highlightText(textOf(example, max))}`
+        return `${number} ${ansis.dim(placeOf(example).padEnd(room))} ${from}${highlightText(textOf(example, max))}`
       })
       const hasSource = examples.some(({ dfa }) => dfa)
       const caption = `${' '.repeat(width + room + 2)}${sourceCaption} → ${textCaption}`
@@ -70,6 +74,7 @@ export function drawExamples(result: MaxActivating, shown: ShownExamples): strin
     .join('\n\n')
 }
 
+/** A heading and a table for each latent. */
 export function examplesHtml(result: MaxActivating, shown: ShownExamples): string {
   return groupsOf(result, shown)
     .map((group) => `<h3>${escapeHtml(group.title)}</h3>${groupHtml(group)}`)
@@ -84,7 +89,7 @@ function groupHtml({ examples, max }: Group): string {
     const source = sourceOf(example)
     const cells = [
       `<th scope="row" class="number">${escapeHtml(formatNumber(example.activation, format))}</th>`,
-      `<td class="number">${example.row}:${example.position}</td>`,
+      `<td class="number">${placeOf(example)}</td>`,
       ...(hasSource ? [`<td>${source ? highlightHtml(source) : ''}</td>`] : []),
       `<td>${highlightHtml(textOf(example, max))}</td>`,
     ]
@@ -92,14 +97,18 @@ function groupHtml({ examples, max }: Group): string {
   })
   const heads = ['activation', 'row:position', ...(hasSource ? [sourceCaption, textCaption] : ['text'])]
   const head = heads.map((name, i) => `<th scope="col"${i < 2 ? ' class="number"' : ''}>${name}</th>`).join('')
-  return `<div class="scroll" role="region" tabindex="0" aria-label="examples"><table><thead><tr>${head}</tr></thead>\n<tbody>${rows.join('\n')}</tbody></table></div>`
+  const table = `<table><thead><tr>${head}</tr></thead>\n<tbody>${rows.join('\n')}</tbody></table>`
+  return `<div class="scroll" role="region" tabindex="0" aria-label="examples">${table}</div>`
 }
 
+/** A page with a section for each latent. */
 export function examplesPage(result: MaxActivating, shown: ShownExamples): Page {
   const { sae, hook, rows, tokens, k } = result.about
   return {
     title: `Most activating examples of ${sae}`,
-    intro: `Up to ${k} examples of each latent at ${hook}, of ${tokens} tokens in ${rows} rows. Tokens are coloured by activation; rest the pointer on one to see it.`,
+    intro:
+      `Up to ${k} examples of each latent at ${hook}, of ${tokens} tokens in ${rows} rows. Tokens are coloured by ` +
+      'activation; rest the pointer on one to see it.',
     sections: groupsOf(result, shown).map((group) => ({
       heading: group.title,
       html: trustedHtml(groupHtml(group)),

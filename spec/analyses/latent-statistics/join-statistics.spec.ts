@@ -5,6 +5,7 @@ import {
   latentProperties,
   latentsBy,
   latentStatistics,
+  LatentStatistics,
   statisticAnimation,
   statisticAreas,
   statisticBoxes,
@@ -12,7 +13,6 @@ import {
   statisticScatter,
 } from '../../../analyses/index.js'
 import type { HookedModel } from '../../../lib/model.js'
-import { Result } from '../../../lib/report/result/result.js'
 import { quantile } from '../../../lib/stats/quantile.js'
 import type { Sae } from '../../../saes/index.js'
 import { expectClose } from '../../support/close.js'
@@ -25,8 +25,8 @@ const onProgress = () => undefined
 describe('joined statistics', () => {
   let model: HookedModel
   const saes: Sae[] = []
-  let parts: Result[]
-  let joined: Result
+  let parts: LatentStatistics[]
+  let joined: LatentStatistics
   before(async () => {
     model = await pocket()
     for (const layer of [0, 3]) saes.push(await embeddedSae(`pocket-res/blocks.${layer}.hook_resid_pre`))
@@ -45,10 +45,10 @@ describe('joined statistics', () => {
     expect(all.provenance).to.deep.equal(atOnce.provenance)
     expect(latentsBy(all, 'kurtosis', { k: 20 })).to.deep.equal(latentsBy(atOnce, 'kurtosis', { k: 20 }))
     expect(joined.at('blocks.3.hook_resid_pre/4', 'std')).to.equal(parts[1]!.at('4', 'std'))
-    expect(Result.fromJSON(JSON.parse(JSON.stringify(joined))).values).to.deep.equal(joined.values)
+    expect(LatentStatistics.fromJSON(JSON.parse(JSON.stringify(joined))).values).to.deep.equal(joined.values)
   })
 
-  it('tell notes with their SAE, and of properties too', async () => {
+  it('give notes with their SAE, and of properties too', async () => {
     using odd = randomSae({ hookName: 'blocks.1.hook_resid_pre', dIn: 128 })
     const weights = await latentProperties(model.withSaes(odd, { force: true }))
     const both = joinStatistics([weights, await latentProperties(model.withSaes(saes[0]!))])
@@ -58,17 +58,17 @@ describe('joined statistics', () => {
 
   it('are drawn SAE by SAE', () => {
     const boxes = statisticBoxes(joined, 'std').data[0]!
-    const stds = (part: Result) => latentsBy(part, 'std').map(({ value }) => value)
+    const stds = (part: LatentStatistics) => [...latentsBy(part, 'std').values]
     const medians = parts.map((part) => quantile(stds(part), 0.5))
     expectClose(boxes['median'] as number[], medians, { atol: 0, rtol: 1e-6 }) // figures hold the digits of float32
-    const few = statisticScatter(joined, 'std', 'kurtosis', { points: 100 })
+    const few = statisticScatter(joined, { x: 'std', y: 'kurtosis', points: 100 })
     expect([few.data[0]!['x'], few.data[0]!['text']].map((list) => (list as unknown[]).length)).to.deep.equal([100, 100]) // prettier-ignore
     expect(few.layout['title']).to.deep.include({ text: 'kurtosis against std of 100 of 771 latents' })
-    expect(() => statisticScatter(joined, 'std', 'kurtosis', { points: 0 })).to.throw('statisticScatter: points is 0. It must be a whole number from 1.') // prettier-ignore
+    expect(() => statisticScatter(joined, { x: 'std', y: 'kurtosis', points: 0 })).to.throw('statisticScatter: points is 0. It must be a whole number from 1.') // prettier-ignore
     const medians50 = statisticAreas(joined, 'std').data.find(({ name }) => name === '50 %')!
     expect(medians50['y']).to.deep.equal(boxes['median'])
     expect(() => statisticAreas(parts[0]!, 'std')).to.throw('statisticAreas: the result has one SAE, at blocks.0.hook_resid_pre.') // prettier-ignore
-    const moving = statisticAnimation(joined, 'skewness', 'kurtosis', { log: 'y', points: 50 })
+    const moving = statisticAnimation(joined, { x: 'skewness', y: 'kurtosis', log: 'y', points: 50 })
     const frames = moving.frames as unknown as { data: [{ x: number[]; y: number[]; text: string[] }] }[]
     expect(frames.map(({ data: [{ x }] }) => x.length)).to.deep.equal([50, 3])
     const at = frames[1]!.data[0].text.indexOf('blocks.3.hook_resid_pre latent 700')
@@ -83,6 +83,6 @@ describe('joined statistics', () => {
     expect(await refusalOf(() => joinStatistics([]))).to.equal('ArgumentError: joinStatistics: there are no results. Give at least one of latentStatistics.') // prettier-ignore
     expect(await refusalOf(() => joinStatistics([parts[0]!, cosine]))).to.equal('ArgumentError: joinStatistics: one result is latent statistics of pocket-gpt2, another latent statistics by cosine of pocket-gpt2. Give results of one kind and model.') // prettier-ignore
     expect(await refusalOf(() => joinStatistics([parts[0]!, parts[0]!]))).to.equal('ArgumentError: joinStatistics: two results have an SAE at blocks.0.hook_resid_pre. Give one of each hook point.') // prettier-ignore
-    expect(await refusalOf(() => joinStatistics([parts[0]!.mean('latent')]))).to.include("joinStatistics: the result is of kind 'latent statistics'. Give one of") // prettier-ignore
+    expect(await refusalOf(() => joinStatistics([parts[0]!.mean('latent') as LatentStatistics]))).to.include("joinStatistics: the result is of kind 'latent statistics'. Give one of") // prettier-ignore
   })
 })

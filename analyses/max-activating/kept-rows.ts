@@ -1,5 +1,5 @@
 /** Whole rows of the examples kept, for what has to be computed of them once the best are known. */
-import type { Tokens } from '../../lib/tokens/tokens.js'
+import type { NumberedRows } from './take-batch.js'
 import type { TopExamples } from './top-examples.js'
 
 /** The real tokens of a row, and the position of the first. */
@@ -12,13 +12,12 @@ export class KeptRows {
   readonly #rows = new Map<number, KeptRow>()
   #lastSize = 0
 
-  /** Keeps rows of a batch, given by their places in it, and now and then forgets those that no example is from any more. */
-  add(tokens: Tokens, firstRow: number, rows: Iterable<number>, top: TopExamples): void {
-    for (const row of rows) {
-      const mask = tokens.mask?.[row]
-      const start = mask ? mask.indexOf(1) : 0
-      const ids = mask ? tokens.rows[row]!.filter((_, p) => mask[p] === 1) : [...tokens.rows[row]!]
-      this.#rows.set(firstRow + row, { start, ids })
+  /** Keeps rows of a batch, given by their places in it; now and then forgets those of which no example is left. */
+  add({ tokens, firstRow }: NumberedRows, places: Iterable<number>, top: TopExamples): void {
+    for (const place of places) {
+      const [ids = [], mask] = [tokens.rows[place], tokens.mask?.[place]]
+      const real = mask ? ids.filter((_, p) => mask[p] === 1) : [...ids]
+      this.#rows.set(firstRow + place, { start: mask ? mask.indexOf(1) : 0, ids: real })
     }
     if (this.#rows.size <= 2 * this.#lastSize + 64) return
     const used = top.usedRows()
@@ -27,7 +26,7 @@ export class KeptRows {
   }
 
   get(row: number): KeptRow {
-    return this.#rows.get(row)!
+    return this.#rows.get(row) ?? { start: 0, ids: [] }
   }
 
   restore(entries: readonly (readonly [row: number, kept: KeptRow])[]): void {

@@ -37,7 +37,8 @@ function compile(pattern: string | RegExp): RegExp {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new ArgumentError(
-      `regexSets: '${pattern}' is no pattern that can be matched: ${reason}. Write it as Python's re does, without flags, or give a RegExp.`,
+      `regexSets: '${pattern}' is no pattern that can be matched: ${reason}. Write it as Python's re does, without ` +
+        'flags, or give a RegExp.',
       { cause: error },
     )
   }
@@ -47,7 +48,7 @@ function compile(pattern: string | RegExp): RegExp {
 function translate(pattern: string): string {
   let [translated, inClass] = ['', false]
   for (let i = 0; i < pattern.length; i++) {
-    const letter = pattern[i]!
+    const letter = pattern.charAt(i)
     if (letter === '\\') {
       translated += escape(pattern[++i], inClass)
       continue
@@ -75,7 +76,8 @@ function escape(letter: string | undefined, inClass: boolean): string {
     if (inClass) throw new SyntaxError(`\\${letter} inside […] is not supported`)
     return `[^${small}]`
   }
-  if (!inClass && letter in anchors) return anchors[letter]!
+  const anchor = inClass ? undefined : anchors[letter]
+  if (anchor !== undefined) return anchor
   // Python takes a backslash before any punctuation; JavaScript only where it is needed
   if (/[!"#%&',:;<=>@`~ _]/.test(letter) || (letter === '-' && !inClass)) return letter
   return `\\${letter}`

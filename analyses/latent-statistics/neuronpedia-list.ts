@@ -10,20 +10,25 @@ export interface NeuronpediaSae {
 }
 
 /**
- * The link, with the same characters as SAELens gives it. Nothing is opened or sent.
- * @param name the list's heading
+ * The link, with the same characters as SAELens' `get_neuronpedia_quick_list` gives it. Nothing is opened or sent.
+ *
+ * @param name the list's heading @default 'temporary_list'
+ * @example neuronpediaListUrl(sae.config, latentsBy(statistics, 'skewness', { k: 10 }).latents)
  * @throws ArgumentError when the SAE has no Neuronpedia id, or a latent is no whole number from 0
  */
-export function quickListUrl(sae: NeuronpediaSae, latents: readonly number[], name = 'temporary_list'): string {
+export function neuronpediaListUrl(sae: NeuronpediaSae, latents: readonly number[], name = 'temporary_list'): string {
   const [model, layer] = sae.neuronpediaId?.split('/') ?? []
   if (!model || !layer) {
+    const got = JSON.stringify(sae.neuronpediaId)
     throw new ArgumentError(
-      `quickListUrl: the SAE's neuronpediaId is ${JSON.stringify(sae.neuronpediaId)}. Give one such as 'gpt2-small/7-res-jb'.`,
+      `neuronpediaListUrl: the SAE's neuronpediaId is ${got}. Give one such as 'gpt2-small/7-res-jb'.`,
     )
   }
   const wrong = latents.find((latent) => !Number.isSafeInteger(latent) || latent < 0)
   if (wrong !== undefined || latents.length === 0) {
-    throw new ArgumentError(`quickListUrl: latents is [${latents.join(', ')}]. Give at least one whole number from 0.`)
+    throw new ArgumentError(
+      `neuronpediaListUrl: latents is [${latents.join(', ')}]. Give at least one whole number from 0.`,
+    )
   }
   const modelId = pythonString(sae.modelName ?? model)
   const items = latents.map(
