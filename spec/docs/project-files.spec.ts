@@ -1,5 +1,5 @@
 /** The files around the source say what the package says: version, licence, the command of the proof. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
@@ -36,5 +36,13 @@ describe('project files', () => {
     const files = template.match(/\b[\w./]+\.md\b/g)!
     expect(files).to.include('CONTRIBUTING.md')
     expect(files.filter((file) => !existsSync(join(ROOT, file)))).to.deep.equal([])
+  })
+
+  it('docs/images has pictures of less than 150 kB, each shown by a page', () => {
+    const pages = ['README.md', 'docs/gallery.md'].map(read).join()
+    for (const file of readdirSync(join(ROOT, 'docs/images')).filter((name) => name.endsWith('.png'))) {
+      expect(statSync(join(ROOT, 'docs/images', file)).size, file).to.be.lessThan(150e3)
+      expect(pages, file).to.include(`images/${file}`)
+    }
   })
 })

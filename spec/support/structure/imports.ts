@@ -22,6 +22,14 @@ const LAYERS: readonly (readonly string[])[] = [
   ['lib/files/', 'lib/errors/'],
 ]
 
+/** Folders that others import by these files alone. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  'lib/sweep/': ['lib/sweep/index.ts', 'lib/sweep/sweep.ts'],
+  'lib/sweep/edits/': ['lib/sweep/edits/index.ts'],
+  'lib/sweep/plan/': ['lib/sweep/plan/index.ts'],
+  'lib/sweep/run/': ['lib/sweep/run/index.ts'],
+}
+
 /** `models → lib`, `saes → lib`, `analyses → lib` and types of saes; lib imports none of ours, its doors excepted. */
 export function directionFaults({ path, imports }: Module): string[] {
   const from = path.split('/')[0]
@@ -50,8 +58,21 @@ function layerOf(path: string): number {
   return LAYERS.findIndex((layer) => layer.some((part) => path === part || path.startsWith(part)))
 }
 
-/** Architectures, kinds of SAE and backend packages: each has one file or folder that may import it. */
-export function doorFaults({ path, imports }: Module, modules: readonly Module[]): string[] {
+/** Architectures, kinds of SAE and backend packages have one file or folder that may import them; rooms have doors. */
+export function doorFaults(module: Module, modules: readonly Module[]): string[] {
+  return [...keeperFaults(module, modules), ...roomFaults(module)]
+}
+
+/** Imports from outside of a room that pass its door. */
+function roomFaults({ path, imports }: Module): string[] {
+  return imports.flatMap(({ target }) => {
+    const rooms = Object.entries(ROOMS).filter(([room]) => target.startsWith(room) && !path.startsWith(room))
+    const passed = rooms.find(([, doors]) => !doors.includes(target))
+    return passed ? [`${path}: imports ${target}, past the door ${passed[1][0]}`] : []
+  })
+}
+
+function keeperFaults({ path, imports }: Module, modules: readonly Module[]): string[] {
   const kinds = modules.filter(isSaeKind).map((module) => module.path)
   return imports.flatMap(({ target }) => {
     const door = doorOf(target, kinds)

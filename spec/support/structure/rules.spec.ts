@@ -120,6 +120,18 @@ describe('the rules of the tree', () => {
         "import '@tensorflow/tfjs-node'",
         '@tensorflow/tfjs-node, which only lib/backend/ may',
       ],
+      'a file of a room from outside': [
+        'doors',
+        'analyses/a.ts',
+        "import type { Batch } from '../lib/sweep/plan/index.js'",
+        'lib/sweep/plan/index.ts, past the door lib/sweep/index.ts',
+      ],
+      'a file of the next room': [
+        'doors',
+        'lib/sweep/plan/a.ts',
+        "import { unitAxis } from '../edits/edit.js'",
+        'lib/sweep/edits/edit.ts, past the door lib/sweep/edits/index.ts',
+      ],
     }
     for (const [title, [rule, path, text, fault]] of Object.entries(bad)) {
       it(`refuses ${title}`, () =>
@@ -133,9 +145,12 @@ describe('the rules of the tree', () => {
     it('takes imports inside a layer and of lower ones', () => {
       const files = {
         'lib/sweep/a.ts': "import '../residual/a.js'\nimport '../core/a.js'\nimport '../errors/a.js'",
+        'lib/sweep/plan/a.ts': "import './b.js'\nimport '../edits/index.js'\nimport '../subject.js'",
+        'analyses/a.ts': "import type { Edit } from '../lib/sweep/index.js'",
         'lib/index.ts': "import './cli/a.js'",
       }
       expect(faultsOf('layers', files)).to.deep.equal([])
+      expect(faultsOf('doors', files)).to.deep.equal([])
     })
 
     it('refuses a kind of SAE named by a file outside saes/kinds', () => {
