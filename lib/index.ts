@@ -26,14 +26,7 @@ export { head, latents, neurons, point, type Site } from './core/sites.js'
 export type { Attachable, ErrorGradient, Splice, SpliceOptions } from './core/splice.js'
 export * from './errors/errors.js'
 export { Generation, type GenerateOptions, type GenerationStep } from './generation/generate.js'
-export {
-  HookedModel,
-  type Analysis,
-  type CacheOptions,
-  type GradientOptions,
-  type GradientRun,
-  type Input,
-} from './model.js'
+export { HookedModel, type Analysis, type CacheOptions, type GradientOptions, type GradientRun } from './model.js'
 export { ActivationCache } from './residual/activation-cache.js'
 export { EffectResult } from './report/result/effect-result.js'
 export { Result, type Axis } from './report/result/result.js'

@@ -13,14 +13,14 @@ import { bindPlugins, checkPlugins, type Plugin, type PluginMethods } from './co
 import { checkHasLogits, runInput, runTokens, type ViewedModel } from './core/run-view.js'
 import type { Provenance } from './report/result/provenance.js'
 import type { EffectResult } from './report/result/effect-result.js'
-import type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions } from './core/run-options.js'
+import type { AttachOptions, CacheOptions, GradientOptions, RunOptions } from './core/run-options.js'
+import { type Prompts, toTokens, type TokenContext, type TokenOptions, type Tokens } from './tokens/tokens.js'
 import { selfCheck, type SelfCheck } from './core/self-check.js'
 import type { Attachable } from './core/splice.js'
 import { ActivationCache } from './residual/activation-cache.js'
 import { sweep, type SweepArguments } from './sweep/sweep.js'
 import type { Tokenizer } from './tokens/tokenizer.js'
 import * as strings from './tokens/strings.js'
-import { toTokens, type TokenContext, type TokenOptions, type Tokens } from './tokens/tokens.js'
 import * as views from './core/view.js'
 import type { ProcessingFlags } from './weights/process.js'
 import type { Weights } from './weights/weights.js'
@@ -151,7 +151,7 @@ export class HookedModel implements HookedView {
   // ---- runs
 
   /** Logits [B,P,V], or the residual stream [B,P,D] of a stopped view. The caller owns the tensor. */
-  run(input: Input, options: RunOptions = {}): tf.Tensor3D {
+  run(input: Prompts, options: RunOptions = {}): tf.Tensor3D {
     const { from } = options
     const tokens = this.toTokens(input, options)
     if (from) views.checkStart(this.#model, this.#view, tokens, from)
@@ -163,7 +163,7 @@ export class HookedModel implements HookedView {
    * The cache owns its tensors and the logits; dispose it, or declare it with `using`.
    * @throws HookError for an unknown point, or one behind the layer where the view stops.
    */
-  runWithCache(input: Input, options: CacheOptions = {}): ActivationCache {
+  runWithCache(input: Prompts, options: CacheOptions = {}): ActivationCache {
     const tokens = this.toTokens(input, options)
     return cachedRun(this.#subject, tokens, { ...options, cacheOf: this.#cacheOf })
   }
@@ -172,7 +172,7 @@ export class HookedModel implements HookedView {
    * Activations and the metric's gradients at hook points, also inside SAEs (`….hook_sae_acts_post`).
    * A metric of one number a prompt is summed, so that each prompt's gradients are of its own number.
    */
-  runWithGradients(input: Input, options: GradientOptions): GradientRun {
+  runWithGradients(input: Prompts, options: GradientOptions): GradientRun {
     const tokens = this.toTokens(input, options)
     const { names, metric } = options
     const context = this.metricContext(tokens)
@@ -194,13 +194,13 @@ export class HookedModel implements HookedView {
    * Tokens that follow prompts: `await model.generate('Once upon a time', { maxNewTokens: 20, seed: 1 })`. Lists are
    * padded on the left. Hooks and SAEs of the view are active, on the new position alone once the prompt is run.
    */
-  generate(input: Input, options: generation.GenerateOptions = {}): Promise<generation.Generation> {
+  generate(input: Prompts, options: generation.GenerateOptions = {}): Promise<generation.Generation> {
     return generation.generate(this, this.#step, this.toTokens(input, { ...options, paddingSide: 'left' }), options)
   }
 
   /** The same step by step: `for await (const { text } of model.stream(prompt)) process.stdout.write(text[0])`. */
   stream(
-    input: Input,
+    input: Prompts,
     options: generation.GenerateOptions = {},
   ): AsyncGenerator<generation.GenerationStep, void, undefined> {
     return generation.streamTokens(this, this.#step, this.toTokens(input, { ...options, paddingSide: 'left' }), options)
@@ -212,14 +212,17 @@ export class HookedModel implements HookedView {
     return (tokens, mask, past, observers) => runInput(this.#subject, { tokens, mask, past }, observers)
   }
 
-  /** Mean next-token loss in nats over real tokens, padding left out. */
-  loss(input: Input, options: TokenOptions = {}): number {
+  /** Mean next-token loss in nats over real tokens, padding left out: `await model.loss('Once upon a time')`. */
+  async loss(input: Prompts, options: TokenOptions = {}): Promise<number> {
     const tokens = this.toTokens(input, options)
-    return tf.tidy(() => meanLoss(this.#logits('loss', tokens), tokens).dataSync()[0]!)
+    const mean = tf.tidy(() => meanLoss(this.#logits('loss', tokens), tokens))
+    const [value] = await mean.data()
+    mean.dispose()
+    return value!
   }
 
   /** Next-token loss at each position but the last, [B,P−1], in nats; padding is not left out. The caller owns it. */
-  lossPerToken(input: Input, options: TokenOptions = {}): tf.Tensor2D {
+  lossPerToken(input: Prompts, options: TokenOptions = {}): tf.Tensor2D {
     const tokens = this.toTokens(input, options)
     return tf.tidy(() => tokenLosses(this.#logits('lossPerToken', tokens), tokens))
   }
@@ -247,8 +250,8 @@ export class HookedModel implements HookedView {
   // ---- tokens
 
   /** Token ids of prompts, checked against vocabulary and context; text gets BOS in front by default. */
-  toTokens(input: Input, options: TokenOptions = {}): Tokens {
-    return toTokens(this.#tokenContext, input instanceof tf.Tensor ? input.arraySync() : input, options)
+  toTokens(input: Prompts, options: TokenOptions = {}): Tokens {
+    return toTokens(this.#tokenContext, input, options)
   }
   /** Text of token ids. Without an argument, a line about the model. */
   toString(ids?: readonly number[]): string {
@@ -293,4 +296,4 @@ export class HookedModel implements HookedView {
   }
 }
 
-export type { AttachOptions, CacheOptions, GradientOptions, Input, RunOptions }
+export type { AttachOptions, CacheOptions, GradientOptions, Prompts, RunOptions }

@@ -8,11 +8,11 @@ import { HookError } from '../../lib/errors/errors.js'
 import { axesOf, type HookName, type HookPoint } from '../../lib/core/hooks.js'
 import { describeMetric, type Metric, type MetricFunction } from '../../lib/core/metrics.js'
 import { promptPositions } from '../../lib/core/positions.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
 import { checkSource } from '../../lib/tokens/paired-prompts.js'
-import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { positionAxis, promptAxis } from '../../lib/core/labels.js'
 import { checkSteps, midpoints } from './steps.js'
 import { attachedAt } from '../attached-saes.js'
@@ -22,7 +22,7 @@ export interface AttributionOptions extends TokenOptions {
   /** Hook point whose activation is replaced. @default the latents of the view's SAE */
   readonly hook?: HookName
   /** Prompts the replacement comes from. @default none: the replacement is zero */
-  readonly source?: Input
+  readonly source?: Prompts
   /** Only this position (−1 is the last real token). @default all */
   readonly position?: number
   /**
@@ -41,7 +41,7 @@ export interface AttributionOptions extends TokenOptions {
  */
 export async function attributionPatching(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: AttributionOptions,
 ): Promise<Result> {
   checkSteps('attributionPatching', options.steps)
@@ -106,7 +106,7 @@ function checkPoint(view: HookedModel, hook: string): void {
 
 function sourceCache(
   view: HookedModel,
-  input: Input,
+  input: Prompts,
   tokens: Tokens,
   hook: string,
   options: TokenOptions,

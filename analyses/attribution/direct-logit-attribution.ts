@@ -5,12 +5,12 @@
 import { ArgumentError, MismatchError } from '../../lib/errors/errors.js'
 import { type Answers } from '../../lib/core/metrics.js'
 import { promptPositions } from '../../lib/core/positions.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
 import { parseHook } from '../../lib/transformer/hook-names.js'
 import { plainPoint } from '../../lib/core/splice.js'
 import type { AttachedSae } from '../../lib/core/view.js'
-import type { TokenOptions } from '../../lib/tokens/tokens.js'
 import { promptAxis } from '../../lib/core/labels.js'
 import { LogitReader, type Row } from './logit-reader.js'
 
@@ -33,7 +33,11 @@ export interface DlaOptions extends TokenOptions {
  * behind attention and MLPs, are taken as given, as TransformerLens's logit_attrs takes the final one's.
  * @throws MismatchError on a model whose final norm is not folded (foldLn: false)
  */
-export async function directLogitAttribution(view: HookedModel, prompts: Input, options: DlaOptions): Promise<Result> {
+export async function directLogitAttribution(
+  view: HookedModel,
+  prompts: Prompts,
+  options: DlaOptions,
+): Promise<Result> {
   if (!view.processing.foldLn) {
     throw new MismatchError(
       `directLogitAttribution: ${view.name} was loaded with foldLn: false, so the final norm's weights would be left out. Load it with foldLn.`,

@@ -9,10 +9,9 @@ import { parseHook } from '../../lib/transformer/hook-names.js'
 import { promptPositions } from '../../lib/core/positions.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 import type { Sae } from '../../saes/index.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import { type Prompts, type Tokens, type TokenOptions } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
-import type { Tokens } from '../../lib/tokens/tokens.js'
-import { type TokenOptions } from '../../lib/tokens/tokens.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
 import { promptAxis } from '../../lib/core/labels.js'
 
@@ -26,7 +25,7 @@ export interface DirectionDfaOptions extends TokenOptions {
    */
   readonly inactive?: 'zero' | 'mean'
   /** Prompts for the mean. @default the prompts themselves */
-  readonly source?: Input
+  readonly source?: Prompts
   /** The SAE's hook point, where the view has several. */
   readonly hook?: HookName
 }
@@ -38,7 +37,7 @@ export interface DirectionDfaOptions extends TokenOptions {
  * this ranks components; it is no decomposition of the activation.
  * @throws MismatchError for an SAE that is not of mlp.hook_post, a gated MLP or a model with foldLn: false
  */
-export async function directionDfa(view: HookedModel, prompts: Input, options: DirectionDfaOptions): Promise<Result> {
+export async function directionDfa(view: HookedModel, prompts: Prompts, options: DirectionDfaOptions): Promise<Result> {
   const { inactive = 'zero' } = options
   if (inactive !== 'zero' && inactive !== 'mean') {
     throw new ArgumentError(`directionDfa: inactive is '${String(inactive)}'. It must be 'zero' or 'mean'.`)
@@ -90,7 +89,7 @@ export async function directionDfa(view: HookedModel, prompts: Input, options: D
 export async function componentNeurons(
   view: HookedModel,
   layer: number,
-  prompts: Input,
+  prompts: Prompts,
   options: TokenOptions = {},
 ): Promise<Float32Array> {
   const rows = realRows(view.toTokens(prompts, options))

@@ -5,10 +5,10 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { describeMetric, type AnyMetric } from '../../lib/core/metrics.js'
-import type { GradientRun, HookedModel, Input } from '../../lib/model.js'
+import type { GradientRun, HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
 import { checkSource } from '../../lib/tokens/paired-prompts.js'
-import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { promptAxis } from '../../lib/core/labels.js'
 import { allReceivers, nodesNamed, reaches, sendersNamed, type Receiver, type Sender } from '../nodes.js'
 import { afterSaes, senderChange, SenderRun } from '../sender-changes.js'
@@ -20,7 +20,7 @@ const AT_ONCE = 64
 export interface EdgeAttributionOptions extends TokenOptions {
   readonly metric: AnyMetric
   /** Prompts that senders' outputs come from, one for each prompt, of the same length. */
-  readonly source: Input
+  readonly source: Prompts
   /** As in `pathPatching`, latents and errors of SAEs too. @default all but those of SAEs */
   readonly senders?: readonly string[]
   /** @default all of them */
@@ -36,7 +36,7 @@ export interface EdgeAttributionOptions extends TokenOptions {
  */
 export async function edgeAttribution(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: EdgeAttributionOptions,
 ): Promise<Result> {
   const verb = 'edgeAttribution'

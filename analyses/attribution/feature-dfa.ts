@@ -11,9 +11,9 @@
  */
 import type { HookName } from '../../lib/core/hooks.js'
 import { promptPositions } from '../../lib/core/positions.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
-import type { TokenOptions } from '../../lib/tokens/tokens.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
 import { positionAxis, promptAxis } from '../../lib/core/labels.js'
 import { checkDfa, sourceScores } from '../source-scores.js'
@@ -32,7 +32,7 @@ export interface FeatureDfaOptions extends TokenOptions {
  * @throws MismatchError for an SAE that is not of hook_z, or rescales its input; ArgumentError for a latent or position
  *   that is not there
  */
-export async function featureDfa(view: HookedModel, prompts: Input, options: FeatureDfaOptions): Promise<Result> {
+export async function featureDfa(view: HookedModel, prompts: Prompts, options: FeatureDfaOptions): Promise<Result> {
   const attached = saeAt('featureDfa', view, options.hook)
   const { sae } = attached
   checkDfa('featureDfa', attached)

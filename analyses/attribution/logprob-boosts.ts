@@ -2,10 +2,10 @@
 import * as tf from '@tensorflow/tfjs'
 import type { HookName } from '../../lib/core/hooks.js'
 import { promptPositions } from '../../lib/core/positions.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
-import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
 import { tokenLabel } from '../../lib/core/labels.js'
 import { eachLatentLogits } from '../latent-logits.js'
@@ -26,7 +26,7 @@ export interface LogprobBoostsOptions extends TokenOptions {
 export async function logprobBoosts(
   view: HookedModel,
   edited: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: LogprobBoostsOptions = {},
 ): Promise<Result> {
   const { floor = -Infinity, exclude = [] } = options

@@ -7,11 +7,11 @@ import { promptAxis } from '../../lib/core/labels.js'
 import { promptPositions } from '../../lib/core/positions.js'
 import { ArgumentError } from '../../lib/errors/errors.js'
 import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type ResultInit } from '../../lib/report/result/result.js'
 import { range } from '../../lib/stats/range.js'
-import { tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
+import { type Prompts, tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
 import { latentSource, type LatentPoint } from '../latent-source.js'
 import { LatentMaxima } from './latent-maxima.js'
@@ -57,7 +57,7 @@ const RUN = 4096
  * @example (await latentsAt(model.withSaes(sae), prompts, { latents: [3, 14], position: -1 })).print()
  * @throws ArgumentError, HookError, TokenError before any run
  */
-export async function latentsAt(view: HookedModel, prompts: Input, options: LatentsAtOptions = {}): Promise<Result> {
+export async function latentsAt(view: HookedModel, prompts: Prompts, options: LatentsAtOptions = {}): Promise<Result> {
   checkOptions('latentsAt', options, latentsAtNames)
   const { position = -1 } = options
   const read = await readLatents('latentsAt', view, { ...options, prompts })
@@ -81,7 +81,7 @@ export async function latentsAt(view: HookedModel, prompts: Input, options: Late
  */
 export async function latentMaxima(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: LatentMaximaOptions = {},
 ): Promise<LatentMaxima> {
   checkOptions('latentMaxima', options, maximaNames)
@@ -131,7 +131,7 @@ interface ReadLatents {
 async function readLatents(
   verb: string,
   view: HookedModel,
-  options: LatentOptions & { readonly prompts: Input; readonly point?: LatentPoint },
+  options: LatentOptions & { readonly prompts: Prompts; readonly point?: LatentPoint },
 ): Promise<ReadLatents> {
   const attached = saeAt(verb, view, options.hook)
   const latents = chosenLatents(verb, attached.sae, options.latents)

@@ -1,7 +1,8 @@
 /** Which latents are among the largest at one position, counted over prompts. F latents */
 import { z } from 'zod'
 import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
 import { readResult } from '../../lib/report/result/result-json.js'
 import { checkCounts } from '../../lib/stats/k-largest.js'
@@ -63,7 +64,7 @@ export class TopLatents extends Result<About> {
  */
 export async function topLatents(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: TopLatentsOptions = {},
 ): Promise<TopLatents> {
   checkOptions('topLatents', options, optionNames)

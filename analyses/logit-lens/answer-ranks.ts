@@ -5,13 +5,13 @@ import { promptAxis } from '../../lib/core/labels.js'
 import type { Answers } from '../../lib/core/metrics.js'
 import { promptPositions } from '../../lib/core/positions.js'
 import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
 import { readResult } from '../../lib/report/result/result-json.js'
 import { numberField } from '../../lib/report/result/saved.js'
 import { mean, variance } from '../../lib/stats/moments.js'
-import { tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
+import { type Prompts, tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
 import { readPrediction, type Prediction } from './prediction.js'
 
 /** What `answerRanks` compares, and where. */
@@ -77,7 +77,7 @@ export class AnswerRanks extends Result<About> {
  */
 export async function answerRanks(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: AnswerRanksOptions,
 ): Promise<AnswerRanks> {
   checkOptions('answerRanks', options, optionNames)

@@ -9,10 +9,10 @@ import type { Answers } from '../../lib/core/metrics.js'
 import { promptPositions } from '../../lib/core/positions.js'
 import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import { argMax } from '../../lib/generation/sampling.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
-import { tokenOptionNames, Tokens, type TokenOptions } from '../../lib/tokens/tokens.js'
+import { type Prompts, tokenOptionNames, Tokens, type TokenOptions } from '../../lib/tokens/tokens.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
 import { readPrediction, type Prediction } from './prediction.js'
 import { LogitLens } from './logit-lens-result.js'
@@ -42,7 +42,11 @@ const optionNames: OptionNames<LogitLensOptions> = { ...tokenOptionNames, answer
  * lens.plot()
  * @throws ArgumentError, TokenError before any run
  */
-export async function logitLens(view: HookedModel, prompts: Input, options: LogitLensOptions = {}): Promise<LogitLens> {
+export async function logitLens(
+  view: HookedModel,
+  prompts: Prompts,
+  options: LogitLensOptions = {},
+): Promise<LogitLens> {
   checkOptions('logitLens', options, optionNames)
   const tokens = view.toTokens(prompts, options)
   const positions = promptPositions(tokens, options.position ?? -1)

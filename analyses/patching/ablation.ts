@@ -1,6 +1,7 @@
 /** Ablation: what a metric loses when heads, latents, layers or positions are replaced by nothing, a mean, or another prompt's. */
 import { ArgumentError } from '../../lib/errors/errors.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts } from '../../lib/tokens/tokens.js'
 import type { EffectResult } from '../../lib/report/result/effect-result.js'
 import { intervene, type InterventionOptions } from './interventions.js'
 
@@ -12,7 +13,7 @@ export interface AblationOptions extends InterventionOptions {
    */
   readonly mode?: 'zero' | 'mean' | 'resample'
   /** Prompts for mean and resample. @default the prompts themselves */
-  readonly source?: Input
+  readonly source?: Prompts
   /** For resample. @default 0 */
   readonly seed?: number
 }
@@ -25,7 +26,7 @@ export interface AblationOptions extends InterventionOptions {
  * `ablation(model.withSaes(sae, { errorTerm: true }), prompts, { metric, target: { latents: [3, 14] }, position: -1 })`
  * @throws ArgumentError, HookError, TokenError before any run
  */
-export function ablation(view: HookedModel, prompts: Input, options: AblationOptions): Promise<EffectResult> {
+export function ablation(view: HookedModel, prompts: Prompts, options: AblationOptions): Promise<EffectResult> {
   const { mode = 'zero', seed = 0 } = options
   if (!['zero', 'mean', 'resample'].includes(mode)) {
     throw new ArgumentError(`ablation: mode is '${String(mode)}'. It must be 'zero', 'mean' or 'resample'.`)

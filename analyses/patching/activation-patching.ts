@@ -1,5 +1,6 @@
 /** Activation patching: run one set of prompts with activations taken from another, one place at a time. */
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts } from '../../lib/tokens/tokens.js'
 import type { EffectResult } from '../../lib/report/result/effect-result.js'
 import { checkSource } from '../../lib/tokens/paired-prompts.js'
 import { isHeadTarget } from './targets.js'
@@ -7,7 +8,7 @@ import { intervene, type InterventionOptions } from './interventions.js'
 
 export interface PatchingOptions extends Omit<InterventionOptions, 'position'> {
   /** Prompts the activations come from, one for each prompt, of the same length. */
-  readonly source: Input
+  readonly source: Prompts
   /** @default 'each' for layers' points, 'all' for heads, latents and whole hooks */
   readonly position?: InterventionOptions['position']
 }
@@ -21,7 +22,11 @@ export interface PatchingOptions extends Omit<InterventionOptions, 'position'> {
  * Meng et al. 2022, arXiv:2202.05262; Wang et al. 2022, arXiv:2211.00593.
  * @throws ArgumentError when prompts and sources do not have one shape
  */
-export function activationPatching(view: HookedModel, prompts: Input, options: PatchingOptions): Promise<EffectResult> {
+export function activationPatching(
+  view: HookedModel,
+  prompts: Prompts,
+  options: PatchingOptions,
+): Promise<EffectResult> {
   const { target } = options
   const position = options.position ?? (typeof target === 'string' && !isHeadTarget(target) ? 'each' : 'all')
   return intervene('activation patching', view, prompts, { ...options, position }, (tokens) => {

@@ -1,7 +1,7 @@
 /** Next-token losses of the same prompts under several conditions, each a view. B prompts · P positions */
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions } from '../../lib/tokens/tokens.js'
 import type { Result } from '../../lib/report/result/result.js'
-import type { TokenOptions } from '../../lib/tokens/tokens.js'
 import { eachCondition } from './conditions.js'
 import { lossPositions, promptLosses } from '../losses.js'
 import type { PromptPositions } from '../prompt-positions.js'
@@ -20,7 +20,7 @@ export interface CompareLossesOptions extends TokenOptions {
  */
 export async function compareLosses(
   views: Readonly<Record<string, HookedModel>>,
-  prompts: Input,
+  prompts: Prompts,
   options: CompareLossesOptions = {},
 ): Promise<Result> {
   const { position = -2 } = options

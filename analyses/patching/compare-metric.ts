@@ -2,9 +2,9 @@
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../../lib/errors/errors.js'
 import { describeMetric, type AnyMetric } from '../../lib/core/metrics.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import type { Result } from '../../lib/report/result/result.js'
-import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { eachCondition } from './conditions.js'
 
 /**
@@ -15,7 +15,7 @@ import { eachCondition } from './conditions.js'
  */
 export async function compareMetric(
   views: Readonly<Record<string, HookedModel>>,
-  prompts: Input,
+  prompts: Prompts,
   options: TokenOptions & { readonly metric: AnyMetric },
 ): Promise<Result> {
   return eachCondition('compareMetric', views, prompts, options, (tokens) => {

@@ -1,9 +1,9 @@
 /** A number of each prompt under several conditions, each a view. B prompts */
 import { ArgumentError } from '../../lib/errors/errors.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
 import { Result } from '../../lib/report/result/result.js'
-import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { promptAxis } from '../../lib/core/labels.js'
 
 /** What is measured. */
@@ -24,7 +24,7 @@ export interface Measure {
 export async function eachCondition(
   verb: string,
   views: Readonly<Record<string, HookedModel>>,
-  prompts: Input,
+  prompts: Prompts,
   options: TokenOptions,
   measure: (tokens: Tokens) => Measure,
 ): Promise<Result> {

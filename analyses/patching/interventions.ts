@@ -4,11 +4,11 @@
  */
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { AnyMetric } from '../../lib/core/metrics.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
 import { EffectResult } from '../../lib/report/result/effect-result.js'
 import type { Edit, Replacement, SweepOptions } from '../../lib/sweep/index.js'
-import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { positionAxis } from '../../lib/core/labels.js'
 import { resolveTarget, type Target } from './targets.js'
 
@@ -35,7 +35,7 @@ export interface Replaced {
 export async function intervene(
   kind: string,
   view: HookedModel,
-  input: Input,
+  input: Prompts,
   options: InterventionOptions,
   prepare: (tokens: Tokens) => Replaced,
 ): Promise<EffectResult> {

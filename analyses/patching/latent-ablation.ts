@@ -2,9 +2,9 @@
 import type { HookName } from '../../lib/core/hooks.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 import type { Sae } from '../../saes/index.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, Tokens } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
-import type { Tokens } from '../../lib/tokens/tokens.js'
 import { chosenLatents, saeWithError } from '../attached-saes.js'
 import { lossesAt, withoutDirections } from '../loss-sweep.js'
 import { lossPositions } from '../losses.js'
@@ -29,7 +29,7 @@ export interface LatentAblationOptions extends CompareLossesOptions {
  */
 export async function latentAblation(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: LatentAblationOptions,
 ): Promise<Result> {
   const { position = -2, encoded = false } = options

@@ -8,9 +8,9 @@ import type { HookName } from '../../lib/core/hooks.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
 import { describeMetric, type AnyMetric } from '../../lib/core/metrics.js'
 import { promptPositions } from '../../lib/core/positions.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
-import type { TokenOptions } from '../../lib/tokens/tokens.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
 import { latentsAt } from '../latent-activations/index.js'
 import { latentDirections } from '../latent-logits.js'
@@ -37,7 +37,7 @@ export interface LatentPathsOptions extends TokenOptions {
  * unit; negative where the path helps. The activation is that of the view as it is.
  * @throws ArgumentError for a head that is not there or reads no later layer than the SAE writes; HookError; MismatchError
  */
-export async function latentPaths(view: HookedModel, prompts: Input, options: LatentPathsOptions): Promise<Result> {
+export async function latentPaths(view: HookedModel, prompts: Prompts, options: LatentPathsOptions): Promise<Result> {
   const { metric, position = -1, input = 'v', together = false, hook } = options
   if (!['q', 'k', 'v'].includes(input))
     throw new ArgumentError(`latentPaths: input is '${String(input)}'. It must be 'q', 'k' or 'v'.`)

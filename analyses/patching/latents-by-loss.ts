@@ -1,11 +1,11 @@
 /** Latents that matter on some prompts: those that fire there as they rarely do elsewhere, by what ablating each costs. */
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookName } from '../../lib/core/hooks.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions } from '../../lib/tokens/tokens.js'
 import { progressOf } from '../../lib/report/terminal/progress.js'
 import { Table } from '../../lib/report/table/table.js'
 import { mean } from '../../lib/stats/moments.js'
-import type { TokenOptions } from '../../lib/tokens/tokens.js'
 import { latentsAt } from '../latent-activations/index.js'
 import { lossSweep, withoutDirections } from '../loss-sweep.js'
 import { lossPositions } from '../losses.js'
@@ -51,7 +51,7 @@ export interface LatentByLoss {
  */
 export async function latentsByLoss(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: LatentsByLossOptions,
 ): Promise<LatentByLoss[]> {
   const { position = -2, threshold = 0.1, prompts: most = 200, hook } = options

@@ -4,18 +4,18 @@
  * Goldowsky-Dill et al. 2023, arXiv:2304.05969 (there MLPs between are run, here they are frozen too).
  */
 import type { AnyMetric } from '../../lib/core/metrics.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions } from '../../lib/tokens/tokens.js'
 import { EffectResult } from '../../lib/report/result/effect-result.js'
 import type { Intervention, SweepOptions } from '../../lib/sweep/index.js'
 import { checkSource } from '../../lib/tokens/paired-prompts.js'
-import type { TokenOptions } from '../../lib/tokens/tokens.js'
 import { allReceivers, nodesNamed, reaches, sendersNamed, type Receiver, type Sender } from '../nodes.js'
 import { PathValues } from './path-values.js'
 
 export interface PathPatchingOptions extends TokenOptions, Pick<SweepOptions, 'budget' | 'signal' | 'save'> {
   readonly metric: AnyMetric
   /** Prompts that senders' outputs come from, one for each prompt, of the same length. */
-  readonly source: Input
+  readonly source: Prompts
   /**
    * `embed`, heads such as `L9H6`, MLPs such as `MLP3`; of the view's SAE `latent 183` and `error`, with its hook point
    * where there are several, `latent 183 at blocks.2.hook_resid_pre`. @default all but those of SAEs
@@ -37,7 +37,7 @@ export interface PathPatchingOptions extends TokenOptions, Pick<SweepOptions, 'b
  */
 export async function pathPatching(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: PathPatchingOptions,
 ): Promise<EffectResult> {
   const verb = 'pathPatching'

@@ -5,11 +5,11 @@ import type { HookName } from '../../lib/core/hooks.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 import type { Sae } from '../../saes/index.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { tokenLosses } from '../../lib/ops/loss.js'
 import { pickColumns } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
-import type { TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
 import { chosenLatents, saeWithError } from '../attached-saes.js'
 import { tokenLabel } from '../../lib/core/labels.js'
 import { latentSource, type LatentSource } from '../latent-source.js'
@@ -43,7 +43,7 @@ const RUN = 32
  */
 export async function positionAblation(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: PositionAblationOptions,
 ): Promise<Result> {
   const { latent, threshold = 0, limit = Infinity, hook } = options

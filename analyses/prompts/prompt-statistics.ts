@@ -3,10 +3,10 @@ import * as tf from '@tensorflow/tfjs'
 import { axesOf, type HookName } from '../../lib/core/hooks.js'
 import { tokenLabel } from '../../lib/core/labels.js'
 import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
 import { range } from '../../lib/stats/range.js'
-import { tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
+import { type Prompts, tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
 import { activationAt } from '../activations-until.js'
 
 /**
@@ -16,7 +16,7 @@ import { activationAt } from '../activations-until.js'
  * @example (await tokenCounts(model, prompts)).top(5)
  * @throws ArgumentError, TokenError as `toTokens`
  */
-export async function tokenCounts(view: HookedModel, prompts: Input, options: TokenOptions = {}): Promise<Result> {
+export async function tokenCounts(view: HookedModel, prompts: Prompts, options: TokenOptions = {}): Promise<Result> {
   checkOptions('tokenCounts', options, tokenOptionNames)
   const { dVocab } = view.config
   const { rows, mask } = view.toTokens(prompts, options)
@@ -66,7 +66,7 @@ const axisNames: Readonly<Record<string, string>> = { D: 'd_model', H: 'head', K
  */
 export async function meanActivation(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: MeanActivationOptions,
 ): Promise<Result> {
   checkOptions('meanActivation', options, meanNames)

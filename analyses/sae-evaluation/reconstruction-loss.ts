@@ -3,11 +3,11 @@ import { z } from 'zod'
 import type { HookName } from '../../lib/core/hooks.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import { readResult } from '../../lib/report/result/result-json.js'
 import { numberField } from '../../lib/report/result/saved.js'
-import { tokenOptionNames, type Tokens } from '../../lib/tokens/tokens.js'
+import { type Prompts, tokenOptionNames, type Tokens } from '../../lib/tokens/tokens.js'
 import type { Sae } from '../../saes/index.js'
 import { saeWithError } from '../attached-saes.js'
 import { errorOut, lossesAt } from '../loss-sweep.js'
@@ -64,7 +64,7 @@ export class ReconstructionLoss extends Result<About> {
  */
 export async function reconstructionLoss(
   view: HookedModel,
-  prompts: Input,
+  prompts: Prompts,
   options: ReconstructionLossOptions = {},
 ): Promise<ReconstructionLoss> {
   checkOptions('reconstructionLoss', options, optionNames)

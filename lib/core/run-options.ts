@@ -4,10 +4,7 @@ import type { NameFilter } from './hooks.js'
 import type { Metric, MetricFunction } from './metrics.js'
 import type { PositionSlice } from './positions.js'
 import type { SpliceOptions } from './splice.js'
-import type { Prompts, TokenOptions } from '../tokens/tokens.js'
-
-/** Prompts as text, ids, `Tokens` or an int32 tensor [B,P]. Text gets BOS in front unless `prependBos` is false. */
-export type Input = Prompts | tf.Tensor2D
+import type { TokenOptions } from '../tokens/tokens.js'
 
 export interface RunOptions extends TokenOptions {
   /**

@@ -11,14 +11,26 @@ import { Result } from '../report/result/result.js'
 /** A model with heads. */
 type ModelWithHeads = Pick<HookedView, 'name' | 'config' | 'copyWeight' | 'provenance'>
 
-/** W_V · W_O of a head, [D,D] of rank K: what it writes for what it attends to. @throws ArgumentError */
-export function ovCircuit(model: ModelWithHeads, layer: number, head: number): FactoredMatrix {
-  return new FactoredMatrix(headWeight(model, 'W_V', layer, head), headWeight(model, 'W_O', layer, head))
+/**
+ * W_V · W_O of a head, [D,D] of rank K: what it writes for what it attends to.
+ *
+ * @example copyingScore(await ovCircuit(model, 9, 6))
+ * @throws ArgumentError where there is no such head
+ */
+export async function ovCircuit(model: ModelWithHeads, layer: number, head: number): Promise<FactoredMatrix> {
+  const read = headReader(model, layer, head)
+  return new FactoredMatrix(await read('W_V'), await read('W_O'))
 }
 
-/** W_Q · W_Kᵀ of a head, [D,D] of rank K: which sources a destination attends to. @throws ArgumentError */
-export function qkCircuit(model: ModelWithHeads, layer: number, head: number): FactoredMatrix {
-  return new FactoredMatrix(headWeight(model, 'W_Q', layer, head), transposed(headWeight(model, 'W_K', layer, head)))
+/**
+ * W_Q · W_Kᵀ of a head, [D,D] of rank K: which sources a destination attends to.
+ *
+ * @example (await qkCircuit(model, 9, 6)).svd().S
+ * @throws ArgumentError where there is no such head
+ */
+export async function qkCircuit(model: ModelWithHeads, layer: number, head: number): Promise<FactoredMatrix> {
+  const read = headReader(model, layer, head)
+  return new FactoredMatrix(await read('W_Q'), transposed(await read('W_K')))
 }
 
 /** Sum of the OV circuit's eigenvalues over the sum of their absolute values: 1 for a head that copies. */
@@ -36,9 +48,9 @@ export function copyingScore(ov: FactoredMatrix): number {
 export async function compositionScores(model: ModelWithHeads, mode: 'Q' | 'K' | 'V'): Promise<Result> {
   const { nLayers, nHeads } = model.config
   const heads = Array.from({ length: nLayers * nHeads }, (_, i) => [Math.floor(i / nHeads), i % nHeads] as const)
-  const writers = heads.map(([l, h]) => ovCircuit(model, l, h))
-  const readers = heads.map(([l, h]) => reader(model, mode, l, h))
-  const norms = compositionNorms(writers, readers)
+  const writers = await Promise.all(heads.map(([l, h]) => ovCircuit(model, l, h)))
+  const readers = await Promise.all(heads.map(([l, h]) => readerCircuit(model, mode, l, h)))
+  const norms = await compositionNorms(writers, readers)
   const [writerNorms, readerNorms] = [writers.map((m) => m.norm()), readers.map((m) => m.norm())]
   const count = heads.length
   const values = norms.map((norm, i) => {
@@ -60,9 +72,14 @@ export async function compositionScores(model: ModelWithHeads, mode: 'Q' | 'K' |
   })
 }
 
-function reader(model: ModelWithHeads, mode: 'Q' | 'K' | 'V', layer: number, head: number): FactoredMatrix {
+async function readerCircuit(
+  model: ModelWithHeads,
+  mode: 'Q' | 'K' | 'V',
+  layer: number,
+  head: number,
+): Promise<FactoredMatrix> {
   if (mode === 'Q') return qkCircuit(model, layer, head)
-  if (mode === 'K') return qkCircuit(model, layer, head).transpose
+  if (mode === 'K') return (await qkCircuit(model, layer, head)).transpose
   if (mode === 'V') return ovCircuit(model, layer, head)
   throw new ArgumentError(`compositionScores: the mode is '${String(mode)}'. It must be 'Q', 'K' or 'V'.`)
 }
@@ -71,7 +88,10 @@ function reader(model: ModelWithHeads, mode: 'Q' | 'K' | 'V', layer: number, hea
  * ‖A₁B₁A₂B₂‖ for all pairs at once: with A₁ = Q₁R₁ and B₂ᵀ = Q₂R₂ it is the norm of (R₁B₁)(A₂R₂ᵀ), [K,D] by [D,K], so
  * that one product of all writers' rows with all readers' columns holds every pair as a block.
  */
-function compositionNorms(writers: readonly FactoredMatrix[], readers: readonly FactoredMatrix[]): Float32Array {
+async function compositionNorms(
+  writers: readonly FactoredMatrix[],
+  readers: readonly FactoredMatrix[],
+): Promise<Float32Array> {
   const count = writers.length
   const rows = writers.map((m) => leftReduced(m.A).mmul(m.B))
   const columns = readers.map((m) => m.A.mmul(leftReduced(m.B.transpose()).transpose()))
@@ -89,29 +109,36 @@ function compositionNorms(writers: readonly FactoredMatrix[], readers: readonly 
       const product = tf.matMul(tf.tensor2d(block.to1DArray(), [inner, width]), readersTensor)
       return product.square().sum(0).reshape([count, inner]).sum(1).sqrt()
     })
-    norms.set(squares.dataSync(), w * count)
+    norms.set(await squares.data(), w * count)
     squares.dispose()
   }
   readersTensor.dispose()
   return norms
 }
 
-/** One head's part of W_Q, W_K, W_V [D,K] or W_O [K,D]. */
-function headWeight(model: ModelWithHeads, name: 'W_Q' | 'W_K' | 'W_V' | 'W_O', layer: number, head: number): Dense {
+/** Reads one head's part of W_Q, W_K, W_V [D,K] or W_O [K,D]. @throws ArgumentError where there is no such head */
+function headReader(
+  model: ModelWithHeads,
+  layer: number,
+  head: number,
+): (name: 'W_Q' | 'W_K' | 'W_V' | 'W_O') => Promise<Dense> {
   const { nLayers, nHeads } = model.config
   const within = (value: number, count: number) => Number.isInteger(value) && value >= 0 && value < count
   if (!within(layer, nLayers) || !within(head, nHeads)) {
     throw new ArgumentError(
-      `circuit: there is no head [${layer}, ${head}] in ${model.name}. It has layers 0 to ${nLayers - 1} with heads 0 to ${nHeads - 1}.`,
+      `circuit: there is no head [${layer}, ${head}] in ${model.name}. ` +
+        `It has layers 0 to ${nLayers - 1} with heads 0 to ${nHeads - 1}.`,
     )
   }
-  const weight = tf.tidy(() =>
-    model.copyWeight(`blocks.${layer}.attn.${name}`).slice([head, 0, 0], [1, -1, -1]).squeeze<tf.Tensor2D>([0]),
-  )
-  const [rows, columns] = weight.shape
-  const dense = { rows, columns, values: weight.dataSync() }
-  weight.dispose()
-  return dense
+  return async (name) => {
+    const weight = tf.tidy(() =>
+      model.copyWeight(`blocks.${layer}.attn.${name}`).slice([head, 0, 0], [1, -1, -1]).squeeze<tf.Tensor2D>([0]),
+    )
+    const [rows, columns] = weight.shape
+    const values = await weight.data()
+    weight.dispose()
+    return { rows, columns, values }
+  }
 }
 
 function transposed({ rows, columns, values }: Dense): Dense {

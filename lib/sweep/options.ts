@@ -1,7 +1,6 @@
 /** What a sweep takes. */
 import type { AnyMetric } from '../core/metrics.js'
-import type { Input } from '../core/run-options.js'
-import type { TokenOptions } from '../tokens/tokens.js'
+import type { Prompts, TokenOptions } from '../tokens/tokens.js'
 import type { Intervention } from './edits/index.js'
 
 export interface SweepOptions extends TokenOptions {
@@ -17,7 +16,7 @@ export interface SweepOptions extends TokenOptions {
    * Prompts for `to: 'source'`, 'mean' and 'resample'; 'source' needs them, and `extra.source` then holds the metric on
    * them, unless it is a function of logits. @default the prompts themselves
    */
-  readonly source?: Input
+  readonly source?: Prompts
   /** For `to: 'resample'`. @default 0 */
   readonly seed?: number
   /** What results and messages call it. @default 'sweep' */
@@ -26,7 +25,7 @@ export interface SweepOptions extends TokenOptions {
 
 /** What `HookedModel.sweep` takes. */
 export type SweepArguments = [
-  input: Input,
+  input: Prompts,
   interventions: readonly Intervention[],
   metric: AnyMetric,
   options?: SweepOptions,

@@ -2,13 +2,12 @@
 import type { HookedView } from '../core/hooked-view.js'
 import { jobProgress } from '../core/job-progress.js'
 import { describeMetric, type AnyMetric } from '../core/metrics.js'
-import type { Input } from '../core/run-options.js'
+import type { Prompts, TokenOptions, Tokens } from '../tokens/tokens.js'
 import type { ViewedModel } from '../core/run-view.js'
 import { reachedNames } from '../core/view.js'
 import { ArgumentError } from '../errors/errors.js'
 import type { Provenance } from '../report/result/provenance.js'
 import { checkSource } from '../tokens/paired-prompts.js'
-import type { TokenOptions, Tokens } from '../tokens/tokens.js'
 import { resampleOrder, resolveInterventions, type Intervention } from './edits/index.js'
 import type { ResolvedEdit, ResolvedIntervention, Sources } from './edits/index.js'
 import type { SweepOptions } from './options.js'
@@ -18,7 +17,7 @@ import type { SweepSubject } from './subject.js'
 
 /** The view that a sweep runs on. */
 export interface SweepHost extends ViewedModel {
-  readonly host: HookedView & { toTokens(input: Input, options?: TokenOptions): Tokens }
+  readonly host: HookedView & { toTokens(input: Prompts, options?: TokenOptions): Tokens }
 }
 
 /** A sweep with everything looked up. */
@@ -37,7 +36,7 @@ export interface SweepTask extends SweepSubject {
 
 /** What a sweep is asked for. */
 export interface SweepQuestion {
-  readonly input: Input
+  readonly input: Prompts
   readonly interventions: readonly Intervention[]
   readonly metric: AnyMetric
   readonly options: SweepOptions

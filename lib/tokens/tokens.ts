@@ -123,6 +123,10 @@ export function toTokens(context: TokenContext, prompts: Prompts, options: Token
 
 /** The rows before they are filled up, `[B][their own lengths]`. */
 function promptRows(context: TokenContext, prompts: Exclude<Prompts, Tokens>, options: TokenOptions): Rows {
+  if ((prompts as unknown) instanceof tf.Tensor) {
+    const { shape } = prompts as unknown as tf.Tensor
+    throw new TokenError(`toTokens: the prompts are a tensor of shape [${shape}]. Give its ids: await tensor.array().`)
+  }
   const list = (Array.isArray(prompts) ? prompts : [prompts]) as readonly unknown[]
   if (list.length === 0) throw new TokenError('toTokens: the list of prompts is empty. Give at least one prompt.')
   if (list.every((item) => typeof item === 'string')) return list.map((text) => textRow(context, text, options))

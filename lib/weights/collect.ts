@@ -49,7 +49,7 @@ export async function collectTensors(
   const tensors: NamedTensors = new Map()
   try {
     for await (const [[theirs, ours, , rearrange], stored] of readAhead(reader, wanted)) {
-      tensors.set(ours, arranged(stored, theirs, rearrange))
+      tensors.set(ours, await arranged(stored, theirs, rearrange))
       progress?.(tensors.size, wanted.length)
     }
     return tensors
@@ -123,12 +123,18 @@ export async function collectBeside<T>(
 }
 
 /** The tensor checked, in the orientation it is used in. What was stored is freed. */
-function arranged(stored: tf.Tensor, name: string, rearrange?: (stored: tf.Tensor) => tf.Tensor): tf.Tensor {
+async function arranged(
+  stored: tf.Tensor,
+  name: string,
+  rearrange?: (stored: tf.Tensor) => tf.Tensor,
+): Promise<tf.Tensor> {
   try {
-    // The sum says at once whether a number is not finite. It is also a first use, behind which the native backend
+    // The sum says at once whether a number is not finite. It is also a first use, after which the native backend
     // lets go of a JavaScript array: it would hold a second copy of the weight until the first run.
-    const sum = tf.tidy(() => stored.sum().dataSync()[0])
-    if (!Number.isFinite(sum)) checkFinite(stored.dataSync(), name, 'the checkpoint')
+    const sum = stored.sum()
+    const [value] = await sum.data()
+    sum.dispose()
+    if (!Number.isFinite(value)) checkFinite(await stored.data(), name, 'the checkpoint')
     return tf.tidy(() => rearrange?.(stored) ?? stored.clone())
   } finally {
     stored.dispose()

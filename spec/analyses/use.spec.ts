@@ -2,7 +2,8 @@
 import { expect } from 'chai'
 import { ablation, attributionPatching, directLogitAttribution } from '../../analyses/index.js'
 import { ArgumentError } from '../../lib/errors/errors.js'
-import type { HookedModel, Input } from '../../lib/model.js'
+import type { HookedModel } from '../../lib/model.js'
+import type { Prompts } from '../../lib/tokens/tokens.js'
 import type { Sae } from '../../saes/index.js'
 import { expectClose } from '../support/close.js'
 import { ioi, quiet, type Ioi } from '../support/ioi.js'
@@ -13,7 +14,7 @@ import { embeddedSae } from '../support/saes.js'
 const countLayers = (view: HookedModel, factor: number, text = 'layers') => `${view.config.nLayers * factor} ${text}`
 
 /** What a method can tell of the view it is called on. */
-const describeView = (view: HookedModel, _input?: Input) => ({
+const describeView = (view: HookedModel, _input?: Prompts) => ({
   saes: view.saes.map((sae) => sae.label),
   hooks: view.hookNames.filter((name) => name.includes('hook_sae_')).length,
   view,

@@ -12,7 +12,10 @@ export function circuitRoutes(runs: ModelRuns): Routes {
   const each = async (circuit: Circuit, numbers: (m: FactoredMatrix) => number | number[]) =>
     forEachHead(await runs.processed(), circuit, numbers)
   const block = () => Number(runs.record.expected['weights_block'])
-  const product = async (circuit: Circuit) => tf.tensor2d(circuit(await runs.processed(), block(), 0).AB.to2DArray())
+  const product = async (circuit: Circuit) => {
+    const matrix = await circuit(await runs.processed(), block(), 0)
+    return tf.tensor2d(matrix.AB.to2DArray())
+  }
   return [
     [/^fm\/OV_singular_values$/, () => each(ovCircuit, (m) => [...m.svd().S])],
     [/^fm\/QK_singular_values$/, () => each(qkCircuit, (m) => [...m.svd().S])],
@@ -28,15 +31,18 @@ export function circuitRoutes(runs: ModelRuns): Routes {
 }
 
 /** [L,H] or [L,H,numbers]. */
-function forEachHead(
+async function forEachHead(
   model: HookedModel,
   circuit: Circuit,
   numbers: (m: FactoredMatrix) => number | number[],
-): tf.Tensor {
+): Promise<tf.Tensor> {
   const { nLayers, nHeads } = model.config
-  const heads = Array.from({ length: nLayers }, (_, l) =>
-    Array.from({ length: nHeads }, (_, h) => numbers(circuit(model, l, h))),
-  )
+  const heads: (number | number[])[][] = []
+  for (let l = 0; l < nLayers; l++) {
+    const layer: (number | number[])[] = []
+    for (let h = 0; h < nHeads; h++) layer.push(numbers(await circuit(model, l, h)))
+    heads.push(layer)
+  }
   return tf.tensor(heads as number[][])
 }
 
@@ -44,7 +50,7 @@ function forEachHead(
 async function fullCircuitCorner(runs: ModelRuns, layer: number): Promise<tf.Tensor> {
   const model = await runs.processed()
   const [rows, columns] = runs.record.entry('fm/full_OV_circuit_corner').shape as [number, number]
-  const ov = ovCircuit(model, layer, 0)
+  const ov = await ovCircuit(model, layer, 0)
   return tf.tidy(() => {
     const embedded = model.copyWeight('embed.W_E').slice([0, 0], [rows, -1])
     const unembed = model.copyWeight('unembed.W_U').slice([0, 0], [-1, columns])

@@ -18,7 +18,10 @@ export function transformerRoutes(saeRuns: SaeRuns): Routes {
     [/^transformer\/(\w+)\/logits$/, async (label) => (await runs.cache(label!)).logits.clone()],
     [/^transformer\/(\w+)\/logit_diff$/, (label) => runs.logitDifference(label!)],
     [/^transformer\/(\w+)\/cache\/(.*)$/, async (label, hook) => (await runs.cache(label!)).get(hook!).clone()],
-    [/^transformer\/(\w+)\/loss$/, async (label) => tf.scalar((await runs.view(label!)).loss(await runs.tokens()))],
+    [
+      /^transformer\/(\w+)\/loss$/,
+      async (label) => tf.scalar(await (await runs.view(label!)).loss(await runs.tokens())),
+    ],
     [/^transformer\/(\w+)\/loss_per_token$/, async (label) => (await runs.view(label!)).lossPerToken(await runs.tokens())], // prettier-ignore
   ]
 }

@@ -3,7 +3,7 @@
  * Axes: C state of the residual stream · B prompt · D d_model · V vocabulary
  */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError, Result, type Answers, type HookedModel, type Input, type Tokens } from 'tfjs-lens'
+import { ArgumentError, Result, type Answers, type HookedModel, type Prompts, type Tokens } from 'tfjs-lens'
 
 export interface LogitLensOptions {
   /** The token whose log probability is read: one for all prompts, or one for each. */
@@ -15,7 +15,7 @@ export interface LogitLensOptions {
  * the final norm and the unembedding: axes [state, prompt], in nats. The last state is the model's own answer.
  * @throws ArgumentError for prompts that are padded on the right; text is padded on the left here
  */
-export async function logitLens(view: HookedModel, prompts: Input, options: LogitLensOptions): Promise<Result> {
+export async function logitLens(view: HookedModel, prompts: Prompts, options: LogitLensOptions): Promise<Result> {
   const tokens = view.toTokens(prompts, { paddingSide: 'left' })
   if (tokens.mask && tokens.paddingSide === 'right') {
     throw new ArgumentError("logitLens: the tokens are padded on the right. Make them with paddingSide: 'left'.")

@@ -106,7 +106,7 @@ async function studyLatents(
   const position = -1
   const attribution = await attributionPatching(view, clean, { metric, position })
   const acts = `${sae.hookName}.hook_sae_acts_post`
-  const firing = firingLatents(view, clean, acts)
+  const firing = await firingLatents(view, clean, acts)
   const label = `ablating ${firing.latents.length} latents of ${sae.label}`
   const exact = await ablation(view, clean, {
     metric,
@@ -132,13 +132,16 @@ async function studyLatents(
 }
 
 /** Latents that fire at the last position of any prompt, and in which prompts each does. */
-function firingLatents(
+async function firingLatents(
   view: HookedModel,
   prompts: readonly string[],
   name: string,
-): { latents: number[]; active: boolean[][] } {
+): Promise<{ latents: number[]; active: boolean[][] }> {
   using cache = view.runWithCache(prompts, { names: name, positions: -1, logits: false })
-  const rows = cache.get(name).squeeze([1]).arraySync() as number[][]
+  const activations = cache.get(name) // [B,1,S]
+  const [batch, , width] = activations.shape as [number, number, number]
+  const values = await activations.data()
+  const rows = Array.from({ length: batch }, (_, b) => [...values.subarray(b * width, (b + 1) * width)])
   const all = rows[0]!.map((_, latent) => latent)
   const latents = all.filter((latent) => rows.some((row) => row[latent]! > 0))
   return { latents, active: latents.map((latent) => rows.map((row) => row[latent]! > 0)) }

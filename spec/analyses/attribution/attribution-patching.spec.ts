@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { ablation, activationPatching, attributionPatching, type AttributionOptions } from '../../../analyses/index.js'
 import { logitDiff } from '../../../lib/core/metrics.js'
-import type { HookedModel, Input } from '../../../lib/model.js'
+import type { HookedModel } from '../../../lib/model.js'
+import type { Prompts } from '../../../lib/tokens/tokens.js'
 import type { Result } from '../../../lib/report/result/result.js'
 import { embeddedSaes, type Sae } from '../../../saes/index.js'
 import { loadSae } from '../../../saes/load-sae.js'
@@ -33,7 +34,7 @@ describe('attributionPatching', () => {
   })
   after(() => saes.forEach((sae) => sae.dispose()))
 
-  const attribute = (view: HookedModel, options: Partial<AttributionOptions> = {}, input: Input = few.clean) =>
+  const attribute = (view: HookedModel, options: Partial<AttributionOptions> = {}, input: Prompts = few.clean) =>
     attributionPatching(view, input, { metric: few.metric, ...options })
 
   /** Values with the prompt's axis moved to the end, as interventions have it. */

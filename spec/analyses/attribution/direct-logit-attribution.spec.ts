@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { directLogitAttribution, type DlaOptions } from '../../../analyses/index.js'
-import type { HookedModel, Input } from '../../../lib/model.js'
+import type { HookedModel } from '../../../lib/model.js'
+import type { Prompts } from '../../../lib/tokens/tokens.js'
 import type { Result } from '../../../lib/report/result/result.js'
 import { loadModel } from '../../../models/load-model.js'
 import { embeddedSaes, type Sae } from '../../../saes/index.js'
@@ -31,7 +32,7 @@ describe('directLogitAttribution', () => {
   after(() => saes.forEach((sae) => sae.dispose()))
 
   /** The parts' sum is the logit difference as the model computes it: returns the result for more checks. */
-  async function expectWhole(view: HookedModel, options: Partial<DlaOptions> = {}, input: Input = prompts.clean) {
+  async function expectWhole(view: HookedModel, options: Partial<DlaOptions> = {}, input: Prompts = prompts.clean) {
     const { answer, wrong } = prompts
     const result = await directLogitAttribution(view, input, { answer, wrong, ...options })
     expectClose(result.sum('component').values, result.extra['total'] as number[], tolerances.noise, view.toString())
@@ -217,7 +218,7 @@ describe('directLogitAttribution', () => {
   it('refuses what it cannot take apart, before any run', async () => {
     let runs = 0
     const counted = model.withHooks({ hook_embed: () => void runs++ })
-    const attempt = (options: Partial<DlaOptions>, input: Input = prompts.clean) =>
+    const attempt = (options: Partial<DlaOptions>, input: Prompts = prompts.clean) =>
       refusalOf(() => directLogitAttribution(counted, input, { answer: prompts.answer, ...options }))
     expect(await attempt({ answer: [' Carl'] })).to.equal(
       'ArgumentError: directLogitAttribution: there are 1 answers for 8 prompts. Give one for all or one for each.',

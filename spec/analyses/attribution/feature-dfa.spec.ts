@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { featureDfa } from '../../../analyses/index.js'
-import type { HookedModel, Input } from '../../../lib/model.js'
-import { Tokens } from '../../../lib/tokens/tokens.js'
+import type { HookedModel } from '../../../lib/model.js'
+import { type Prompts, Tokens } from '../../../lib/tokens/tokens.js'
 import { loadModel } from '../../../models/load-model.js'
 import { loadSae } from '../../../saes/load-sae.js'
 import type { Sae } from '../../../saes/index.js'
@@ -16,7 +16,7 @@ import { expectTraceable } from '../../support/results.js'
 import { embeddedSae, randomSae } from '../../support/saes.js'
 
 /** Sums over sources, with what the biases add, are the pre-activations. */
-async function expectSums(view: HookedModel, sae: Sae, prompts: Input, position: number): Promise<void> {
+async function expectSums(view: HookedModel, sae: Sae, prompts: Prompts, position: number): Promise<void> {
   const latents = [2, 7, 11]
   const dfa = await featureDfa(view, prompts, { latents, position })
   const expected = tf.tidy(() => {

@@ -4,7 +4,8 @@ import { expect } from 'chai'
 import { ablation, type AblationOptions } from '../../../analyses/index.js'
 import type { HookFunction } from '../../../lib/core/hooks.js'
 import { logitDiff, logProb } from '../../../lib/core/metrics.js'
-import type { HookedModel, Input } from '../../../lib/model.js'
+import type { HookedModel } from '../../../lib/model.js'
+import type { Prompts } from '../../../lib/tokens/tokens.js'
 import type { Result } from '../../../lib/report/result/result.js'
 import type { Sae } from '../../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../../support/close.js'
@@ -165,7 +166,7 @@ describe('ablation', () => {
   it("by the mean puts the mean over prompts and real positions in an activation's place", async () => {
     const name = 'blocks.2.attn.hook_z'
     const target = { heads: [[2, 5]] as const }
-    const mean = (source: Input, position?: number) => {
+    const mean = (source: Prompts, position?: number) => {
       using cache = model.runWithCache(source, { names: name, logits: false })
       const mask = cache.tokens.mask ?? cache.tokens.rows.map((row) => row.map(() => 1))
       return tf.tidy(() => {
@@ -274,7 +275,7 @@ describe('ablation', () => {
   it('refuses what it cannot do, before any run', async () => {
     let runs = 0
     const counted = model.withHooks({ hook_embed: () => void runs++ })
-    const attempt = (options: object, input: Input = few.clean) =>
+    const attempt = (options: object, input: Prompts = few.clean) =>
       refusalOf(() => ablation(counted, input, { metric: few.metric, target: 'heads', ...quiet, ...options } as never))
     expect(await attempt({ mode: 'median' })).to.equal(
       "ArgumentError: ablation: mode is 'median'. It must be 'zero', 'mean' or 'resample'.",

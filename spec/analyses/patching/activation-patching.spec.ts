@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { activationPatching, type PatchingOptions } from '../../../analyses/index.js'
 import { logitDiff } from '../../../lib/core/metrics.js'
-import type { HookedModel, Input } from '../../../lib/model.js'
+import type { HookedModel } from '../../../lib/model.js'
+import type { Prompts } from '../../../lib/tokens/tokens.js'
 import type { Sae } from '../../../saes/index.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { ioi, quiet, type Ioi } from '../../support/ioi.js'
@@ -29,7 +30,7 @@ describe('activationPatching', () => {
   after(() => sae.dispose())
 
   type Some = Omit<PatchingOptions, 'metric' | 'source'> & Partial<PatchingOptions>
-  const patch = (view: HookedModel, options: Some, input: Input = few.clean) =>
+  const patch = (view: HookedModel, options: Some, input: Prompts = few.clean) =>
     activationPatching(view, input, { metric: few.metric, source: few.corrupt, ...quiet, ...options })
 
   for (const target of ['q', 'k', 'v', 'pattern'] as const) {
@@ -198,7 +199,7 @@ describe('activationPatching', () => {
   it('refuses sources that do not fit, before any run', async () => {
     let runs = 0
     const counted = model.withHooks({ hook_embed: () => void runs++ })
-    const attempt = (source: Input, input: Input = few.clean, metric = few.metric) =>
+    const attempt = (source: Prompts, input: Prompts = few.clean, metric = few.metric) =>
       refusalOf(() => activationPatching(counted, input, { metric, source, target: 'resid_pre', ...quiet }))
     expect(await attempt(few.corrupt.slice(1))).to.equal(
       'ArgumentError: activationPatching: the source has 2 prompts of 22 tokens, the prompts are 3 of 22. Each prompt needs a source of its own length.',

@@ -139,7 +139,7 @@ describe('lib/data/load-data', () => {
         rows: 8,
         limit: 16,
       })
-      expect(model.loss(batch!.tokens)).to.be.within(0.9, 1.4) // CARD.md: 1.07 nats on whole documents, 1.197 packed
+      expect(await model.loss(batch!.tokens)).to.be.within(0.9, 1.4) // CARD.md: 1.07 nats on whole documents, 1.197 packed
     })
   })
 

@@ -15,15 +15,15 @@ describe('lib/residual/circuits', () => {
     model = await pocket()
   })
 
-  it('are W_V · W_O and W_Q · W_Kᵀ', () => {
+  it('are W_V · W_O and W_Q · W_Kᵀ', async () => {
     const head = (name: string) =>
       model.copyWeight(`blocks.2.attn.${name}`).slice([6, 0, 0], [1, -1, -1]).squeeze<tf.Tensor2D>([0])
     const [ov, qk] = tf.tidy(() => [
       tf.matMul(head('W_V'), head('W_O')).dataSync(),
       tf.matMul(head('W_Q'), head('W_K'), false, true).dataSync(),
     ])
-    expectClose(ovCircuit(model, 2, 6).AB.to1DArray(), ov!, tolerances.layer)
-    expectClose(qkCircuit(model, 2, 6).AB.to1DArray(), qk!, tolerances.layer)
+    expectClose((await ovCircuit(model, 2, 6)).AB.to1DArray(), ov!, tolerances.layer)
+    expectClose((await qkCircuit(model, 2, 6)).AB.to1DArray(), qk!, tolerances.layer)
   })
 
   it('copy fully when they are a positive multiple of the identity, and the other way round when negative', () => {
@@ -36,7 +36,8 @@ describe('lib/residual/circuits', () => {
   for (const mode of ['Q', 'K', 'V'] as const) {
     it(`compose by the norm of the product (${mode}), with later heads alone`, async () => {
       const scores = await compositionScores(model, mode)
-      const [writer, other] = [ovCircuit(model, 0, 7), mode === 'V' ? ovCircuit(model, 1, 4) : qkCircuit(model, 1, 4)]
+      const writer = await ovCircuit(model, 0, 7)
+      const other = await (mode === 'V' ? ovCircuit(model, 1, 4) : qkCircuit(model, 1, 4))
       const reader = mode === 'K' ? other.transpose : other
       const expected = writer.times(reader).norm() / writer.norm() / reader.norm()
       expect(scores.at('L0H7', 'L1H4')).to.be.closeTo(expected, 1e-5) // float32 product of numbers below 1
