@@ -22,6 +22,7 @@ import { sweep, type SweepArguments } from './sweep/sweep.js'
 import type { Tokenizer } from './tokens/tokenizer.js'
 import * as strings from './tokens/strings.js'
 import * as views from './core/view.js'
+import { packedWeight } from './weights/packed.js'
 import type { ProcessingFlags } from './weights/process.js'
 import type { Weights } from './weights/weights.js'
 
@@ -87,7 +88,7 @@ export class HookedModel implements HookedView {
    * @throws ConfigError with the nearest name
    */
   copyWeight<T extends tf.Tensor = tf.Tensor>(name: string): T {
-    return this.#model.architecture.weight(this.weights, this.config, name) as T
+    return packedWeight(this.weights, this.config, name) as T
   }
 
   /** Every hook point with its axes and its shape in this model. */

@@ -1,42 +1,29 @@
 /**
- * Gemma 2 (Gemma team 2024, arXiv:2408.00118): beside what Gemma does, a norm behind attention and MLP too, attention
- * over a window in every other layer, soft-caps on scores and logits, and a query scale of its own. The first layer is a
- * local one, as in Hugging Face; TransformerLens 2 starts with a global one.
- * Axes: B batch · P position · D d_model · H heads · G key/value heads · K d_head · M d_mlp · V vocabulary
+ * Gemma 2 (Gemma team 2024, arXiv:2408.00118): what Gemma has, and norms after attention and MLP too, attention over a
+ * window in every other layer, soft-caps on scores and logits, and a query scale of its own. The first layer is a local
+ * one, as in Hugging Face; TransformerLens 2 starts with a global one.
+ * Axes: B batch · P position · N positions, earlier ones included · D d_model · H heads · G heads of keys and values
+ * · K d_head · M d_mlp · V vocabulary
  */
-import * as tf from '@tensorflow/tfjs'
-import type { Architecture, ForwardInput, TensorReader } from '../lib/transformer/architecture.js'
-import { ConfigReader } from '../lib/transformer/config-reader.js'
-import { readDecoder, refuseFlags, type DecoderConfig } from '../lib/transformer/decoder-config.js'
-import {
-  blockMatrices,
-  decoderAnatomy,
-  completeDecoder,
-  decoderBallast,
-  decoderPoints,
-  decoderTensors,
-  EMBEDDING,
-  embedded,
-  layerAttention,
-  layerMlp,
-} from '../lib/transformer/decoder.js'
+import type * as tf from '@tensorflow/tfjs'
 import { ConfigError } from '../lib/errors/errors.js'
-import type { At, HookPoint } from '../lib/core/hooks.js'
-import { joinPast } from '../lib/transformer/kv-cache.js'
 import { activationNames, softCap } from '../lib/ops/activations.js'
-import { causalMask } from '../lib/ops/attention.js'
-import { gatedMlp } from '../lib/ops/gated-mlp.js'
-import { groupedAttention, type AttentionFrame } from '../lib/ops/grouped-attention.js'
-import { rmsNorm } from '../lib/ops/rms-norm.js'
-import { rotaryTables } from '../lib/ops/rotary.js'
-import { unembed } from '../lib/transformer/unembed.js'
-import { collectTensors, onePlus, type Wanted } from '../lib/weights/collect.js'
-import { roundedTo } from '../lib/weights/formats/dtypes.js'
-import { packedWeight, packQueries } from '../lib/weights/packed.js'
-import { rmsNormDependsOn, type NamedTensors } from '../lib/weights/process.js'
-import type { Weights } from '../lib/weights/weights.js'
+import { attentionScores, attentionSoftmax, mixValues } from '../lib/ops/attention.js'
+import { joinHeads, repeatHeads } from '../lib/ops/heads.js'
+import { linear, linearPerHead } from '../lib/ops/linear.js'
+import { rotate } from '../lib/ops/rotary.js'
+import type { Architecture, Block, RotaryFrame } from '../lib/transformer/architecture.js'
+import { ConfigReader } from '../lib/transformer/config-reader.js'
+import { causalFrame, rotaryFrame } from '../lib/transformer/frames.js'
+import { joinPast } from '../lib/transformer/kv-cache.js'
+import { rmsNorm } from '../lib/transformer/norms.js'
+import { onePlus, type TensorSpec } from '../lib/weights/collect.js'
+import { headMatrices } from '../lib/weights/packed.js'
+import { addEmbeddingScale } from './gemma.js'
+import { readLlamaConfig, refuseFlags, type LlamaConfig } from './llama-config.js'
+import { blockMatrices, llama, mlp, queriesKeysValues, tensorsOf } from './llama.js'
 
-export interface Gemma2Config extends DecoderConfig {
+export interface Gemma2Config extends LlamaConfig {
   /** Whether a layer's attention is local: over the last `window` positions, the query's own included. */
   readonly local: readonly boolean[]
   readonly window: number
@@ -46,11 +33,11 @@ export interface Gemma2Config extends DecoderConfig {
   readonly scoresSoftCap: number | undefined
 }
 
-function readConfig(json: Record<string, unknown>): Gemma2Config {
+function readConfig(json: Readonly<Record<string, unknown>>): Gemma2Config {
   const read = new ConfigReader(json, 'config.json')
   refuseFlags(read, ['attention_bias', 'use_bidirectional_attention'])
   const activation = read.oneOf('hidden_activation', activationNames, 'gelu_pytorch_tanh')
-  const decoder = readDecoder(read, { activation, tied: true })
+  const decoder = readLlamaConfig(read, { activation, tied: true })
   const finalSoftCap = readSoftCap(read, 'final_logit_softcapping')
   return {
     modelType: 'gemma2',
@@ -69,92 +56,57 @@ function readSoftCap(read: ConfigReader, key: string): number | undefined {
 }
 
 /** `layer_types`, or, in configs from before there was such a field, local and global in turn. */
-function readLocalLayers(read: ConfigReader, json: Record<string, unknown>, nLayers: number): boolean[] {
+function readLocalLayers(read: ConfigReader, json: Readonly<Record<string, unknown>>, nLayers: number): boolean[] {
   if (!read.has('layer_types')) return Array.from({ length: nLayers }, (_, l) => l % 2 === 0)
   const types = json['layer_types']
   const known = ['sliding_attention', 'full_attention']
   if (Array.isArray(types) && types.length === nLayers && types.every((type) => known.includes(type as string)))
     return types.map((type) => type === known[0])
+  const shown = JSON.stringify(types)?.slice(0, 80)
   throw new ConfigError(
-    `config.json: layer_types is ${JSON.stringify(types)?.slice(0, 80)}. It must hold '${known.join("' or '")}' for each of ${nLayers} layers.`,
+    `config.json: layer_types is ${shown}. It must hold '${known.join("' or '")}' for each of ${nLayers} layers.`,
   )
 }
 
-// Points in firing order. The split inputs have a head axis, and so have ln1's points when one of them is asked for.
-const blockPoints: HookPoint[] = [
-  { name: 'hook_resid_pre', shape: '[B,P,D]' },
-  { name: 'hook_attn_in', shape: '[B,P,H,D]', onRequest: true },
-  { name: 'hook_q_input', shape: '[B,P,H,D]', onRequest: true },
-  { name: 'hook_k_input', shape: '[B,P,G,D]', onRequest: true },
-  { name: 'hook_v_input', shape: '[B,P,G,D]', onRequest: true },
-  { name: 'ln1.hook_scale', shape: '[B,P,1]' },
-  { name: 'ln1.hook_normalized', shape: '[B,P,D]' },
-  { name: 'attn.hook_q', shape: '[B,P,H,K]' },
-  { name: 'attn.hook_k', shape: '[B,P,G,K]' },
-  { name: 'attn.hook_v', shape: '[B,P,G,K]' },
-  { name: 'attn.hook_rot_q', shape: '[B,P,H,K]' },
-  { name: 'attn.hook_rot_k', shape: '[B,P,G,K]' },
-  { name: 'attn.hook_attn_scores', shape: '[B,H,P,P]' },
-  { name: 'attn.hook_pattern', shape: '[B,H,P,P]' },
-  { name: 'attn.hook_z', shape: '[B,P,H,K]' },
-  { name: 'attn.hook_result', shape: '[B,P,H,D]', onRequest: true },
-  { name: 'ln1_post.hook_scale', shape: '[B,P,1]' },
-  { name: 'ln1_post.hook_normalized', shape: '[B,P,D]' },
-  { name: 'hook_attn_out', shape: '[B,P,D]' },
-  { name: 'hook_resid_mid', shape: '[B,P,D]' },
-  { name: 'hook_mlp_in', shape: '[B,P,D]', onRequest: true },
-  { name: 'ln2.hook_scale', shape: '[B,P,1]' },
-  { name: 'ln2.hook_normalized', shape: '[B,P,D]' },
-  { name: 'mlp.hook_pre', shape: '[B,P,M]' },
-  { name: 'mlp.hook_pre_linear', shape: '[B,P,M]' },
-  { name: 'mlp.hook_post', shape: '[B,P,M]' },
-  { name: 'ln2_post.hook_scale', shape: '[B,P,1]' },
-  { name: 'ln2_post.hook_normalized', shape: '[B,P,D]' },
-  { name: 'hook_mlp_out', shape: '[B,P,D]' },
-  { name: 'hook_resid_post', shape: '[B,P,D]' },
-]
+type Gemma2Block = Block<Gemma2Config, RotaryFrame>
 
-function forward(w: Weights, c: Gemma2Config, input: ForwardInput, at: At): tf.Tensor3D {
-  const { tokens, mask, past, from, stopAt = Infinity, columns } = input
-  const positions = tokens.shape[1]
-  const global = causalMask(positions, { mask, past: past?.length })
-  const local = causalMask(positions, { mask, past: past?.length, window: c.window })
-  const rotary = rotaryTables(positions, { ...c.rotary, dimensions: c.dHead, mask, past: past?.length })
-  let resid = from?.resid ?? at('hook_embed', embedded(w, tokens)) // [B,P,D]
-  for (let l = from?.layer ?? 0; l < Math.min(c.nLayers, stopAt); l++) {
-    const before = resid
-    const bias = c.local[l] ? local : global
-    const join: AttentionFrame['join'] = past && ((fresh) => joinPast(past, l, fresh))
-    const frame = { bias, rotary, padded: mask !== undefined, join }
-    resid = tf.tidy(() => block(w, c, l, before, frame, at.under(`blocks.${l}`)))
-  }
-  if (stopAt <= c.nLayers) return resid
-  const final = rmsNorm(resid, c.eps, at.under('ln_final'), w.maybe('ln_final.w'))
-  const logits = unembed(w, final, columns, at) // [B,P,V]
-  return c.finalSoftCap === undefined ? logits : softCap(logits, c.finalSoftCap)
+function block(own: Gemma2Block, residPre: tf.Tensor3D): tf.Tensor3D {
+  const { at } = own
+  const attnOut = at('hook_attn_out', () => postNorm(own, 'ln1_post', attention(own, residPre))) // [B,P,D]
+  const residMid = at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut)) // [B,P,D]
+  const mlpIn = at('hook_mlp_in', residMid) // [B,P,D]
+  const mlpOut = at('hook_mlp_out', () => postNorm(own, 'ln2_post', mlp(own, mlpIn))) // [B,P,D]
+  return residMid.add(mlpOut)
 }
 
-/** The points of attention and MLP stand in lib/ops/grouped-attention.ts and gated-mlp.ts. */
-function block(w: Weights, c: Gemma2Config, l: number, x: tf.Tensor3D, frame: AttentionFrame, at: At): tf.Tensor3D {
-  const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const scale = 1 / Math.sqrt(c.queryScalar)
-  const layer = { ...layerAttention(w, c, l), scale, softCap: c.scoresSoftCap }
-  const attention = () => groupedAttention(residPre, layer, frame, at)
-  const postNorm = (x: tf.Tensor3D, name: string) => rmsNorm(x, c.eps, at.under(name), w.get(`blocks.${l}.${name}.w`))
-  const attnOut = at('hook_attn_out', () => postNorm(attention(), 'ln1_post'))
-  const residMid = at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut))
-  const mlpIn = at('hook_mlp_in', residMid)
-  const mlpOut = at('hook_mlp_out', () => postNorm(mlp(w, c, l, mlpIn, at), 'ln2_post'))
-  return at('hook_resid_post', residMid.add<tf.Tensor3D>(mlpOut))
+function postNorm({ config, weights: w, at }: Gemma2Block, name: string, x: tf.Tensor3D): tf.Tensor3D {
+  return rmsNorm(x, { eps: config.eps, at: at.under(name), ...w.norm(name) })
 }
 
-function mlp(w: Weights, c: Gemma2Config, l: number, x: tf.Tensor3D, at: At): tf.Tensor3D {
-  const normed = rmsNorm(x, c.eps, at.under('ln2'), w.maybe(`blocks.${l}.ln2.w`))
-  return gatedMlp(normed, layerMlp(w, c, l), at.under('mlp'))
+/** Through `ln1`, whose points and those of split inputs are on Llama's page, as are those of the MLP. */
+function attention(own: Gemma2Block, x: tf.Tensor3D): tf.Tensor3D {
+  const { config, layer, weights: w, frame } = own
+  const at = own.at.under('attn')
+  const fresh = queriesKeysValues(own, x)
+  const plainQ = at('hook_q', fresh.q) // [B,P,H,K]
+  const plainK = at('hook_k', fresh.k) // [B,P,G,K]
+  const newV = at('hook_v', fresh.v) // [B,P,G,K]
+  const q = at('hook_rot_q', rotate(plainQ, frame.rotary)) // [B,P,H,K]
+  const newK = at('hook_rot_k', rotate(plainK, frame.rotary)) // [B,P,G,K]
+  const { k, v } = joinPast(frame.past, layer, { k: newK, v: newV }) // [B,N,G,K]
+  const times = config.nHeads / config.nKeyValueHeads
+  const products = attentionScores({ q, k: repeatHeads(k, times) }, 1 / Math.sqrt(config.queryScalar)) // [B,H,P,N]
+  const { scoresSoftCap: cap } = config
+  const capped = cap === undefined ? products : softCap(products, cap)
+  const scores = at('hook_attn_scores', capped.add<tf.Tensor4D>(frame.bias)) // [B,H,P,N]
+  const pattern = at('hook_pattern', attentionSoftmax(scores, frame.padded)) // [B,H,P,N]
+  const z = at('hook_z', mixValues(pattern, repeatHeads(v, times))) // [B,P,H,K]
+  if (!at.observed('hook_result')) return linear(joinHeads(z), w.matrix('attn.W_O')) // [B,P,D]
+  return at('hook_result', linearPerHead(z, headMatrices(w, config, 'O'))).sum(2) // [B,P,H,D] summed over heads
 }
 
 // Hugging Face name → ours. The second norm of attention and MLP is never folded: nothing linear reads it alone.
-const blockTensors = (c: Gemma2Config): Wanted[] => [
+const blockTensors = (c: Gemma2Config): TensorSpec[] => [
   ['input_layernorm.weight', 'ln1.w', [c.dModel], onePlus],
   ['post_attention_layernorm.weight', 'ln1_post.w', [c.dModel], onePlus],
   ['pre_feedforward_layernorm.weight', 'ln2.w', [c.dModel], onePlus],
@@ -162,29 +114,17 @@ const blockTensors = (c: Gemma2Config): Wanted[] => [
   ...blockMatrices(c),
 ]
 
-/** √D in the checkpoint's number type, in which the model was trained; the unembedding has no such factor. */
-function embeddingScale({ infos }: TensorReader, c: Gemma2Config): number {
-  return roundedTo(infos.get(EMBEDDING)?.dtype ?? 'F32', Math.sqrt(c.dModel))
-}
-
-async function fromHuggingFace(
-  reader: TensorReader,
-  c: Gemma2Config,
-  progress?: (done: number, total: number) => void,
-): Promise<NamedTensors> {
-  const weights = await collectTensors(reader, decoderTensors(c, blockTensors(c), onePlus), decoderBallast(c), progress)
-  packQueries(weights, c.nLayers)
-  weights.set('embed.scale', tf.scalar(embeddingScale(reader, c)))
-  return completeDecoder(weights, c)
-}
-
-export const gemma2: Architecture<Gemma2Config> = {
+export const gemma2: Architecture<Gemma2Config, RotaryFrame> = {
+  ...llama,
   modelType: 'gemma2',
   readConfig,
-  hookPoints: (c) => decoderPoints(c, blockPoints),
-  forward,
-  fromHuggingFace,
-  anatomy: (c) => decoderAnatomy(c, { valueBiases: false }),
-  dependsOn: (flag, hook) => rmsNormDependsOn(flag, hook, { valueBiases: false }),
-  weight: packedWeight,
+  traits: (c) => ({ ...llama.traits(c), postNorms: true }),
+  frames(c, input) {
+    const global = rotaryFrame(input, { ...c.rotary, dimensions: c.dHead })
+    const local = { ...global, bias: causalFrame(input, { window: c.window }).bias }
+    return (layer) => (c.local[layer] ? local : global)
+  },
+  block,
+  tensors: (_, c) => tensorsOf(c, blockTensors(c), onePlus),
+  addWeights: addEmbeddingScale,
 }

@@ -1,33 +1,30 @@
 /**
  * GPT-2 (Radford et al. 2019).
- * Axes: B batch · P position · D d_model · H heads · K d_head · M d_mlp · V vocabulary · L layers
+ * Axes: B batch · P position · N positions, earlier ones included · D d_model · H heads · K d_head · M d_mlp · V vocabulary
  */
 import * as tf from '@tensorflow/tfjs'
-import type { Architecture, ForwardInput, ModelConfig, Past, TensorReader } from '../lib/transformer/architecture.js'
-import { ConfigReader } from '../lib/transformer/config-reader.js'
-import type { At, HookPoint } from '../lib/core/hooks.js'
-import { layerNormAttention, written } from '../lib/transformer/layer-norm-attention.js'
-import { quietBlock } from '../lib/transformer/layer-norm-block.js'
-import { layerNormMlp } from '../lib/transformer/layer-norm-mlp.js'
-import { causalMask } from '../lib/ops/attention.js'
+import { attentionScores, attentionSoftmax, mixValues } from '../lib/ops/attention.js'
 import { geluNew } from '../lib/ops/gelu.js'
-import { layerNorm } from '../lib/ops/layer-norm.js'
+import { forEachHead, joinHeads, splitHeads, type Heads } from '../lib/ops/heads.js'
+import { linear, linearPerHead } from '../lib/ops/linear.js'
 import { learnedPositions } from '../lib/ops/positions.js'
-import { unembed } from '../lib/transformer/unembed.js'
-import { collectTensors, transposed, type Wanted } from '../lib/weights/collect.js'
-import { packedValues, packedWeight } from '../lib/weights/packed.js'
-import { layerNormDependsOn, type Anatomy, type NamedTensors } from '../lib/weights/process.js'
-import { intoMlp, wantedIntoMlp } from '../lib/weights/turned.js'
-import type { Weights } from '../lib/weights/weights.js'
+import type { Architecture, Block, Embedding, ModelConfig, TensorReader } from '../lib/transformer/architecture.js'
+import { ConfigReader } from '../lib/transformer/config-reader.js'
+import { causalFrame, sameFrame } from '../lib/transformer/frames.js'
+import { layerNormBlock } from '../lib/transformer/fused/layer-norm-block.js'
+import { joinPast } from '../lib/transformer/kv-cache.js'
+import { layerNorm } from '../lib/transformer/norms.js'
+import { transposed, type TensorSpec } from '../lib/weights/collect.js'
+import { headBiases, headMatrices } from '../lib/weights/packed.js'
 
 export interface Gpt2Config extends ModelConfig {
-  /** Divide the scores of layer l by l + 1 as well (`scale_attn_by_inverse_layer_idx`). */
-  readonly scaleByInverseLayer: boolean
   /** Divide the scores by √K (`scale_attn_weights`). */
   readonly scaleScores: boolean
+  /** Divide the scores of layer l by l + 1 as well (`scale_attn_by_inverse_layer_idx`). */
+  readonly scaleByInverseLayer: boolean
 }
 
-function readConfig(json: Record<string, unknown>): Gpt2Config {
+function readConfig(json: Readonly<Record<string, unknown>>): Gpt2Config {
   const read = new ConfigReader(json, 'config.json')
   const { dModel, nHeads, dHead } = read.heads('n_embd', 'n_head')
   read.oneOf('activation_function', ['gelu_new', 'gelu_pytorch_tanh'], 'gelu_new') // two names of one function
@@ -42,138 +39,89 @@ function readConfig(json: Record<string, unknown>): Gpt2Config {
     dVocab: read.size('vocab_size'),
     normalization: 'LN',
     eps: read.positive('layer_norm_epsilon', 1e-5),
-    scaleByInverseLayer: read.flag('scale_attn_by_inverse_layer_idx', false),
     scaleScores: read.flag('scale_attn_weights', true),
+    scaleByInverseLayer: read.flag('scale_attn_by_inverse_layer_idx', false),
   }
 }
 
-// Points in firing order. The split inputs have a head axis, and so have ln1's points when one of them is asked for.
-const blockPoints: HookPoint[] = [
-  { name: 'hook_resid_pre', shape: '[B,P,D]' },
-  { name: 'hook_attn_in', shape: '[B,P,H,D]', onRequest: true },
-  { name: 'hook_q_input', shape: '[B,P,H,D]', onRequest: true },
-  { name: 'hook_k_input', shape: '[B,P,H,D]', onRequest: true },
-  { name: 'hook_v_input', shape: '[B,P,H,D]', onRequest: true },
-  { name: 'ln1.hook_scale', shape: '[B,P,1]' },
-  { name: 'ln1.hook_normalized', shape: '[B,P,D]' },
-  { name: 'attn.hook_q', shape: '[B,P,H,K]' },
-  { name: 'attn.hook_k', shape: '[B,P,H,K]' },
-  { name: 'attn.hook_v', shape: '[B,P,H,K]' },
-  { name: 'attn.hook_attn_scores', shape: '[B,H,P,P]' },
-  { name: 'attn.hook_pattern', shape: '[B,H,P,P]' },
-  { name: 'attn.hook_z', shape: '[B,P,H,K]' },
-  { name: 'attn.hook_result', shape: '[B,P,H,D]', onRequest: true },
-  { name: 'hook_attn_out', shape: '[B,P,D]' },
-  { name: 'hook_resid_mid', shape: '[B,P,D]' },
-  { name: 'hook_mlp_in', shape: '[B,P,D]', onRequest: true },
-  { name: 'ln2.hook_scale', shape: '[B,P,1]' },
-  { name: 'ln2.hook_normalized', shape: '[B,P,D]' },
-  { name: 'mlp.hook_pre', shape: '[B,P,M]' },
-  { name: 'mlp.hook_post', shape: '[B,P,M]' },
-  { name: 'hook_mlp_out', shape: '[B,P,D]' },
-  { name: 'hook_resid_post', shape: '[B,P,D]' },
-]
-
-function hookPoints(c: Gpt2Config): HookPoint[] {
-  const layers = Array.from({ length: c.nLayers }, (_, l) =>
-    blockPoints.map((p) => ({ ...p, name: `blocks.${l}.${p.name}` })),
-  )
-  return [
-    { name: 'hook_embed', shape: '[B,P,D]' },
-    { name: 'hook_pos_embed', shape: '[B,P,D]' },
-    ...layers.flat(),
-    { name: 'ln_final.hook_scale', shape: '[B,P,1]' },
-    { name: 'ln_final.hook_normalized', shape: '[B,P,D]' },
-    { name: 'unembed.hook_in', shape: '[B,P,D]' },
-    { name: 'unembed.hook_out', shape: '[B,P,V]' },
-  ]
-}
-
-/** What all blocks of one forward pass share. */
-interface Frame {
-  /** Added to the scores: [1|B,1,P,past+P]. */
-  readonly bias: tf.Tensor4D
-  readonly padded: boolean
-  readonly past: Past | undefined
-}
-
-function forward(w: Weights, c: Gpt2Config, input: ForwardInput, at: At): tf.Tensor3D {
-  const { tokens, mask, past, from, stopAt = Infinity, columns } = input
-  const bias = causalMask(tokens.shape[1], { mask, past: past?.length })
-  const frame = { bias, padded: mask !== undefined, past }
-  let resid = from?.resid ?? embedding(w, input, at)
-  for (let l = from?.layer ?? 0; l < Math.min(c.nLayers, stopAt); l++) {
-    const before = resid
-    resid = tf.tidy(() => block(w, c, l, before, frame, at.under(`blocks.${l}`)))
-  }
-  if (stopAt <= c.nLayers) return resid
-  const final = layerNorm(resid, c.eps, at.under('ln_final'), w.maybe('ln_final.w'), w.maybe('ln_final.b'))
-  return unembed(w, final, columns, at) // [B,P,V]
-}
-
-function embedding(w: Weights, { tokens, mask, past }: ForwardInput, at: At): tf.Tensor3D {
+export function embed({ weights: w, input, at }: Embedding): tf.Tensor3D {
+  const { tokens, mask, past } = input
   const embed = at('hook_embed', tf.gather(w.get('embed.W_E'), tokens) as tf.Tensor3D) // [B,P,D]
-  const pos = at('hook_pos_embed', learnedPositions(w.get('pos_embed.W_pos'), tokens.shape, mask, past?.length))
-  return embed.add(pos)
+  const places = { shape: tokens.shape, mask, past: past?.length }
+  const posEmbed = at('hook_pos_embed', learnedPositions(w.get('pos_embed.W_pos'), places)) // [B,P,D]
+  return embed.add(posEmbed)
 }
 
-function block(w: Weights, c: Gpt2Config, l: number, x: tf.Tensor3D, frame: Frame, at: At): tf.Tensor3D {
-  const own = { w, c, l, at }
-  const scale = (c.scaleScores ? 1 / Math.sqrt(c.dHead) : 1) / (c.scaleByInverseLayer ? l + 1 : 1)
-  const options = { ...frame, scale }
-  const unwatched = quietBlock(own, x, options, { activate: geluNew })
-  if (unwatched) return unwatched
-  const residPre = at('hook_resid_pre', x) // [B,P,D]
-  const attention = (onto?: tf.Tensor3D) => layerNormAttention(own, residPre, options, onto)
-  const attended = written('hook_attn_out', residPre, attention, at)
-  const residMid = at('hook_resid_mid', attended)
-  const mlpIn = at('hook_mlp_in', residMid)
-  const mlp = (onto?: tf.Tensor3D) => layerNormMlp(own, mlpIn, geluNew, onto)
-  return at('hook_resid_post', written('hook_mlp_out', residMid, mlp, at))
+export function block(own: Block<Gpt2Config>, residPre: tf.Tensor3D): tf.Tensor3D {
+  const { at } = own
+  const attnOut = at('hook_attn_out', () => attention(own, residPre)) // [B,P,D]
+  const residMid = at('hook_resid_mid', residPre.add<tf.Tensor3D>(attnOut)) // [B,P,D]
+  const mlpOut = at('hook_mlp_out', () => mlp(own, at('hook_mlp_in', residMid))) // [B,P,D]
+  return residMid.add(mlpOut)
 }
 
-function anatomy(c: Gpt2Config): Anatomy {
-  const layers = Array.from({ length: c.nLayers }, (_, l) => `blocks.${l}`)
-  const unembed = { W: 'unembed.W_U', b: 'unembed.b_U' }
-  const norm = (name: string, W: string, b: string) => ({ weight: `${name}.w`, bias: `${name}.b`, readers: [{ W, b }] })
-  return {
-    normalization: 'LN',
-    norms: [
-      ...layers.map((b) => norm(`${b}.ln1`, `${b}.attn.W_QKV`, `${b}.attn.b_QKV`)),
-      ...layers.map((b) => norm(`${b}.ln2`, intoMlp(`${b}.mlp.W_in`), `${b}.mlp.b_in`)),
-      norm('ln_final', unembed.W, unembed.b),
-    ],
-    writers: [
-      { W: 'embed.W_E' },
-      { W: 'pos_embed.W_pos' },
-      ...layers.map((b) => ({ W: `${b}.attn.W_O`, b: `${b}.attn.b_O` })),
-      ...layers.map((b) => ({ W: `${b}.mlp.W_out`, b: `${b}.mlp.b_out` })),
-    ],
-    values: packedValues(c.nLayers, c),
-    unembed,
+export function attention(own: Block<Gpt2Config>, x: tf.Tensor3D): tf.Tensor3D {
+  const { config, layer, weights: w, frame } = own
+  const at = own.at.under('attn')
+  const fresh = queriesKeysValues(own, x)
+  const q = at('hook_q', fresh.q) // [B,P,H,K]
+  const newK = at('hook_k', fresh.k) // [B,P,H,K]
+  const newV = at('hook_v', fresh.v) // [B,P,H,K]
+  const { k, v } = joinPast(frame.past, layer, { k: newK, v: newV }) // [B,N,H,K]
+  const scores = attentionScores({ q, k, bias: frame.bias }, scoreScale(config, layer))
+  const pattern = attentionSoftmax(at('hook_attn_scores', scores), frame.padded) // [B,H,P,N]
+  const z = at('hook_z', mixValues(at('hook_pattern', pattern), v)) // [B,P,H,K]
+  if (!at.observed('hook_result')) return linear(joinHeads(z), w.matrix('attn.W_O'), w.get('attn.b_O')) // [B,P,D]
+  const result = at('hook_result', linearPerHead(z, headMatrices(w, config, 'O'))) // [B,P,H,D]
+  return result.sum<tf.Tensor3D>(2).add(w.get('attn.b_O')) // [B,P,D]
+}
+
+/** What q · k is multiplied by. */
+export function scoreScale(c: Gpt2Config, layer: number): number {
+  return (c.scaleScores ? 1 / Math.sqrt(c.dHead) : 1) / (c.scaleByInverseLayer ? layer + 1 : 1)
+}
+
+/** q, k and v [B,P,H,K] of one normed input; where somebody gives heads inputs of their own, of one for each head. */
+export function queriesKeysValues({ config, weights: w, at }: Block, x: tf.Tensor3D): Heads {
+  const ln1 = { eps: config.eps, at: at.under('ln1'), ...w.norm('ln1') }
+  if (!at.observed('hook_attn_in', 'hook_q_input', 'hook_k_input', 'hook_v_input')) {
+    const qkv = linear(layerNorm(x, ln1), w.matrix('attn.W_QKV'), w.get('attn.b_QKV')) // [B,P,3·H·K]
+    return splitHeads(qkv, { queries: config.nHeads, keys: config.nHeads, size: config.dHead })
   }
+  const attnIn = at('hook_attn_in', forEachHead(x, config.nHeads)) // [B,P,H,D]
+  const qIn = at('hook_q_input', attnIn) // [B,P,H,D]; all three fire before the first norm
+  const kIn = at('hook_k_input', attnIn) // [B,P,H,D]
+  const vIn = at('hook_v_input', attnIn) // [B,P,H,D]
+  const of = (input: tf.Tensor4D, letter: 'Q' | 'K' | 'V') =>
+    linearPerHead(layerNorm(input, ln1), headMatrices(w, config, letter), headBiases(w, config, letter))
+  return { q: of(qIn, 'Q'), k: of(kIn, 'K'), v: of(vIn, 'V') }
 }
 
-const HEAD = 'lm_head.weight'
+function mlp({ config, weights: w, at: atBlock }: Block<Gpt2Config>, x: tf.Tensor3D): tf.Tensor3D {
+  const at = atBlock.under('mlp')
+  const normed = layerNorm(x, { eps: config.eps, at: atBlock.under('ln2'), ...w.norm('ln2') })
+  const pre = at('hook_pre', linear(normed, w.matrix('mlp.W_in'), w.get('mlp.b_in'))) // [B,P,M]
+  const post = at('hook_post', geluNew(pre)) // [B,P,M]
+  return linear(post, w.matrix('mlp.W_out'), w.get('mlp.b_out')) // [B,P,D]
+}
 
-// Hugging Face name → ours. Conv1D stores [in,out], as we do, with q, k and v side by side.
-const blockTensors = (c: Gpt2Config): Wanted[] => [
-  ['ln_1.weight', 'ln1.w', [c.dModel]],
-  ['ln_1.bias', 'ln1.b', [c.dModel]],
-  ['attn.c_attn.weight', 'attn.W_QKV', [c.dModel, 3 * c.dModel]],
-  ['attn.c_attn.bias', 'attn.b_QKV', [3 * c.dModel]],
-  ['attn.c_proj.weight', 'attn.W_O', [c.dModel, c.dModel]],
-  ['attn.c_proj.bias', 'attn.b_O', [c.dModel]],
-  ['ln_2.weight', 'ln2.w', [c.dModel]],
-  ['ln_2.bias', 'ln2.b', [c.dModel]],
-  wantedIntoMlp('mlp.c_fc.weight', 'mlp.W_in', [c.dModel, c.dMlp], 'in,out'),
-  ['mlp.c_fc.bias', 'mlp.b_in', [c.dMlp]],
-  ['mlp.c_proj.weight', 'mlp.W_out', [c.dMlp, c.dModel]],
-  ['mlp.c_proj.bias', 'mlp.b_out', [c.dModel]],
+// Hugging Face name → ours. Conv1D stores [in,out], as we do, with q, k and v next to each other.
+const blockTensors = ({ dModel, dMlp }: Gpt2Config): TensorSpec[] => [
+  ['ln_1.weight', 'ln1.w', [dModel]],
+  ['ln_1.bias', 'ln1.b', [dModel]],
+  ['attn.c_attn.weight', 'attn.W_QKV', [dModel, 3 * dModel]],
+  ['attn.c_attn.bias', 'attn.b_QKV', [3 * dModel]],
+  ['attn.c_proj.weight', 'attn.W_O', [dModel, dModel]],
+  ['attn.c_proj.bias', 'attn.b_O', [dModel]],
+  ['ln_2.weight', 'ln2.w', [dModel]],
+  ['ln_2.bias', 'ln2.b', [dModel]],
+  ['mlp.c_fc.weight', 'mlp.W_in', [dModel, dMlp], 'in,out'],
+  ['mlp.c_fc.bias', 'mlp.b_in', [dMlp]],
+  ['mlp.c_proj.weight', 'mlp.W_out', [dMlp, dModel]],
+  ['mlp.c_proj.bias', 'mlp.b_out', [dModel]],
 ]
 
-/** One at a time, so that a config that claims a billion layers fails at the first tensor that is not there. */
-function* wantedTensors({ infos }: TensorReader, c: Gpt2Config): Generator<Wanted> {
+function* tensors(infos: TensorReader['infos'], c: Gpt2Config): Generator<TensorSpec> {
   const prefix = infos.has('transformer.wte.weight') ? 'transformer.' : '' // the hub's own gpt2 has none
   yield [`${prefix}wte.weight`, 'embed.W_E', [c.dVocab, c.dModel]]
   yield [`${prefix}wpe.weight`, 'pos_embed.W_pos', [c.nCtx, c.dModel]]
@@ -184,26 +132,17 @@ function* wantedTensors({ infos }: TensorReader, c: Gpt2Config): Generator<Wante
   }
   yield [`${prefix}ln_f.weight`, 'ln_final.w', [c.dModel]]
   yield [`${prefix}ln_f.bias`, 'ln_final.b', [c.dModel]]
-  if (infos.has(HEAD)) yield [HEAD, 'unembed.W_U', [c.dVocab, c.dModel], transposed]
-}
-
-async function fromHuggingFace(
-  reader: TensorReader,
-  c: Gpt2Config,
-  progress?: (done: number, total: number) => void,
-): Promise<NamedTensors> {
-  const weights = await collectTensors(reader, wantedTensors(reader, c), /(^|\.)attn\.(masked_)?bias$/, progress)
-  if (!weights.has('unembed.W_U')) weights.set('unembed.W_U', transposed(weights.get('embed.W_E')!)) // tied
-  return weights.set('unembed.b_U', tf.zeros([c.dVocab]))
+  if (infos.has('lm_head.weight')) yield ['lm_head.weight', 'unembed.W_U', [c.dVocab, c.dModel], transposed]
 }
 
 export const gpt2: Architecture<Gpt2Config> = {
   modelType: 'gpt2',
   readConfig,
-  hookPoints,
-  forward,
-  fromHuggingFace,
-  anatomy,
-  dependsOn: layerNormDependsOn,
-  weight: packedWeight,
+  traits: () => ({ positions: 'learned', mlp: 'plain', attentionBiases: true }),
+  frames: (_, input) => sameFrame(causalFrame(input)),
+  embed,
+  block,
+  fused: layerNormBlock({ scoreScale }),
+  tensors,
+  ignoredTensors: /(^|\.)attn\.(masked_)?bias$/,
 }

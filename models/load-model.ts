@@ -1,9 +1,10 @@
 /** `loadModel`. The only file beside the door that names an architecture. */
-import type { Architecture, ModelConfig, TensorReader } from '../lib/transformer/architecture.js'
+import type { Architecture, ModelConfig, TensorReader, Traits } from '../lib/transformer/architecture.js'
 import { checkCapacity, useBackend } from '../lib/backend/backend.js'
+import { collectWeights } from '../lib/transformer/collect-weights.js'
 import { ConfigReader } from '../lib/transformer/config-reader.js'
+import { weightLayout } from '../lib/transformer/weight-layout.js'
 import { ArgumentError, ConfigError } from '../lib/errors/errors.js'
-import type { HookPoint } from '../lib/core/hooks.js'
 import { HookedModel } from '../lib/model.js'
 import { didYouMean } from '../lib/errors/nearest.js'
 import { readRecorded } from '../lib/core/self-check.js'
@@ -37,7 +38,7 @@ import { neel } from './neel.js'
 import { qwen2 } from './qwen2.js'
 
 /** Architectures by the `model_type` of their config.json. */
-const architectures: Readonly<Record<string, Architecture>> = {
+export const architectures: Readonly<Record<string, Architecture>> = {
   gpt2: gpt2 as Architecture,
   gpt_neo: gptNeo as Architecture,
   gpt_neox: gptNeox as Architecture,
@@ -105,7 +106,7 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
   }
   // weights of the hub are not fetched for one that is refused; those of a folder are read while it is made
   const early = source.commit === undefined ? undefined : tokenizerOf()
-  if (flags.refactorFactoredAttnMatrices) checkRefactoring(architecture.hookPoints(config), name)
+  if (flags.refactorFactoredAttnMatrices) checkRefactoring(architecture.traits(config), name)
   const checkpoint = await openCheckpoint(source)
   try {
     checkLayers(whole.nLayers, checkpoint.infos.size)
@@ -118,14 +119,14 @@ export async function loadModel(name = 'pocket-gpt2', options: LoadOptions = {})
     const numbers = numbersIn(reader)
     await useBackend(undefined, numbers)
     checkCapacity(4 * numbers, `loadModel: ${name}`)
-    const anatomy = architecture.anatomy(config)
-    const processing = possibleProcessing(flags, anatomy)
+    const layout = weightLayout(config, architecture.traits(config))
+    const processing = possibleProcessing(flags, layout)
     const told = (loaded: number, total: number) =>
       report?.({ status: 'load', name: located.name, loaded, total, progress: (100 * loaded) / total })
-    const collect = (from: TensorReader) => architecture.fromHuggingFace(from, stored, told)
+    const collect = (from: TensorReader) => collectWeights(architecture, { reader: from, config: stored }, told)
     const [weights, tokenizer] = await collectBeside(reader, collect, () => early ?? tokenizerOf())
     if (options.ungroupGroupedQueryAttention) ungroupHeads(weights, stored.nLayers, stored)
-    processWeights(weights, anatomy, processing)
+    processWeights(weights, layout, processing)
     if (processing.refactorFactoredAttnMatrices) await refactorAttention(weights, stored.nLayers, config)
     const processed = new Weights(weights)
     const files = hashesOf(source, checkpoint.files)
@@ -208,8 +209,8 @@ function checkDtype(dtype: string): void {
 }
 
 /** @throws ArgumentError where heads cannot be refactored */
-function checkRefactoring(points: readonly HookPoint[], name: string): void {
-  if (!points.some((point) => point.name.endsWith('.attn.hook_rot_q'))) return
+function checkRefactoring({ positions }: Traits, name: string): void {
+  if (positions !== 'rotary') return
   throw new ArgumentError(
     `loadModel: refactorFactoredAttnMatrices turns the dimensions of queries and keys, and ${name} has rotary positions, which act on them. Leave the flag out.`,
   )

@@ -1,7 +1,9 @@
 /** One pass through an SAE: who listens, and how it reads its weights. D d_in · S latents. */
 import * as tf from '@tensorflow/tfjs'
 import { silent, type At } from '../lib/core/hooks.js'
-import { linear, plus, type LinearMap, type Matrix } from '../lib/ops/linear.js'
+import { linear } from '../lib/ops/linear.js'
+import { plus } from '../lib/ops/products.js'
+import type { LinearMap, Matrix } from '../lib/ops/weight-matrix.js'
 import type { SaeWeights } from './sae-weights.js'
 
 type MatrixName = 'W_enc' | 'W_dec'

@@ -1,7 +1,7 @@
 /** The weights of an SAE: tf variables found by name, and the transposes kept beside them. S latents. */
 import type * as tf from '@tensorflow/tfjs'
 import { ArgumentError, ShapeError } from '../lib/errors/errors.js'
-import { Matrix, WideMatrix } from '../lib/ops/linear.js'
+import { Matrix, WideMatrix } from '../lib/ops/weight-matrix.js'
 import { SparseRowsMatrix } from '../lib/ops/sparse-matrix.js'
 
 export class SaeWeights {

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { AttachedSae } from '../../lib/core/view.js'
 import type { Sae } from '../../saes/index.js'
 import type { HookedModel } from '../../lib/model.js'
-import { matMul } from '../../lib/ops/linear.js'
+import { matMul } from '../../lib/ops/products.js'
 import { momentsOf, type Moments, type PowerSums } from '../../lib/stats/row-moments.js'
 import { latentDirections } from '../latent-logits.js'
 

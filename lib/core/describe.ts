@@ -3,6 +3,8 @@ import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from '../transformer/architecture.js'
 import { backendInfo } from '../backend/backend.js'
 import type { HookPoint } from './hooks.js'
+import { hookPoints } from '../transformer/hook-points.js'
+import { dependsOn } from '../transformer/processing-effects.js'
 import { libraryVersion, type Provenance } from '../report/result/provenance.js'
 import { Table } from '../report/table/table.js'
 import type { ModelFacts } from './splice.js'
@@ -11,7 +13,8 @@ import type { LoadedModel, View } from './view.js'
 
 /** What decides whether an SAE fits the model. */
 export function modelFacts({ architecture, config, processing, name }: LoadedModel): ModelFacts {
-  const points = architecture.hookPoints(config)
+  const traits = architecture.traits(config)
+  const points = hookPoints(config, traits)
   return {
     name,
     dModel: config.dModel,
@@ -23,7 +26,7 @@ export function modelFacts({ architecture, config, processing, name }: LoadedMod
         points.find((p) => p.name === hook)!,
         config,
       ),
-    dependsOn: (flag, hook) => architecture.dependsOn(flag, hook, config),
+    dependsOn: (flag, hook) => dependsOn(flag, hook, { config, traits }),
   }
 }
 

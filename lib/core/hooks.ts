@@ -1,11 +1,14 @@
 /**
- * Hook points as an argument. A model file names a point inline, `const z = at('hook_z', mix(pattern, v))`, and what
- * `at` does (nothing, a user's function, an SAE, a cache, a gradient tap) is composed for one run and then forgotten.
+ * What acts at hook points: users' functions, SAEs, caches and gradient taps, composed into the `at` of one run and then
+ * forgotten. transformer/at.ts says what a page sees of it.
  */
 import type * as tf from '@tensorflow/tfjs'
 import { ArgumentError, HookError, ShapeError } from '../errors/errors.js'
 import { didYouMean } from '../errors/nearest.js'
 import { layerOf } from '../transformer/hook-names.js'
+import type { At, HookPoint } from '../transformer/at.js'
+
+export { axesOf, silent, type At, type HookPoint } from '../transformer/at.js'
 
 type BlockPoint =
   | `hook_${'resid_pre' | 'resid_mid' | 'resid_post' | 'attn_out' | 'mlp_out' | 'mlp_in' | 'attn_in'}`
@@ -25,21 +28,6 @@ type SaePoint = `hook_sae_${'input' | 'acts_pre' | 'acts_post' | 'recons' | 'err
 /** A hook point's name as TransformerLens spells it. Any string is taken and checked at run time; editors complete these. */
 export type HookName = PlainPoint | `${PlainPoint}.${SaePoint}` | (string & {})
 
-/** One place in a forward pass that can be read or replaced. */
-export interface HookPoint {
-  readonly name: string
-  /**
-   * Axes, such as `[B,P,H,K]`: B batch, P position, D d_model, H heads, G heads of keys and values, K d_head, M d_mlp,
-   * S d_sae, V vocabulary.
-   */
-  readonly shape: string
-  /** True for points that cost something and are computed only when they are asked for. */
-  readonly onRequest?: boolean
-}
-
-/** The axis letters of a shape: B, P, H, K for `[B,P,H,K]`. */
-export const axesOf = (shape: string): string[] => shape.slice(1, -1).split(',')
-
 /** What a hook function is told beside the activation. */
 export interface HookContext {
   readonly name: string
@@ -56,24 +44,6 @@ export type HookFunction = (activation: any, context: HookContext) => tf.Tensor 
 
 /** Chooses hook points: one name, several, a pattern, or a predicate. Patterns see the points on request too. */
 export type NameFilter = HookName | readonly HookName[] | RegExp | ((name: string) => boolean)
-
-/**
- * A run's hook point function: `at(name, x)` is x, or what takes its place. Where x is costly it may be a function that
- * computes it, which is not called when the run was given the value.
- */
-export interface At {
-  <T extends tf.Tensor>(name: string, x: T | (() => T)): T
-  /** True when somebody reads or replaces this point: whether a costly point has to be computed. */
-  wants(name: string): boolean
-  /** True when somebody reads, replaces or gives this point's value: whether it has to stand by itself. */
-  isSeen(name: string): boolean
-  /** True when a hook function may replace the value at this point. */
-  replaces(name: string): boolean
-  /** True when nobody reads, replaces or gives the value of any point under this prefix. */
-  isQuiet(): boolean
-  /** The same function with `prefix.` put before each name. */
-  under(prefix: string): At
-}
 
 /** Sees the value at the chosen points last; what it returns (the same value) goes on. */
 export interface Observer {
@@ -99,19 +69,15 @@ export const noTaps: Taps = { hooks: new Map(), splices: new Map(), observers: [
 export function makeAt(taps: Taps, prefix = ''): At {
   const at = <T extends tf.Tensor>(name: string, x: T | (() => T)): T => pass(taps, prefix + name, x)
   return Object.assign(at, {
-    wants: (name: string) => isWanted(taps, prefix + name),
-    isSeen: (name: string) => isWanted(taps, prefix + name) || taps.given?.has(prefix + name) === true,
-    replaces: (name: string) => taps.hooks.has(prefix + name),
-    isQuiet: () => !hasPrefix(taps, prefix),
+    observed: (...names: string[]) =>
+      names.length > 0 ? names.some((name) => isObserved(taps, prefix + name)) : hasPrefix(taps, prefix),
+    replaces: (...names: string[]) => names.some((name) => taps.hooks.has(prefix + name)),
     under: (more: string) => makeAt(taps, `${prefix}${more}.`),
   })
 }
 
-/** An `at` that nobody listens to. */
-export const silent: At = makeAt(noTaps)
-
-function isWanted(taps: Taps, name: string): boolean {
-  return taps.hooks.has(name) || taps.splices.has(name) || taps.observers.some((o) => o.names.has(name))
+function isObserved({ given, hooks, splices, observers }: Taps, name: string): boolean {
+  return hooks.has(name) || splices.has(name) || given?.has(name) === true || observers.some((o) => o.names.has(name))
 }
 
 function hasPrefix({ given, hooks, splices, observers }: Taps, prefix: string): boolean {

@@ -3,6 +3,7 @@
  * Axes: R rows · Q positions from `begin` · n positions read · C tokens or features read
  */
 import * as tf from '@tensorflow/tfjs'
+import { forward } from '../transformer/forward.js'
 import type { At } from './hooks.js'
 import type { Reading } from './metrics.js'
 import { pickPositions } from '../ops/pick.js'
@@ -31,10 +32,9 @@ export function partialLogits(
   at: At,
 ): tf.Tensor3D {
   const some = reading ? pickRead(resid, reading, rows) : resid
-  const { architecture, weights, config } = model
   const tokens = tf.zeros<tf.Rank.R2>([some.shape[0], some.shape[1]], 'int32')
-  const from = { layer: config.nLayers, resid: some }
-  const logits = architecture.forward(weights, config, { tokens, from, columns }, at)
+  const from = { layer: model.config.nLayers, resid: some }
+  const logits = forward(model, { tokens, from, columns }, at)
   if (columns || !reading?.columns) return logits
   return tf.gather(logits, tf.tensor1d([...reading.columns], 'int32'), 2)
 }

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import { ArgumentError } from '../errors/errors.js'
 import type { Tokens } from '../tokens/tokens.js'
 import type { ForwardInput } from '../transformer/architecture.js'
+import { forward } from '../transformer/forward.js'
 import { makeAt, type Observer } from './hooks.js'
 import { checkLogitsFit, viewTaps, type LoadedModel, type View } from './view.js'
 
@@ -39,7 +40,7 @@ export function runInput(
   observers: readonly Observer[],
 ): tf.Tensor3D {
   using taps = viewTaps(view, observers)
-  return model.architecture.forward(model.weights, model.config, input, makeAt(taps))
+  return forward(model, input, makeAt(taps))
 }
 
 /** @throws ArgumentError for a view that stops before its logits */

@@ -12,6 +12,7 @@ import {
   type Observer,
   type SpliceFunction,
 } from './hooks.js'
+import { hookPoints } from '../transformer/hook-points.js'
 import type { Recorded } from './self-check.js'
 import { blockOf } from '../transformer/hook-names.js'
 import { outputPoint, type Attachable, type Splice, type SpliceOptions, type SpliceOutput } from './splice.js'
@@ -59,7 +60,7 @@ export const plainView: View = { hooks: [], attached: [] }
 
 /** The model's own hook points, each followed by those of the SAEs at it. */
 export function viewPoints(model: LoadedModel, view: View): HookPoint[] {
-  const own = model.architecture.hookPoints(model.config)
+  const own = hookPoints(model.config, model.architecture.traits(model.config))
   return view.attached.length === 0 ? own : own.flatMap((point) => withInner(point, view))
 }
 

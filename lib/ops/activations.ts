@@ -1,7 +1,8 @@
-/** Activation functions beside gelu_new, any shape. */
+/** Activation functions, any shape. */
 import * as tf from '@tensorflow/tfjs'
 import { geluNew } from './gelu.js'
-import { differentiable, type Forms } from './custom-gradient.js'
+import { differentiable } from './custom-gradient.js'
+import { defineOp, type Names } from './op.js'
 
 /** From numbers to numbers, each by itself. */
 export type Activation = <T extends tf.Tensor>(x: T) => T
@@ -21,23 +22,28 @@ export function solu<T extends tf.Tensor>(x: T): T {
   return tf.tidy(() => x.mul(tf.softmax(x))) as T
 }
 
-/** cap · tanh(x / cap): keeps logits between −cap and cap. */
+/** cap · tanh(x / cap): keeps logits between −cap and cap. Gemma team 2024, arXiv:2408.00118. */
 export function softCap<T extends tf.Tensor>(x: T, cap: number): T {
-  return differentiable({ forward: capped(cap), back: cappedBack(cap), saves: 'outputs' }, [x]) as T
+  const op = {
+    forward: softCapOp({ cap }),
+    backward: softCapBackward({ cap }),
+    saves: ({ y }: { readonly y: tf.Tensor }) => ({ y }),
+  }
+  return differentiable(op, { x }) as T
 }
 
-const capped = (cap: number): Forms => ({
-  key: `soft cap ${cap}`,
-  plain: (x) => [x!.div(cap).tanh().mul(cap)],
-  graph: (g, x) => g.node('Mul', [g.node('Tanh', [g.node('RealDiv', [x!, g.scalar(cap)])]), g.scalar(cap)]),
-})
+const softCapOp = defineOp<Names<'x'>, Names<'y'>, { cap: number }>('soft cap', ({ cap }) => ({
+  opByOp: ({ x }) => ({ y: x.div(cap).tanh().mul(cap) }),
+  graph: (g, { x }) => ({
+    y: g.node('Mul', [g.node('Tanh', [g.node('RealDiv', [x, g.scalar(cap)])]), g.scalar(cap)]),
+  }),
+}))
 
 /** d/dx cap · tanh(x / cap) = 1 − (y / cap)². */
-const cappedBack = (cap: number): Forms => ({
-  key: `soft cap ${cap}, back`,
-  plain: (y, dy) => [dy!.mul(tf.sub(1, y!.div(cap).square()))],
-  graph: (g, y, dy) => g.node('TanhGrad', [g.node('RealDiv', [y!, g.scalar(cap)]), dy!]),
-})
+const softCapBackward = defineOp<Names<'y' | 'dy'>, Names<'x'>, { cap: number }>('soft cap, backward', ({ cap }) => ({
+  opByOp: ({ y, dy }) => ({ x: dy.mul(tf.sub(1, y.div(cap).square())) }),
+  graph: (g, { y, dy }) => ({ x: g.node('TanhGrad', [g.node('RealDiv', [y, g.scalar(cap)]), dy]) }),
+}))
 
 /** Activation functions by the names that configs give them. */
 export const activations = {

@@ -9,16 +9,18 @@ export function positionIds(mask: readonly (readonly number[])[]): number[][] {
   })
 }
 
-/**
- * Rows of W_pos [n_ctx,D] for P tokens after `past` earlier ones → [B,P,D]; zeros at padding, as in TransformerLens.
- * `mask` [B][past + P].
- */
-export function learnedPositions(
-  W_pos: tf.Tensor2D,
-  [batch, positions]: [number, number],
-  mask?: readonly (readonly number[])[],
-  past = 0,
-): tf.Tensor3D {
+export interface Places {
+  /** Of the tokens: [B,P]. */
+  readonly shape: readonly [batch: number, positions: number]
+  /** [B][past + P], 1 at real tokens, 0 at padding. @default nothing is padded */
+  readonly mask?: readonly (readonly number[])[] | undefined
+  /** How many positions stand before the first token. @default 0 */
+  readonly past?: number | undefined
+}
+
+/** Rows of W_pos [n_ctx,D] for the positions of tokens → [B,P,D]; zeros at padding, as in TransformerLens. */
+export function learnedPositions(W_pos: tf.Tensor2D, { shape, mask, past = 0 }: Places): tf.Tensor3D {
+  const [batch, positions] = shape
   return tf.tidy(() => {
     if (!mask) return W_pos.slice([past, 0], [positions, -1]).expandDims<tf.Tensor3D>(0).tile([batch, 1, 1])
     const ids = positionIds(mask).map((row) => row.slice(past))

@@ -1,7 +1,8 @@
 /** Rotary position embeddings. Su et al. 2021, arXiv:2104.09864. */
 import * as tf from '@tensorflow/tfjs'
-import type { GraphText, Node } from '../backend/native/graph.js'
-import { differentiable, type Forms } from './custom-gradient.js'
+import type { GraphText, Node } from '../backend/native/graph-text.js'
+import { differentiable } from './custom-gradient.js'
+import { defineOp, type Names } from './op.js'
 import { positionIds } from './positions.js'
 
 /** Cosines and sines of the angles: [1|B,P,1,R/2], R the number of rotated dimensions of a head. */
@@ -70,42 +71,53 @@ function stretched(
  * not neighbours): x [B,P,H,K].
  */
 export function rotate(x: tf.Tensor4D, { cos, sin }: RotaryTables): tf.Tensor4D {
-  const widths = widthsOf(x.shape[3], cos)
-  return differentiable({ forward: forward(widths), back: back(widths), saves: 'constants' }, [x], [cos, sin]) as tf.Tensor4D // prettier-ignore
+  const parameters = rotationOf(x.shape[3], cos)
+  const op = {
+    forward: rotateOp(parameters),
+    backward: rotateBackward(parameters),
+    saves: ({ cos, sin }: { readonly cos: tf.Tensor; readonly sin: tf.Tensor }) => ({ cos, sin }),
+  }
+  return differentiable(op, { x }, { cos, sin }) as tf.Tensor4D
 }
 
-/** Both halves of what is rotated of a head, and what is not. */
-function widthsOf(size: number, cos: RotaryTables['cos']): number[] {
+/** What rotations differ by: dimensions of each half that is rotated, and of the rest of a head. */
+type Rotation = { readonly half: number; readonly rest: number }
+
+/** The rotation of heads of this size by these tables. */
+export function rotationOf(size: number, cos: RotaryTables['cos']): Rotation {
   const half = cos.shape[3]
-  const rest = size - 2 * half
-  return rest > 0 ? [half, half, rest] : [half, half]
+  return { half, rest: size - 2 * half }
 }
 
-/** Of heads of this size and the tables. */
-export const rotateForms = (size: number, { cos }: RotaryTables): Forms => forward(widthsOf(size, cos))
-
-const forward = (widths: number[]): Forms => ({
-  key: `rotate ${widths}`,
-  plain: (x, cos, sin) => [turned(x!, widths, cos!, sin!)],
-  graph: (g, x, cos, sin) => turnedNode(g, x!, widths, cos!, sin!),
-})
+export const rotateOp = defineOp<Names<'x' | 'cos' | 'sin'>, Names<'y'>, Rotation>('rotate', (rotation) => ({
+  opByOp: ({ x, cos, sin }) => ({ y: rotated(x, rotation, { cos, sin }) }),
+  graph: (g, { x, cos, sin }) => ({ y: rotatedNode(g, rotation, { x, cos, sin }) }),
+}))
 
 /** By the same angles the other way. */
-const back = (widths: number[]): Forms => ({
-  key: `rotate ${widths}, back`,
-  plain: (cos, sin, dy) => [turned(dy!, widths, cos!, sin!.neg())],
-  graph: (g, cos, sin, dy) => turnedNode(g, dy!, widths, cos!, g.node('Neg', [sin!])),
-})
+const rotateBackward = defineOp<Names<'cos' | 'sin' | 'dy'>, Names<'x'>, Rotation>('rotate, backward', (rotation) => ({
+  opByOp: ({ cos, sin, dy }) => ({ x: rotated(dy, rotation, { cos, sin: sin.neg() }) }),
+  graph: (g, { cos, sin, dy }) => ({ x: rotatedNode(g, rotation, { x: dy, cos, sin: g.node('Neg', [sin]) }) }),
+}))
 
-function turned(x: tf.Tensor, widths: number[], cos: tf.Tensor, sin: tf.Tensor): tf.Tensor {
-  const [a, b, ...unrotated] = tf.split(x, widths, 3)
-  return tf.concat([a!.mul(cos).sub(b!.mul(sin)), b!.mul(cos).add(a!.mul(sin)), ...unrotated], 3)
+const widthsOf = ({ half, rest }: Rotation): number[] => (rest > 0 ? [half, half, rest] : [half, half])
+
+function rotated(
+  x: tf.Tensor,
+  rotation: Rotation,
+  { cos, sin }: { readonly cos: tf.Tensor; readonly sin: tf.Tensor },
+): tf.Tensor {
+  const [a, b, ...unrotated] = tf.split(x, widthsOf(rotation), 3) as [tf.Tensor, tf.Tensor, ...tf.Tensor[]]
+  return tf.concat([a.mul(cos).sub(b.mul(sin)), b.mul(cos).add(a.mul(sin)), ...unrotated], 3)
 }
 
-function turnedNode(g: GraphText, x: Node, widths: number[], cos: Node, sin: Node): Node {
-  const [a, b, ...unrotated] = g.split(x, widths)
-  const times = (part: Node, table: Node): Node => g.node('Mul', [part, table])
-  const first = g.node('Sub', [times(a!, cos), times(b!, sin)])
-  const second = g.node('AddV2', [times(b!, cos), times(a!, sin)])
+function rotatedNode(
+  g: GraphText,
+  rotation: Rotation,
+  { x, cos, sin }: { readonly x: Node; readonly cos: Node; readonly sin: Node },
+): Node {
+  const [a, b, ...unrotated] = g.split(x, widthsOf(rotation)) as [Node, Node, ...Node[]]
+  const first = g.node('Sub', [g.node('Mul', [a, cos]), g.node('Mul', [b, sin])])
+  const second = g.node('AddV2', [g.node('Mul', [b, cos]), g.node('Mul', [a, sin])])
   return g.join([first, second, ...unrotated])
 }

@@ -1,6 +1,7 @@
 /** An unembedding that is the embedding: one matrix in memory where there would be two. */
 import * as tf from '@tensorflow/tfjs'
-import { matMul, overRows, plus, type LinearMap } from './linear.js'
+import { matMul, overRows, plus } from './products.js'
+import type { LinearMap } from './weight-matrix.js'
 
 /**
  * W_U [D,V] = (scale ∘ (W_E − mean))ᵀ without being made: a large vocabulary's W_U is gigabytes.
@@ -35,7 +36,7 @@ export class TiedUnembedding implements LinearMap {
   back(dy: tf.Tensor): tf.Tensor {
     return overRows(dy, (rows) => {
       const whole = matMul(rows, this.#embedding)
-      const centred = this.#mean ? whole.sub(matMul(rows.sum<tf.Tensor2D>(1, true), this.#mean, false, true)) : whole
+      const centred = this.#mean ? whole.sub(matMul(rows.sum<tf.Tensor2D>(1, true), this.#mean, { b: true })) : whole
       return centred.mul(this.#scale.reshape([1, -1]))
     })
   }

@@ -6,8 +6,8 @@
 import * as tf from '@tensorflow/tfjs'
 import { Matrix } from 'ml-matrix'
 import { FactoredMatrix } from './factored-matrix.js'
+import type { NamedTensors } from '../weights/named-tensors.js'
 import type { AttentionSizes } from '../weights/packed.js'
-import type { NamedTensors } from '../weights/process.js'
 
 /**
  * For each head [W_Q; b_Q] · [W_K; b_K]ᵀ = U S Vᵀ gives W_Q = U √S and W_K = V √S (with their biases), and

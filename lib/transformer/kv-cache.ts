@@ -1,22 +1,28 @@
 /** Keys and values of the positions already seen, so that generation computes one new position a step. */
 import * as tf from '@tensorflow/tfjs'
-import type { KeysValues, Past } from './architecture.js'
-import { compute, type Forms } from '../ops/custom-gradient.js'
+import { compute, defineOp, type Names } from '../ops/op.js'
+import type { KeysValues, Past, Traits } from './architecture.js'
 
-/** Keys and values along positions: k, the new ones, v, the new ones. Without a gradient: none is taken through a past. */
-export const joinForms: Forms = {
-  key: 'joined along positions',
-  plain: (k, newK, v, newV) => [tf.concat([k!, newK!], 1), tf.concat([v!, newV!], 1)],
-  graph: (g, k, newK, v, newV) => [g.join([k!, newK!], 1), g.join([v!, newV!], 1)],
-}
+/** Keys and values along positions: earlier ones, then the new ones. No gradient is taken through a past. */
+export const joinPastOp = defineOp<Names<'k' | 'newK' | 'v' | 'newV'>, Names<'k' | 'v'>>('join past', () => ({
+  opByOp: ({ k, newK, v, newV }) => ({ k: tf.concat([k, newK], 1), v: tf.concat([v, newV], 1) }),
+  graph: (g, { k, newK, v, newV }) => ({ k: g.join([k, newK], 1), v: g.join([v, newV], 1) }),
+}))
 
-/** A layer's keys and values with those of the past in front, which is given all of them. */
+/** A layer's keys and values after those of the past, which is given all of them. */
 export function joinPast(past: Past | undefined, layer: number, fresh: KeysValues): KeysValues {
   const earlier = past?.earlier(layer)
-  const [k, v] = earlier ? compute(joinForms, [earlier.k, fresh.k, earlier.v, fresh.v]) : [fresh.k, fresh.v]
-  const all = { k, v } as KeysValues
+  const all = earlier
+    ? (compute(joinPastOp({}), { k: earlier.k, newK: fresh.k, v: earlier.v, newV: fresh.v }) as KeysValues)
+    : fresh
   past?.keep(layer, all)
   return all
+}
+
+/** The points that show a layer's new keys and values as `joinPast` is given them. */
+export function keyAndValuePoints(layer: number, { positions }: Traits): { readonly k: string; readonly v: string } {
+  const attn = `blocks.${layer}.attn`
+  return { k: `${attn}.${positions === 'rotary' ? 'hook_rot_k' : 'hook_k'}`, v: `${attn}.hook_v` }
 }
 
 /** The same tensors once more, through all tidies. The caller owns them. */

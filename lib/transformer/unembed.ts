@@ -2,9 +2,10 @@
 import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from './architecture.js'
 import { ArgumentError } from '../errors/errors.js'
-import type { At } from '../core/hooks.js'
-import { linear, Matrix, type LinearMap } from '../ops/linear.js'
+import { linear } from '../ops/linear.js'
+import { Matrix, type LinearMap } from '../ops/weight-matrix.js'
 import type { Weights } from '../weights/weights.js'
+import type { At } from './at.js'
 
 /** Some columns of W_U [D,C] and of b_U [C]. Owns them. */
 export interface Columns extends Disposable {

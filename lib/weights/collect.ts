@@ -2,9 +2,10 @@
 import * as tf from '@tensorflow/tfjs'
 import { ConfigError, FileError } from '../errors/errors.js'
 import { didYouMean } from '../errors/nearest.js'
-import { transpose } from '../ops/linear.js'
+import { isNativeCpu } from '../backend/native/ops.js'
+import { transpose } from '../ops/products.js'
 import type { HostTensor, TensorInfo } from './formats/safetensors.js'
-import type { NamedTensors } from './process.js'
+import { NamedTensors } from './named-tensors.js'
 
 /** Tensors of a checkpoint, read one at a time. */
 export interface TensorReader {
@@ -14,13 +15,16 @@ export interface TensorReader {
   map?(name: string): tf.Tensor | undefined
 }
 
-/** One tensor to take: its name in the checkpoint, ours, the shape that the config asks for, and how to rearrange it. */
-export type Wanted = readonly [
+/** One tensor to take: its name in the checkpoint, ours, its shape there, which the config says, and what is made of it. */
+export type TensorSpec = readonly [
   theirs: string,
   ours: string,
   shape: readonly number[],
-  rearrange?: (stored: tf.Tensor) => tf.Tensor,
+  rearrange?: ((stored: tf.Tensor) => tf.Tensor) | EitherWay,
 ]
+
+/** How a checkpoint has a matrix that we may store either way, because nothing reads it but `Weights.matrix`. */
+export type EitherWay = 'in,out' | 'out,in'
 
 /** An nn.Linear weight [out,in] as we multiply by it, [in,out]. */
 export const transposed = (stored: tf.Tensor): tf.Tensor => transpose(stored as tf.Tensor2D)
@@ -36,20 +40,20 @@ export const onePlus = (stored: tf.Tensor): tf.Tensor => stored.add(1)
  */
 export async function collectTensors(
   reader: TensorReader,
-  tensorsOfConfig: Iterable<Wanted>,
+  tensorsOfConfig: Iterable<TensorSpec>,
   ignore: RegExp,
   progress?: (done: number, total: number) => void,
 ): Promise<NamedTensors> {
-  const wanted: Wanted[] = []
+  const wanted: TensorSpec[] = []
   for (const one of tensorsOfConfig) {
     checkShape(reader, one)
     wanted.push(one)
   }
   checkLeftovers(reader, wanted, ignore)
-  const tensors: NamedTensors = new Map()
+  const tensors = new NamedTensors()
   try {
-    for await (const [[theirs, ours, , rearrange], stored] of readAhead(reader, wanted)) {
-      tensors.set(ours, await arranged(stored, theirs, rearrange))
+    for await (const [spec, stored] of readAhead(reader, wanted)) {
+      tensors.set(spec[1], await arranged(stored, spec, tensors.transposed))
       progress?.(tensors.size, wanted.length)
     }
     return tensors
@@ -63,7 +67,10 @@ export async function collectTensors(
 const AHEAD = 2 ** 25
 
 /** Each tensor as it is stored, the caller's: mapped, or read while the next ones are being read. */
-async function* readAhead(reader: TensorReader, wanted: readonly Wanted[]): AsyncGenerator<[Wanted, tf.Tensor]> {
+async function* readAhead(
+  reader: TensorReader,
+  wanted: readonly TensorSpec[],
+): AsyncGenerator<[TensorSpec, tf.Tensor]> {
   const sizes = wanted.map(([, , shape]) => tf.util.sizeFromShape([...shape]))
   const readings: ReturnType<TensorReader['read']>[] = []
   let [begun, ahead] = [0, 0]
@@ -122,26 +129,36 @@ export async function collectBeside<T>(
   }
 }
 
-/** The tensor checked, in the orientation it is used in. What was stored is freed. */
+/** The tensor checked, arranged as it is used. What was stored is freed. */
 async function arranged(
   stored: tf.Tensor,
-  name: string,
-  rearrange?: (stored: tf.Tensor) => tf.Tensor,
+  [theirs, ours, , rearrange]: TensorSpec,
+  transposedOnes: Set<string>,
 ): Promise<tf.Tensor> {
   try {
-    // The sum says at once whether a number is not finite. It is also a first use, after which the native backend
-    // lets go of a JavaScript array: it would hold a second copy of the weight until the first run.
+    // The sum says at once whether a number is not finite. It is also a first use, after which the native backend lets
+    // go of a JavaScript array: it would hold a second copy of the weight until the first run.
     const sum = stored.sum()
     const [value] = await sum.data()
     sum.dispose()
-    if (!Number.isFinite(value)) checkFinite(await stored.data(), name, 'the checkpoint')
-    return tf.tidy(() => rearrange?.(stored) ?? stored.clone())
+    if (!Number.isFinite(value)) checkFinite(await stored.data(), theirs, 'the checkpoint')
+    if (typeof rearrange === 'function') return tf.tidy(() => rearrange(stored))
+    if (rearrange === undefined) return stored.clone()
+    const kept = keptWay()
+    if (kept === 'out,in') transposedOnes.add(ours)
+    return kept === rearrange ? stored.clone() : transposed(stored)
   } finally {
     stored.dispose()
   }
 }
 
-function checkShape(reader: TensorReader, [name, , shape]: Wanted): void {
+/**
+ * How a matrix that may lie either way is stored: on the native backend, which multiplies faster by them so (see
+ * `TransposedMatrix`), as torch's Linear has it.
+ */
+const keptWay = (): EitherWay => (isNativeCpu() ? 'out,in' : 'in,out')
+
+function checkShape(reader: TensorReader, [name, , shape]: TensorSpec): void {
   const info = reader.infos.get(name)
   if (!info) {
     const hint = didYouMean(name, reader.infos.keys())
@@ -156,7 +173,7 @@ function checkShape(reader: TensorReader, [name, , shape]: Wanted): void {
   }
 }
 
-function checkLeftovers(reader: TensorReader, wanted: readonly Wanted[], ignore: RegExp): void {
+function checkLeftovers(reader: TensorReader, wanted: readonly TensorSpec[], ignore: RegExp): void {
   const taken = new Set(wanted.map(([theirs]) => theirs))
   const left = [...reader.infos.keys()].filter((name) => !taken.has(name) && !ignore.test(name))
   if (left.length === 0) return

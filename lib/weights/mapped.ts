@@ -1,5 +1,6 @@
 /** Tensors out of a file that the operating system shows as memory: copied once, and nothing for JavaScript to collect. */
 import * as tf from '@tensorflow/tfjs'
+import type { GraphText, Node } from '../backend/native/graph-text.js'
 import { runGraph } from '../backend/native/graph.js'
 import { nativeOp, type NativeOp } from '../backend/native/ops.js'
 import type { Dtype } from './formats/dtypes.js'
@@ -48,13 +49,10 @@ function asTensor(op: NativeOp, path: string, words: number): tf.Tensor1D | unde
 
 /** The numbers of half precision whose bytes these words are, two in each. */
 function widened(words: tf.Tensor, half: 'float16' | 'bfloat16'): tf.Tensor | undefined {
-  const numbers = runGraph(
-    `numbers of ${half}`,
-    (g, x) => {
-      const pairs = g.node('Bitcast', [x!], { T: 'float32', type: half })
-      return g.node('Cast', [pairs], { SrcT: half, DstT: 'float32' })
-    },
-    [words],
-  )
-  return numbers?.[0]
+  return runGraph(`numbers of ${half}`, (g, { words }) => ({ numbers: cast(g, words, half) }), { words })?.['numbers']
+}
+
+function cast(g: GraphText, words: Node | undefined, half: 'float16' | 'bfloat16'): Node | undefined {
+  const pairs = words && g.node('Bitcast', [words], { T: 'float32', type: half })
+  return pairs && g.node('Cast', [pairs], { SrcT: half, DstT: 'float32' })
 }

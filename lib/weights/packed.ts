@@ -3,9 +3,9 @@
  * Axes: D d_model · H query heads · G key/value heads · K d_head
  */
 import * as tf from '@tensorflow/tfjs'
-import type { Anatomy, NamedTensors } from './process.js'
-import { turned } from './turned.js'
-import type { Weights } from './weights.js'
+import type { NamedTensors } from './named-tensors.js'
+import type { WeightLayout } from './process.js'
+import type { BlockWeights, Weights } from './weights.js'
 
 /** Sizes of one attention layer; G = H unless key/value heads are shared. */
 export interface AttentionSizes {
@@ -27,29 +27,48 @@ export function packedWeight(w: Weights, sizes: AttentionSizes, name: string): t
   if (name === 'embed.W_E' && w.has('embed.scale')) return w.get(name).mul(w.get('embed.scale'))
   const [, block, ungrouped, kind, letter] = derived.exec(name) ?? []
   if (block === undefined || name.endsWith('b_O')) return stored(w, name)
-  const { dModel, dHead, nHeads, nKeyValueHeads = nHeads } = sizes
+  const { dHead, nHeads, nKeyValueHeads = nHeads } = sizes
+  const isShared = letter === 'K' || letter === 'V'
   return tf.tidy(() => {
-    if (letter === 'O') return w.get(`${block}.attn.W_O`).reshape([nHeads, dHead, dModel])
-    const part = 'QKV'.indexOf(letter!)
-    const widths = [nHeads, nKeyValueHeads, nKeyValueHeads].map((heads) => heads * dHead)
-    const bias =
-      kind === 'b' ? (w.maybe(`${block}.attn.b_QKV`) ?? tf.zeros([widths.reduce((a, b) => a + b)])) : undefined
-    const columns = tf.split(bias ?? w.get(`${block}.attn.W_QKV`), widths, -1)[part]!
-    const byHead = bias ? columns.reshape([-1, dHead]) : columns.reshape([dModel, -1, dHead]).transpose([1, 0, 2])
-    const times = ungrouped || part === 0 ? 1 : nHeads / nKeyValueHeads
+    const [own, part] = [w.under(block), letter as HeadPart]
+    const noBias = () => tf.zeros([isShared ? nKeyValueHeads : nHeads, dHead])
+    const byHead = kind === 'W' ? headMatrices(own, sizes, part) : (headBiases(own, sizes, part) ?? noBias())
+    const times = ungrouped || !isShared ? 1 : nHeads / nKeyValueHeads
     return times === 1 ? byHead : repeated(byHead, times)
   })
 }
 
+/** What a head's matrix or bias is of: queries, keys, values, or its way out. */
+type HeadPart = 'Q' | 'K' | 'V' | 'O'
+
+/** Matrices of a block's heads, out of those that are stored: W_Q [H,D,K], W_K and W_V [G,D,K], W_O [H,K,D]. */
+export function headMatrices(w: BlockWeights, sizes: AttentionSizes, part: HeadPart): tf.Tensor3D {
+  const { dModel, dHead, nHeads } = sizes
+  if (part === 'O') return w.get('attn.W_O').reshape([nHeads, dHead, dModel])
+  const columns = partOf(w.get('attn.W_QKV'), sizes, part) // [D,H·K]
+  return columns.reshape<tf.Tensor3D>([dModel, -1, dHead]).transpose([1, 0, 2])
+}
+
+/** Biases of a block's heads, b_Q [H,K], b_K and b_V [G,K]; undefined where the model has none. */
+export function headBiases(w: BlockWeights, sizes: AttentionSizes, part: HeadPart): tf.Tensor2D | undefined {
+  const b = w.maybe('attn.b_QKV')
+  return b && partOf(b, sizes, part).reshape([-1, sizes.dHead])
+}
+
+/** The part of queries, keys or values along the last axis of what is stored together. */
+function partOf(together: tf.Tensor, { dHead, nHeads, nKeyValueHeads = nHeads }: AttentionSizes, part: HeadPart) {
+  const [queries, keys] = [nHeads * dHead, nKeyValueHeads * dHead]
+  const [begin, size] = { Q: [0, queries], K: [queries, keys], V: [queries + keys, keys], O: [0, 0] }[part]
+  const before = together.shape.slice(0, -1)
+  return together.slice([...before.map(() => 0), begin ?? 0], [...before, size ?? 0])
+}
+
 /** A stored weight, or zeros for the bias [out] that a stored matrix [in,out] has not. */
 function stored(w: Weights, name: string): tf.Tensor {
-  const turnedRound = w.maybe(turned(name))
-  if (turnedRound) return turnedRound.transpose()
+  if (w.isTransposed(name)) return w.matrix(name).copy()
   const matrix = name.replace('.b_', '.W_')
   const lacksBias = /^blocks\.\d+\.(attn\.b_O|mlp\.b_(in|out))$/.test(name) && !w.has(name)
-  return lacksBias && (w.has(matrix) || w.has(turned(matrix)))
-    ? tf.zeros([w.matrix(matrix).shape[1]])
-    : w.get(name).clone()
+  return lacksBias && w.has(matrix) ? tf.zeros([w.matrix(matrix).shape[1]]) : w.get(name).clone()
 }
 
 /** Each entry of the first axis `times` times in a row. */
@@ -79,7 +98,7 @@ export function packQueries(weights: NamedTensors, nLayers: number): void {
 }
 
 /** The value biases of every layer, for processing. */
-export function packedValues(nLayers: number, sizes: AttentionSizes): Anatomy['values'] {
+export function packedValues(nLayers: number, sizes: AttentionSizes): WeightLayout['values'] {
   const { dHead, nHeads, nKeyValueHeads = nHeads } = sizes
   const size = nKeyValueHeads * dHead
   return Array.from({ length: nLayers }, (_, l) => ({

@@ -1,10 +1,10 @@
 /**
  * Weight processing, as TransformerLens does it on loading: rewrites of the weights that leave the model's predictions
- * as they are (logits up to a constant a position) and make its parts easier to read. Pure functions from named tensors
- * to named tensors. What they need to know of an architecture stands in an `Anatomy`.
+ * as they are (logits up to a constant a position) and make its parts easier to read. They change the named tensors they
+ * are given and dispose what they replace. What they need to know of an architecture is a `WeightLayout`.
  */
 import * as tf from '@tensorflow/tfjs'
-import { isTurned } from './turned.js'
+import type { NamedTensors } from './named-tensors.js'
 
 /** Which rewrites were done. They are part of what an SAE was trained on, so every model records them. */
 export interface ProcessingFlags {
@@ -36,14 +36,14 @@ export const noProcessing: ProcessingFlags = {
   foldValueBiases: false,
 }
 
-/** A linear map: names of its matrix [in,out] (or [out,in], turned.ts) and bias [out]. */
+/** A linear map: names of its matrix [in,out], however it is stored, and bias [out]. */
 export interface LinearNames {
   readonly W: string
   readonly b?: string
 }
 
 /** Where an architecture keeps what processing rewrites. */
-export interface Anatomy {
+export interface WeightLayout {
   /** Whether the norms centre their input (LayerNorm) or not (RMSNorm). */
   readonly normalization: 'LN' | 'RMS'
   /** Norms and the linear maps that read their output. Where the norm has a bias, its readers must have one too. */
@@ -69,18 +69,15 @@ export interface Anatomy {
   readonly softCapped?: boolean
 }
 
-/** Named weights during processing. Tied weights must have been separated: each name its own tensor. */
-export type NamedTensors = Map<string, tf.Tensor>
-
 /**
  * What can be done of what is asked for: RMS norms see the mean of the residual stream, so writing weights are not
  * centred for them, and a soft-cap sees the mean of the logits.
  */
-export function possibleProcessing(flags: ProcessingFlags, anatomy: Anatomy): ProcessingFlags {
+export function possibleProcessing(flags: ProcessingFlags, layout: WeightLayout): ProcessingFlags {
   return {
     ...flags,
-    centerWritingWeights: flags.centerWritingWeights && anatomy.normalization === 'LN',
-    centerUnembed: flags.centerUnembed && !anatomy.softCapped,
+    centerWritingWeights: flags.centerWritingWeights && layout.normalization === 'LN',
+    centerUnembed: flags.centerUnembed && !layout.softCapped,
   }
 }
 
@@ -88,29 +85,32 @@ export function possibleProcessing(flags: ProcessingFlags, anatomy: Anatomy): Pr
  * Runs the chosen rewrites in TransformerLens's order; `flags` as `possibleProcessing` gives them. Tensors it replaces
  * are disposed: the map is consumed, so that a model is never in memory twice.
  */
-export function processWeights(weights: NamedTensors, anatomy: Anatomy, flags: ProcessingFlags): NamedTensors {
-  if (flags.foldLn) foldLn(weights, anatomy)
-  if (flags.centerWritingWeights) centerWritingWeights(weights, anatomy)
-  if (flags.centerUnembed) centerUnembed(weights, anatomy)
-  if (flags.foldValueBiases) foldValueBiases(weights, anatomy, flags.centerWritingWeights)
+export function processWeights(weights: NamedTensors, layout: WeightLayout, flags: ProcessingFlags): NamedTensors {
+  if (flags.foldLn) foldLn(weights, layout)
+  if (flags.centerWritingWeights) centerWritingWeights(weights, layout)
+  if (flags.centerUnembed) centerUnembed(weights, layout)
+  if (flags.foldValueBiases) foldValueBiases(weights, layout, flags.centerWritingWeights)
   return weights
 }
 
 /** b += biasₗₙ · W, then W *= weightₗₙ, then W's columns centred over d_model where the norm's output is. */
-export function foldLn(weights: NamedTensors, anatomy: Anatomy): void {
-  for (const { weight, bias, readers } of anatomy.norms) {
+export function foldLn(weights: NamedTensors, layout: WeightLayout): void {
+  for (const { weight, bias, readers } of layout.norms) {
     const scale = take(weights, weight)
     const shift = bias === undefined ? undefined : take(weights, bias)
     for (const { W, b } of readers) {
-      const [inputs, byInput] = isTurned(W) ? [1, [1, -1]] : [0, [-1, 1]]
+      const isTransposed = weights.transposed.has(W)
+      const [inputs, byInput] = isTransposed ? [1, [1, -1]] : [0, [-1, 1]]
       if (shift) {
         replace(weights, b!, (old) =>
-          old.add(tf.matMul(shift.reshape([1, -1]), need(weights, W) as tf.Tensor2D, false, isTurned(W)).reshape([-1])),
+          old.add(
+            tf.matMul(shift.reshape([1, -1]), need(weights, W) as tf.Tensor2D, false, isTransposed).reshape([-1]),
+          ),
         )
       }
       // one after the other, so that an unembedding is in memory twice, not three times
       replace(weights, W, (matrix) => matrix.mul(scale.reshape(byInput)))
-      if (anatomy.normalization === 'LN') replace(weights, W, (matrix) => matrix.sub(matrix.mean(inputs, true)))
+      if (layout.normalization === 'LN') replace(weights, W, (matrix) => matrix.sub(matrix.mean(inputs, true)))
     }
     scale.dispose()
     shift?.dispose()
@@ -118,28 +118,28 @@ export function foldLn(weights: NamedTensors, anatomy: Anatomy): void {
 }
 
 /** Takes the mean over d_model out of everything that writes to the residual stream: a LayerNorm ignores it. */
-export function centerWritingWeights(weights: NamedTensors, anatomy: Anatomy): void {
-  for (const { W, b } of anatomy.writers) {
+export function centerWritingWeights(weights: NamedTensors, layout: WeightLayout): void {
+  for (const { W, b } of layout.writers) {
     replace(weights, W, (matrix) => matrix.sub(matrix.mean(-1, true)))
     if (b !== undefined) replace(weights, b, (bias) => bias.sub(bias.mean()))
   }
 }
 
 /** Takes the mean over the vocabulary out of W_U and b_U: a softmax ignores it (a soft-cap does not). */
-export function centerUnembed(weights: NamedTensors, anatomy: Anatomy): void {
-  if (anatomy.unembed.tiedTo === undefined)
-    replace(weights, anatomy.unembed.W, (matrix) => matrix.sub(matrix.mean(-1, true)))
+export function centerUnembed(weights: NamedTensors, layout: WeightLayout): void {
+  if (layout.unembed.tiedTo === undefined)
+    replace(weights, layout.unembed.W, (matrix) => matrix.sub(matrix.mean(-1, true)))
   else
     weights.set(
       'unembed.mean',
-      tf.tidy(() => need(weights, anatomy.unembed.tiedTo!).mean(0).reshape([-1, 1])),
+      tf.tidy(() => need(weights, layout.unembed.tiedTo!).mean(0).reshape([-1, 1])),
     )
-  replace(weights, anatomy.unembed.b, (bias) => bias.sub(bias.mean()))
+  replace(weights, layout.unembed.b, (bias) => bias.sub(bias.mean()))
 }
 
 /** b_O += b_V · W_O and b_V = 0; b_O is centred again when the writing weights are. */
-export function foldValueBiases(weights: NamedTensors, anatomy: Anatomy, centred: boolean): void {
-  for (const { b, begin, size, dHead, repeat, W_O, b_O } of anatomy.values) {
+export function foldValueBiases(weights: NamedTensors, layout: WeightLayout, centred: boolean): void {
+  for (const { b, begin, size, dHead, repeat, W_O, b_O } of layout.values) {
     replace(weights, b_O, (bias) => {
       const values = need(weights, b).slice([begin], [size]).reshape([-1, 1, dHead]).tile([1, repeat, 1])
       const moved = bias.add(tf.matMul(values.reshape([1, -1]), need(weights, W_O) as tf.Tensor2D).reshape([-1]))
@@ -152,36 +152,9 @@ export function foldValueBiases(weights: NamedTensors, anatomy: Anatomy, centred
   }
 }
 
-/**
- * Whether a flag changes the activation at a hook point of a LayerNorm model: centring shows wherever the residual
- * stream does, value biases in v, z and what heads write; folding only moves what the unembedding reads.
- */
-export function layerNormDependsOn(flag: keyof ProcessingFlags, hookName: string): boolean {
-  const point = hookName.replace(/^blocks\.\d+\./, '')
-  if (flag === 'foldValueBiases') return /^attn\.hook_(v|z|result)$/.test(point)
-  if (flag === 'centerWritingWeights') return /^hook_|^attn\.hook_result$/.test(point)
-  if (flag === 'foldLn') return point === 'unembed.hook_in'
-  if (flag === 'refactorFactoredAttnMatrices') return /^attn\.hook_[qkvz]$/.test(point)
-  return point === 'unembed.hook_out' // centerUnembed
-}
-
-/**
- * The same for a model of RMS norms without biases that write to the residual stream: nothing is centred, and folding
- * moves only what the unembedding reads. Value biases, where heads have them, show in v, z and what heads write.
- */
-export function rmsNormDependsOn(
-  flag: keyof ProcessingFlags,
-  hookName: string,
-  has: { readonly valueBiases: boolean },
-): boolean {
-  if (flag === 'centerWritingWeights') return false
-  if (flag === 'foldValueBiases') return has.valueBiases && layerNormDependsOn(flag, hookName)
-  return layerNormDependsOn(flag, hookName)
-}
-
 function need(weights: NamedTensors, name: string): tf.Tensor {
   const tensor = weights.get(name)
-  if (!tensor) throw new Error(`process: the anatomy names a weight '${name}' that is not there`)
+  if (!tensor) throw new Error(`process: the layout names a weight '${name}' that is not there`)
   return tensor
 }
 

@@ -3,7 +3,7 @@
  * All losses are means over tokens; squared errors are summed over D.
  */
 import * as tf from '@tensorflow/tfjs'
-import { matMul } from '../../lib/ops/linear.js'
+import { matMul } from '../../lib/ops/products.js'
 
 /** W_enc [D,S], b_enc [S], W_dec [S,D], b_dec [D] and what a kind adds. */
 export type Weights = Readonly<Record<string, tf.Tensor>>

@@ -4,7 +4,7 @@
  * what x̂ leaves over.
  */
 import * as tf from '@tensorflow/tfjs'
-import { matMul } from '../../lib/ops/linear.js'
+import { matMul } from '../../lib/ops/products.js'
 import { keepTopK } from '../../lib/ops/top-k.js'
 import {
   backward,

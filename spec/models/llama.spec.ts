@@ -1,5 +1,6 @@
 /** Llama against a plain double-precision one, with every field of its config that changes what it computes. */
 import { expect } from 'chai'
+import { dependsOn as processingShows } from '../../lib/transformer/processing-effects.js'
 import { llama } from '../../models/llama.js'
 import { decoderLaws, formulaLaws, tinyPlain } from '../support/decoder-laws.js'
 import { geluTanh, plainFrequencies, silu } from '../support/plain-decoder.js'
@@ -120,5 +121,6 @@ describe('models/llama', () => {
 })
 
 function dependsOn(flag: 'foldLn' | 'centerWritingWeights' | 'foldValueBiases' | 'centerUnembed', hook: string) {
-  return llama.dependsOn(flag, hook, llama.readConfig(tinyDecoderConfig('llama')))
+  const config = llama.readConfig(tinyDecoderConfig('llama'))
+  return processingShows(flag, hook, { config, traits: llama.traits(config) })
 }

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import type { Architecture } from '../../lib/transformer/architecture.js'
 import { loadModel } from '../../models/load-model.js'
+import { dependsOn } from '../../lib/transformer/processing-effects.js'
 import { neel } from '../../models/neel.js'
 import { expectClose, tolerances } from '../support/close.js'
 import { recordLaws } from '../support/record-laws.js'
@@ -73,7 +74,10 @@ describe('models/neel', () => {
   })
 
   it('tells SAEs that folding changes what W_out reads, where there is a norm in front of it', async () => {
-    const depends = async (name: string) => neel.dependsOn('foldLn', 'blocks.0.mlp.hook_post', neel.readConfig(await recordConfig(name))) // prettier-ignore
+    const depends = async (name: string) => {
+      const config = neel.readConfig(await recordConfig(name))
+      return dependsOn('foldLn', 'blocks.0.mlp.hook_post', { config, traits: neel.traits(config) })
+    }
     expect([await depends('solu_2l'), await depends('gelu_1l')]).to.deep.equal([true, false])
     for (const name of ['solu_2l', 'gelu_1l']) {
       using raw = await loadModel(recordFolder(name), { process: { foldLn: false } })

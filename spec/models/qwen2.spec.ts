@@ -1,6 +1,8 @@
 /** Qwen2 against a plain double-precision one, and what its value biases mean for processing. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
+import { hookPoints } from '../../lib/transformer/hook-points.js'
+import { dependsOn } from '../../lib/transformer/processing-effects.js'
 import { qwen2 } from '../../models/qwen2.js'
 import { expectClose, tolerances } from '../support/close.js'
 import { decoderLaws, formulaLaws, tinyPlain } from '../support/decoder-laws.js'
@@ -43,8 +45,9 @@ describe('models/qwen2', () => {
 
   it('tells SAEs that value biases change v, z and results, and nothing else', () => {
     const config = qwen2.readConfig(tinyDecoderConfig('qwen2'))
-    const names = qwen2.hookPoints(config).map((p) => p.name.replace(/^blocks\.\d\./, ''))
-    const changed = names.filter((name) => qwen2.dependsOn('foldValueBiases', `blocks.0.${name}`, config))
+    const traits = qwen2.traits(config)
+    const names = hookPoints(config, traits).map((p) => p.name.replace(/^blocks\.\d\./, ''))
+    const changed = names.filter((name) => dependsOn('foldValueBiases', `blocks.0.${name}`, { config, traits }))
     expect([...new Set(changed)]).to.deep.equal(['attn.hook_v', 'attn.hook_z', 'attn.hook_result'])
   })
 

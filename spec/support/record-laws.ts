@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import type { Architecture } from '../../lib/transformer/architecture.js'
 import { silent } from '../../lib/core/hooks.js'
+import { forward } from '../../lib/transformer/forward.js'
 import { KeyValueCache } from '../../lib/transformer/kv-cache.js'
 import type { HookedModel } from '../../lib/model.js'
 import { Tokens } from '../../lib/tokens/tokens.js'
@@ -14,7 +15,7 @@ import { refusalOf } from './refusal.js'
 import { slopeAtZero } from './slope.js'
 
 export interface RecordLaws {
-  readonly architecture: Pick<Architecture, 'forward'>
+  readonly architecture: Architecture
   /** Points of a block that the model lacks and others have. */
   readonly lacks: readonly string[]
   /** Points at which gradients are held to small steps. */
@@ -135,7 +136,11 @@ export function recordLaws(name: string, { architecture, lacks, slopes }: Record
       // prettier-ignore
       const tokens = new Tokens(batch.map((row) => row.slice(begin, end)))
       const logits = tf.tidy(() =>
-        architecture.forward(model.weights, model.config, { tokens: tokens.tensor(), past }, silent),
+        forward(
+          { architecture, config: model.config, weights: model.weights },
+          { tokens: tokens.tensor(), past },
+          silent,
+        ),
       )
       past.advance(end - begin)
       tf.tidy(() =>

@@ -11,45 +11,20 @@
  * Axes: R rows · Q positions from `begin`
  */
 import * as tf from '@tensorflow/tfjs'
-import { makeAt, type HookFunction, type Observer, type Taps } from '../../core/hooks.js'
+import { makeAt, type At, type HookFunction, type Observer, type Taps } from '../../core/hooks.js'
 import { partialLogits, pickRead } from '../../core/metric-inputs.js'
 import type { Reading } from '../../core/metrics.js'
 import { viewTaps } from '../../core/view.js'
-import type { ForwardInput, Past } from '../../transformer/architecture.js'
+import type { ForwardInput } from '../../transformer/architecture.js'
+import { forward } from '../../transformer/forward.js'
 import { isAfterBlocks, layerOf } from '../../transformer/hook-names.js'
-import { editRows, type ResolvedIntervention } from '../edits/index.js'
-import { neededView, replacesSaeOutput } from '../plan/index.js'
-import type { Batch, Entry, LinearShortcut, ResumePoint } from '../plan/index.js'
-import { lastBlock, type Part } from './last-block.js'
+import { runUntil } from '../../transformer/until.js'
+import { editRows } from '../edits/index.js'
+import { neededView, replacesSaeOutput, type Entry, type LinearShortcut } from '../plan/index.js'
+import type { BatchRows, JoiningRows } from './batch-rows.js'
+import { lastBlock } from './last-block.js'
 import { directWrite } from './linear-shortcut.js'
 import type { BatchContext, EditedRows } from './run-context.js'
-
-/** Rows of one resume point. */
-export interface JoiningRows extends EditedRows {
-  readonly start: ResumePoint
-}
-
-/** Rows that run together from the same position on. */
-export interface BatchRows {
-  /** In the order in which they join. */
-  readonly groups: readonly JoiningRows[]
-  /** The last position that the metric reads. */
-  readonly last: number
-}
-
-/** The rows of a batch with their edits; `batchSize` is the number of the sweep's prompts, B. */
-export function editedRows(
-  { begin, end, last, groups }: Batch,
-  interventions: readonly ResolvedIntervention[],
-  batchSize: number,
-): BatchRows {
-  const joining = groups.map(({ start, rows }) => {
-    const prompts = rows.map((row) => row % batchSize)
-    const edits = rows.map((row) => interventions[Math.floor(row / batchSize)]!.edits)
-    return { start, begin, count: end - begin, prompts, edits }
-  })
-  return { groups: joining, last }
-}
 
 /**
  * What the metric reads [R,n,C], the rows in the order of the groups; without a reading the logits of all positions
@@ -156,27 +131,28 @@ class BatchRun implements Disposable {
   #block(rows: EditedRows, layer: number, resid: tf.Tensor3D): tf.Tensor3D {
     return tf.tidy(() => {
       if (!this.#narrow) return this.#forward(rows, { from: { layer, resid }, stopAt: layer + 1 })
-      const run = (own: tf.Tensor3D, { begin, count }: Part, past: Past | undefined) => {
-        const part = { ...rows, begin: rows.begin + begin, count }
-        return this.#forward(part, { from: { layer, resid: own }, stopAt: layer + 1, past })
-      }
-      return lastBlock(resid, this.#context.clean.past(rows), run)
+      const { model, clean } = this.#context
+      return lastBlock({ model, resid, past: clean.past(rows) }, ({ resid, part, past, until }) => {
+        const some = { ...rows, begin: rows.begin + part.begin, count: part.count }
+        const pass = this.#pass(some, { from: { layer, resid }, stopAt: layer + 1, past })
+        return runUntil(until, makeAt(this.#tapsOf(some)), pass)
+      })
     })
   }
 
   /** The residual stream where a run of rows stops; with the clean run's keys and values unless others are given. */
   #forward(rows: EditedRows, input: Omit<ForwardInput, 'tokens' | 'mask'>): tf.Tensor3D {
+    return this.#pass(rows, input)(makeAt(this.#tapsOf(rows)))
+  }
+
+  #pass(rows: EditedRows, input: Omit<ForwardInput, 'tokens' | 'mask'>): (at: At) => tf.Tensor3D {
     const { prompts, begin, count } = rows
     const { model, clean } = this.#context
     const { tokens, first } = clean
     const ids = prompts.map((b) => tokens.rows[b - first]!.slice(begin, begin + count))
-    const all = {
-      past: clean.past(rows),
-      ...input,
-      tokens: tf.tensor2d(ids, [ids.length, count], 'int32'),
-      mask: tokens.mask && prompts.map((b) => tokens.mask![b - first]!.slice(0, begin + count)),
-    }
-    return model.architecture.forward(model.weights, model.config, all, makeAt(this.#tapsOf(rows)))
+    const mask = tokens.mask && prompts.map((b) => tokens.mask![b - first]!.slice(0, begin + count))
+    const all = { past: clean.past(rows), ...input, tokens: tf.tensor2d(ids, [ids.length, count], 'int32'), mask }
+    return (at) => forward(model, all, at)
   }
 
   /** The residual stream after the block that rows start at the end of, with what edits in the block write. */

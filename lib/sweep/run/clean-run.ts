@@ -1,5 +1,7 @@
 /** The run without interventions that all others start from: residual streams, keys and values, what edits look at. */
 import * as tf from '@tensorflow/tfjs'
+import { forward } from '../../transformer/forward.js'
+import { runUntil } from '../../transformer/until.js'
 import type { ForwardInput, Past } from '../../transformer/architecture.js'
 import { makeAt, type At } from '../../core/hooks.js'
 import { viewTaps, type AttachedSae } from '../../core/view.js'
@@ -78,9 +80,12 @@ export class CleanRun implements ComparedRun, Disposable {
   #lastOnly(last: number, at: At): tf.Tensor3D {
     const { nLayers } = this.#model.config
     const entering = this.#forward({ past: this.#keys, stopAt: nLayers - 1 }, at)
-    const run = (resid: tf.Tensor3D, part: Part, past: Past | undefined) =>
-      this.#forward({ past, from: { layer: nLayers - 1, resid }, stopAt: nLayers }, at, part)
-    return lastBlock(entering.slice([0, 0, 0], [-1, last + 1, -1]), this.#keys, run)
+    const resid = entering.slice<tf.Tensor3D>([0, 0, 0], [-1, last + 1, -1])
+    return lastBlock({ model: this.#model, resid, past: this.#keys }, ({ resid, part, past, until }) =>
+      runUntil(until, at, (ending) =>
+        this.#forward({ past, from: { layer: nLayers - 1, resid }, stopAt: nLayers }, ending, part),
+      ),
+    )
   }
 
   #forward(
@@ -88,10 +93,9 @@ export class CleanRun implements ComparedRun, Disposable {
     at: At,
     { begin, count }: Part = { begin: 0, count: this.tokens.positions },
   ): tf.Tensor3D {
-    const { architecture, weights, config } = this.#model
     const tokens = this.tokens.tensor().slice<tf.Tensor2D>([0, begin], [-1, count])
     const mask = this.tokens.mask?.map((row) => row.slice(0, begin + count))
-    return architecture.forward(weights, config, { tokens, mask, ...input }, at)
+    return forward(this.#model, { tokens, mask, ...input }, at)
   }
 
   has(name: string): boolean {

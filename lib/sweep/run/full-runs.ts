@@ -1,5 +1,6 @@
 /** The general case of a sweep: a run of the whole batch of prompts for each intervention, from its layer on. */
 import * as tf from '@tensorflow/tfjs'
+import { forward } from '../../transformer/forward.js'
 import { makeAt, type HookFunction, type Observer, type Taps } from '../../core/hooks.js'
 import { selectLogits, type Reading } from '../../core/metrics.js'
 import { viewTaps } from '../../core/view.js'
@@ -105,9 +106,8 @@ export class FullRuns implements Disposable {
     const taps: Taps = { ...own, hooks: new Map(all) }
     const resid = reading?.hook === undefined ? this.#entering.get(layer) : undefined
     const from = resid && { layer, resid }
-    const { architecture, weights, config } = model
     const input = { tokens: tokens.tensor(), mask: tokens.mask, from, stopAt: view.stopAt }
-    return architecture.forward(weights, config, input, makeAt(taps))
+    return forward(model, input, makeAt(taps))
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,6 @@
 /** The door of running: clean runs, batches of edited rows, full runs, and what is read of them. */
-export { editedRows, runBatch } from './batch-run.js'
+export { editedRows } from './batch-rows.js'
+export { runBatch } from './batch-run.js'
 export { readClean, readUnedited } from './clean-inputs.js'
 export { CleanRun } from './clean-run.js'
 export { FullRuns } from './full-runs.js'

@@ -1,5 +1,6 @@
 /** Activations of a run that are kept, of some units alone where that is enough. */
 import * as tf from '@tensorflow/tfjs'
+import { forward } from '../../transformer/forward.js'
 import { makeAt, type HookPoint, type Observer } from '../../core/hooks.js'
 import type { Attachable } from '../../core/splice.js'
 import { blocksNeeded, viewTaps } from '../../core/view.js'
@@ -68,18 +69,18 @@ export function activationsOf(
   tokens: Tokens,
 ): Map<string, tf.Tensor> {
   const kept = new KeptActivations(new Map(names.map((name) => [name, undefined])), points)
-  const { architecture, weights, config } = model
+  const { config } = model
   try {
     using taps = viewTaps(view, [kept])
     const at = makeAt(taps)
     const stopAt = blocksNeeded(names)
     tf.tidy(() => {
       const input = { tokens: tokens.tensor(), mask: tokens.mask }
-      if (!names.includes(FINAL)) return void architecture.forward(weights, config, { ...input, stopAt }, at)
-      const final = architecture.forward(weights, config, { ...input, stopAt: config.nLayers }, at)
+      if (!names.includes(FINAL)) return void forward(model, { ...input, stopAt }, at)
+      const final = forward(model, { ...input, stopAt: config.nLayers }, at)
       kept.tensors.set(FINAL, tf.keep(final.clone()))
       const from = { layer: config.nLayers, resid: final }
-      if (stopAt === undefined) architecture.forward(weights, config, { ...input, from }, at)
+      if (stopAt === undefined) forward(model, { ...input, from }, at)
     })
     return kept.tensors
   } catch (error) {

@@ -3,8 +3,9 @@
  * for queries, MLP and residual stream.
  */
 import * as tf from '@tensorflow/tfjs'
-import type { KeysValues, Past } from '../../transformer/architecture.js'
-import { keptClones } from '../../transformer/kv-cache.js'
+import type { Architecture, KeysValues, ModelConfig, Past } from '../../transformer/architecture.js'
+import { joinPast, keptClones, keyAndValuePoints } from '../../transformer/kv-cache.js'
+import type { Until } from '../../transformer/until.js'
 
 /** A part of the positions of a pass. */
 export interface Part {
@@ -13,60 +14,74 @@ export interface Part {
   readonly count: number
 }
 
-/** Runs the block for a part of the positions. */
-export type RunBlock = (resid: tf.Tensor3D, part: Part, past: Past | undefined) => tf.Tensor3D
+/** A run of the block. */
+export interface BlockRun {
+  /** What enters it at these positions, [R,count,D]. */
+  readonly resid: tf.Tensor3D
+  readonly part: Part
+  readonly past: Past | undefined
+  /** Where the run may end. */
+  readonly until: Until | undefined
+}
+
+export interface LastBlock {
+  readonly model: { readonly architecture: Architecture; readonly config: ModelConfig }
+  /** What enters it, [R,Q,D]. */
+  readonly resid: tf.Tensor3D
+  readonly past: Past | undefined
+}
 
 /**
- * The residual stream behind the last block at the last position alone, [R,1,D], of what enters it, [R,Q,D]. `run` is
- * called twice: its first pass ends as soon as it has handed over its keys and values.
+ * The residual stream after the last block at the last position alone, [R,1,D]. `run` is called twice: its first run ends
+ * at its keys and values.
  */
-export function lastBlock(resid: tf.Tensor3D, past: Past | undefined, run: RunBlock): tf.Tensor3D {
-  const count = resid.shape[1] - 1
-  if (count === 0) return run(resid, { begin: 0, count: 1 }, past)
-  using keys = new EarlierKeys(past, count)
+export function lastBlock(
+  { model, resid, past }: LastBlock,
+  run: (block: BlockRun) => tf.Tensor3D | undefined,
+): tf.Tensor3D {
+  const before = resid.shape[1] - 1
+  const part = { begin: before, count: 1 }
   return tf.tidy(() => {
-    keys.take((own) => run(resid.slice([0, 0, 0], [-1, count, -1]), { begin: 0, count }, own))
-    return run(resid.slice([0, count, 0], [-1, 1, -1]), { begin: count, count: 1 }, keys)
+    if (before === 0) return run({ resid, part, past, until: undefined }) as tf.Tensor3D
+    using earlier = earlierKeys({ model, past, resid: resid.slice([0, 0, 0], [-1, before, -1]) }, run)
+    const last = resid.slice<tf.Tensor3D>([0, before, 0], [-1, 1, -1])
+    return run({ resid: last, part, past: earlier, until: undefined }) as tf.Tensor3D
   })
 }
 
-/** Ends a pass that was run for its keys and values. */
-class Enough extends Error {}
+/** Keys and values of the positions that enter the block, after those of the past. */
+function earlierKeys({ model, resid, past }: LastBlock, run: (block: BlockRun) => unknown): EarlierKeys {
+  const { architecture, config } = model
+  const [layer, count] = [config.nLayers - 1, resid.shape[1]]
+  const points = keyAndValuePoints(layer, architecture.traits(config))
+  const found = new Map<string, tf.Tensor>()
+  const reached = (name: string, x: tf.Tensor) => void found.set(name, tf.keep(x.clone()))
+  try {
+    run({ resid, part: { begin: 0, count }, past, until: { names: [points.k, points.v], reached } })
+    const all = joinPast(past, layer, { k: found.get(points.k), v: found.get(points.v) } as KeysValues)
+    return new EarlierKeys((past?.length ?? 0) + count, all)
+  } finally {
+    tf.dispose([...found.values()])
+  }
+}
 
-/** Keys and values of one layer in front of the last position: those of a past, and of a pass of its own. */
+/** Keys and values of one layer. Owns its tensors. */
 class EarlierKeys implements Past, Disposable {
   readonly length: number
-  readonly #past: Past | undefined
-  #kept: KeysValues | undefined
+  readonly #kept: KeysValues
 
-  constructor(past: Past | undefined, count: number) {
-    this.length = (past?.length ?? 0) + count
-    this.#past = past
-  }
-
-  /** Runs a pass up to its keys and values. */
-  take(pass: (past: Past) => void): void {
-    const enough = new Enough()
-    const keep = (layer: number, all: KeysValues): never => {
-      this.#past?.keep(layer, all)
-      this.#kept = keptClones(all)
-      throw enough
-    }
-    const earlier = (layer: number) => this.#past?.earlier(layer)
-    try {
-      pass({ length: this.#past?.length ?? 0, earlier, keep, endsPass: true })
-    } catch (error) {
-      if (error !== enough) throw error
-    }
+  constructor(length: number, all: KeysValues) {
+    this.length = length
+    this.#kept = keptClones(all)
   }
 
   earlier(): KeysValues {
-    return this.#kept!
+    return this.#kept
   }
 
   keep(): void {} // nobody asks for them again
 
   [Symbol.dispose](): void {
-    tf.dispose([this.#kept?.k, this.#kept?.v].filter((x) => x !== undefined))
+    tf.dispose([this.#kept.k, this.#kept.v])
   }
 }

@@ -4,8 +4,9 @@
  * Axes: R rows · Q positions · U edited units of the rows · D d_model, or the width of an SAE's point
  */
 import * as tf from '@tensorflow/tfjs'
+import { packedWeight } from '../../weights/packed.js'
 import type { Attachable } from '../../core/splice.js'
-import { matMul } from '../../ops/linear.js'
+import { matMul } from '../../ops/products.js'
 import { parseHook } from '../../transformer/hook-names.js'
 import { writerOf } from '../../transformer/writers.js'
 import { editRows, unitAxis, type ResolvedEdit } from '../edits/index.js'
@@ -73,11 +74,11 @@ function throughLatents(sae: Attachable, { tensor, units }: Change): tf.Tensor2D
 
 /** A change at z, the heads' results, the neurons or an MLP's output, in the residual stream: [R,Q,D]. */
 function throughSite({ model, points }: BatchContext, site: string, { tensor, units }: Change): tf.Tensor {
-  const { architecture, weights, config } = model
+  const { weights, config } = model
   const writer = writerOf(site, points)
   if (writer?.sumsHeads) return tensor.sum(2)
   if (writer?.matrix === undefined) return tensor
-  const W = architecture.weight(weights, config, writer.matrix) // [H,K,D] or [M,D]
+  const W = packedWeight(weights, config, writer.matrix) // [H,K,D] or [M,D]
   const some = units && units.length < W.shape[0]! // in order, each once
   const rows = some ? tf.gather(W, tf.tensor1d([...units], 'int32')) : W
   const product = matMul(flatRows(tensor), rows.reshape<tf.Tensor2D>([-1, config.dModel]))

@@ -28,7 +28,7 @@ describe('lib/core/hooks', () => {
       })
     })
 
-    it('is quiet under a prefix where nobody listens, replaces or gives anything', () => {
+    it('is observed under a prefix where somebody listens, replaces or gives anything', () => {
       const name = 'blocks.1.attn.hook_z'
       const splice: SpliceFunction = (x) => x
       const observer: Observer = { names: new Set([name]), see: (_, x) => x }
@@ -41,9 +41,11 @@ describe('lib/core/hooks', () => {
       for (const one of taps) {
         const at = makeAt(one)
         const blocks = ['blocks.0', 'blocks.1', 'blocks.10'].map((prefix) => at.under(prefix))
-        expect(blocks.map((block) => block.isQuiet())).to.deep.equal([true, false, true])
-        expect(blocks[1]!.under('attn').isQuiet()).to.equal(false)
-        expect(blocks[1]!.under('mlp').isQuiet()).to.equal(true)
+        expect(blocks.map((block) => block.observed())).to.deep.equal([false, true, false])
+        expect(blocks[1]!.under('attn').observed()).to.equal(true)
+        expect(blocks[1]!.under('mlp').observed()).to.equal(false)
+        expect(blocks[1]!.observed('hook_mlp_out', 'attn.hook_z')).to.equal(true)
+        expect(blocks[1]!.observed('hook_mlp_out')).to.equal(false)
       }
       taps[3]!.given!.get(name)!.dispose()
     })
@@ -112,10 +114,10 @@ describe('lib/core/hooks', () => {
       expect(order).to.deep.equal(['observer p 2', 'splice 2', 'p.hook_inner 20'])
     })
 
-    it('says who wants a point, and who may replace it', () => {
+    it('says which points somebody observes, and which may be replaced', () => {
       const observer: Observer = { names: new Set(['b.seen']), see: (_, x) => x }
       const at = makeAt({ ...hooked({ 'b.hooked': [() => {}] }), observers: [observer] }).under('b')
-      expect(['seen', 'hooked', 'other'].map((name) => at.wants(name))).to.deep.equal([true, true, false])
+      expect(['seen', 'hooked', 'other'].map((name) => at.observed(name))).to.deep.equal([true, true, false])
       expect(['seen', 'hooked', 'other'].map((name) => at.replaces(name))).to.deep.equal([false, true, false])
     })
 

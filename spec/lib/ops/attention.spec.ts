@@ -2,15 +2,9 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { range } from '../../../lib/stats/range.js'
-import {
-  attentionScores,
-  attentionSoftmax,
-  causalMask,
-  joinHeads,
-  mixValues,
-  repeatHeads,
-  splitHeads,
-} from '../../../lib/ops/attention.js'
+import { attentionScores, attentionSoftmax, mixValues } from '../../../lib/ops/attention.js'
+import { causalMask } from '../../../lib/ops/causal-mask.js'
+import { joinHeads, repeatHeads, splitHeads } from '../../../lib/ops/heads.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { normalTensor } from '../../support/slope.js'
 
@@ -130,22 +124,22 @@ describe('lib/ops/attention', () => {
 
   it('splits heads apart and joins them again, each head’s numbers side by side', () => {
     tf.tidy(() => {
-      const x = tf.range(0, 48).reshape([1, 2, 24])
-      const [q, k] = splitHeads(x, [4, 2])
-      expect([q!.shape, k!.shape]).to.deep.equal([
+      const x = tf.range(0, 64).reshape([1, 2, 32])
+      const counts = { queries: 4, keys: 2, size: 4 }
+      const { q, k, v } = splitHeads(x, counts)
+      expect([q.shape, k.shape, v.shape]).to.deep.equal([
         [1, 2, 4, 4],
         [1, 2, 2, 4],
+        [1, 2, 2, 4],
       ])
-      expectClose(q!.slice([0, 1, 2, 0], [1, 1, 1, 4]), [32, 33, 34, 35], 0)
-      expectClose(k!.slice([0, 1, 1, 0], [1, 1, 1, 4]), [44, 45, 46, 47], 0)
-      expectClose(tf.concat([joinHeads(q!), joinHeads(k!)], -1), x, 0)
-      const weights = normalTensor([1, 2, 24], 1)
-      const gradient = tf.grad((y) =>
-        tf
-          .concat(splitHeads(y, [4, 2]).map(joinHeads), -1)
-          .mul(weights)
-          .sum(),
-      )(x)
+      expectClose(q.slice([0, 1, 2, 0], [1, 1, 1, 4]), [40, 41, 42, 43], 0)
+      expectClose(k.slice([0, 1, 1, 0], [1, 1, 1, 4]), [52, 53, 54, 55], 0)
+      expectClose(v.slice([0, 1, 0, 0], [1, 1, 1, 4]), [56, 57, 58, 59], 0)
+      const joined = (heads: ReturnType<typeof splitHeads>) =>
+        tf.concat([joinHeads(heads.q), joinHeads(heads.k), joinHeads(heads.v)], -1)
+      expectClose(joined({ q, k, v }), x, 0)
+      const weights = normalTensor([1, 2, 32], 1)
+      const gradient = tf.grad((y) => joined(splitHeads(y, counts)).mul(weights).sum())(x)
       expectClose(gradient, weights, 0)
     })
   })
@@ -158,7 +152,7 @@ describe('lib/ops/attention', () => {
         [2, 5, 2, 4],
       ].map((shape, i) => normalTensor(shape, i) as tf.Tensor4D)
       const [Q, K, V] = [q!, k!, v!].map((x) => x.arraySync())
-      const scores = attentionScores(q!, k!, 0.5)
+      const scores = attentionScores({ q: q!, k: k! }, 0.5)
       expect(scores.shape).to.deep.equal([2, 2, 3, 5])
       const dot = (a: number[], b: number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0)
       const each = <T>(f: (b: number, h: number, i: number) => T) =>
@@ -188,7 +182,7 @@ describe('lib/ops/attention', () => {
       const bias = causalMask(16, { past: 4 })
       const each = (f: (i: number) => tf.Tensor, prompts: number) => tf.concat(range(prompts).map(f))
       const one = (x: tf.Tensor, i: number) => x.slice(i, 1) as Heads
-      const scores = (a: tf.Tensor, b: tf.Tensor) => attentionScores(a as Heads, b as Heads, 0.5, bias)
+      const scores = (a: tf.Tensor, b: tf.Tensor) => attentionScores({ q: a as Heads, k: b as Heads, bias }, 0.5)
       const mixed = (a: tf.Tensor, b: tf.Tensor) => mixValues(a as Heads, b as Heads)
       for (const [f, a, b] of [
         [scores, q!, k!],
@@ -216,7 +210,7 @@ describe('lib/ops/attention', () => {
       const plain = (x: tf.Tensor, y: tf.Tensor) =>
         swap(tf.matMul(tf.matMul(swap(x), swap(y), false, true).mul(0.1).softmax(), swap(v!)))
       const ours = (x: tf.Tensor, y: tf.Tensor) =>
-        mixValues(attentionSoftmax(attentionScores(x as tf.Tensor4D, y as tf.Tensor4D, 0.1), false), v!)
+        mixValues(attentionSoftmax(attentionScores({ q: x as tf.Tensor4D, k: y as tf.Tensor4D }, 0.1), false), v!)
       expectClose(ours(q!, k!), plain(q!, k!), tolerances.op)
       for (const [i, gradient] of tf.grads(ours)([q!, k!], dz!).entries()) {
         expectClose(gradient, tf.grads(plain)([q!, k!], dz!)[i]!, tolerances.op)

@@ -1,7 +1,9 @@
 /** Products with frozen matrices: numbers and gradients of plain matMul, one transpose. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { linear, linearPerHead, matMul, Matrix, TurnedMatrix, WideMatrix } from '../../../lib/ops/linear.js'
+import { linear, linearPerHead } from '../../../lib/ops/linear.js'
+import { matMul } from '../../../lib/ops/products.js'
+import { Matrix, TransposedMatrix, WideMatrix } from '../../../lib/ops/weight-matrix.js'
 import { isNativeCpu } from '../../../lib/backend/native/ops.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { refusalOf } from '../../support/refusal.js'
@@ -70,27 +72,32 @@ describe('lib/ops/linear', () => {
       tf.tidy(() => {
         const a = normalTensor(transposeA ? [4, 3] : [3, 4], 1) as tf.Tensor2D
         const b = normalTensor(transposeB ? [5, 4] : [4, 5], 2) as tf.Tensor2D
-        expectClose(matMul(a, b, transposeA, transposeB), tf.matMul(a, b, transposeA, transposeB), tolerances.op)
-        const gradientOf = (multiply: typeof matMul) =>
-          tf.grad((v) => multiply(v as tf.Tensor2D, b, transposeA, transposeB).square())(a)
-        expectClose(gradientOf(matMul), gradientOf(tf.matMul as typeof matMul), tolerances.op)
+        const ours = (x: tf.Tensor2D, y: tf.Tensor2D) => matMul(x, y, { a: transposeA, b: transposeB })
+        expectClose(ours(a, b), tf.matMul(a, b, transposeA, transposeB), tolerances.op)
+        const gradientOf = (multiply: (a: tf.Tensor2D, b: tf.Tensor2D) => tf.Tensor) =>
+          tf.grad((v) => multiply(v as tf.Tensor2D, b).square())(a)
+        expectClose(
+          gradientOf(ours),
+          gradientOf((x, y) => tf.matMul(x, y, transposeA, transposeB)),
+          tolerances.op,
+        )
       })
     })
   }
 
   for (const lead of [[5], [2, 3], [40], []]) {
-    it(`is the same product of [${[...lead, 4]}] by a matrix that is stored turned, and keeps nothing`, () => {
+    it(`is the same product of [${[...lead, 4]}] by a matrix that is stored transposed, and keeps nothing`, () => {
       withMatrix([4, 6], (W, value) => {
-        const turned = new TurnedMatrix(value.transpose())
-        expect(turned.shape).to.deep.equal([4, 6])
+        const transposed = new TransposedMatrix(value.transpose())
+        expect(transposed.shape).to.deep.equal([4, 6])
         const [x, b, dy] = [normalTensor([...lead, 4], 1), normalTensor([6], 2), normalTensor([...lead, 6], 3)]
         const before = tf.memory().numTensors
         tf.tidy(() => {
-          expect(turned.times(x).shape).to.deep.equal([...lead, 6])
-          expectClose(turned.times(x), W.times(x), tolerances.op)
-          expectClose(turned.times(x, b), W.times(x, b), tolerances.op)
-          const gradientOf = (by: Matrix | TurnedMatrix) => tf.grad((v) => linear(v, by, b))(x, dy)
-          expectClose(gradientOf(turned), gradientOf(W), tolerances.op)
+          expect(transposed.times(x).shape).to.deep.equal([...lead, 6])
+          expectClose(transposed.times(x), W.times(x), tolerances.op)
+          expectClose(transposed.times(x, b), W.times(x, b), tolerances.op)
+          const gradientOf = (by: Matrix | TransposedMatrix) => tf.grad((v) => linear(v, by, b))(x, dy)
+          expectClose(gradientOf(transposed), gradientOf(W), tolerances.op)
           W.dispose()
         })
         expect(tf.memory().numTensors).to.equal(before)

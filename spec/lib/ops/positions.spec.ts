@@ -28,7 +28,7 @@ describe('lib/ops/positions', () => {
 
   it('gives every prompt the first rows where nothing is padded', () => {
     tf.tidy(() => {
-      const rows = learnedPositions(tf.tensor2d(table), [2, 3])
+      const rows = learnedPositions(tf.tensor2d(table), { shape: [2, 3] })
       expect(rows.arraySync()).to.deep.equal([table.slice(0, 3), table.slice(0, 3)])
     })
   })
@@ -40,7 +40,7 @@ describe('lib/ops/positions', () => {
         [1, 1, 0, 0],
         [1, 1, 1, 1],
       ]
-      const rows = learnedPositions(tf.tensor2d(table), [3, 4], mask)
+      const rows = learnedPositions(tf.tensor2d(table), { shape: [3, 4], mask })
       expect(rows.arraySync()).to.deep.equal([
         [
           [0, 0],
@@ -59,15 +59,18 @@ describe('lib/ops/positions', () => {
     })
   })
 
-  it('goes on behind earlier positions, of which padding is none', () => {
+  it('continues after earlier positions, of which padding is none', () => {
     tf.tidy(() => {
       const W = tf.tensor2d(table)
-      expect(learnedPositions(W, [1, 2], undefined, 1).arraySync()).to.deep.equal([table.slice(1, 3)])
+      expect(learnedPositions(W, { shape: [1, 2], past: 1 }).arraySync()).to.deep.equal([table.slice(1, 3)])
       const mask = [
         [0, 1, 1, 1],
         [1, 1, 1, 1],
       ]
-      expect(learnedPositions(W, [2, 2], mask, 2).arraySync()).to.deep.equal([table.slice(1, 3), table.slice(2, 4)])
+      expect(learnedPositions(W, { shape: [2, 2], mask, past: 2 }).arraySync()).to.deep.equal([
+        table.slice(1, 3),
+        table.slice(2, 4),
+      ])
     })
   })
 })

@@ -1,7 +1,8 @@
 /** Products of rows that are mostly zeros: those of the plain matrix, backwards too. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { linear, Matrix } from '../../../lib/ops/linear.js'
+import { linear } from '../../../lib/ops/linear.js'
+import { Matrix } from '../../../lib/ops/weight-matrix.js'
 import { SparseRowsMatrix } from '../../../lib/ops/sparse-matrix.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { normalTensor } from '../../support/slope.js'

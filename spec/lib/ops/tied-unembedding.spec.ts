@@ -1,7 +1,8 @@
 /** The tied unembedding against the matrix that it stands for. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { linear, Matrix } from '../../../lib/ops/linear.js'
+import { linear } from '../../../lib/ops/linear.js'
+import { Matrix } from '../../../lib/ops/weight-matrix.js'
 import { TiedUnembedding } from '../../../lib/ops/tied-unembedding.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { normalTensor } from '../../support/slope.js'

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import type { TensorReader } from '../../../lib/transformer/architecture.js'
 import { FileError } from '../../../lib/errors/errors.js'
-import { checkFinite, collectBeside, collectTensors, type Wanted } from '../../../lib/weights/collect.js'
+import { checkFinite, collectBeside, collectTensors, type TensorSpec } from '../../../lib/weights/collect.js'
 import type { HostTensor } from '../../../lib/weights/formats/safetensors.js'
 import { refusalOf } from '../../support/refusal.js'
 
@@ -30,7 +30,7 @@ describe('lib/weights/collect', () => {
   it('takes tensors under our names as float32, and reports progress', async () => {
     const reader = checkpoint({ a: floats([2, 2], 1, 2, 3, 4), b: { shape: [2], values: Int32Array.of(5, -6) } })
     const progress: number[][] = []
-    const wanted: Wanted[] = [
+    const wanted: TensorSpec[] = [
       ['b', 'B', [2]],
       ['a', 'A', [2, 2]],
     ]
@@ -62,7 +62,7 @@ describe('lib/weights/collect', () => {
 
   it('asks for no more names once one is missing', async () => {
     let asked = 0
-    const endless = function* (): Generator<Wanted> {
+    const endless = function* (): Generator<TensorSpec> {
       for (;;) yield [`h.${asked++}`, 'x', [1]]
     }
     const reader = checkpoint({ 'h.0': floats([1], 1) })
@@ -73,7 +73,7 @@ describe('lib/weights/collect', () => {
   for (const shape of [[2, 3], [6], [3, 2, 1]]) {
     it(`refuses shape [${shape}] where [3,2] is needed, before anything is read`, async () => {
       const reader = checkpoint({ a: floats([1], 1), w: floats(shape, 1, 2, 3, 4, 5, 6) })
-      const wanted: Wanted[] = [
+      const wanted: TensorSpec[] = [
         ['a', 'a', [1]],
         ['w', 'w', [3, 2]],
       ]
@@ -91,7 +91,7 @@ describe('lib/weights/collect', () => {
       refusalOf(() =>
         collectTensors(
           reader,
-          names.map((n): Wanted => [n, n, [1]]),
+          names.map((n): TensorSpec => [n, n, [1]]),
           /attn\.bias$/,
         ),
       )
@@ -104,7 +104,7 @@ describe('lib/weights/collect', () => {
   for (const value of [NaN, Infinity, -Infinity]) {
     it(`refuses ${value}, says where it stands, and keeps nothing`, async () => {
       const reader = checkpoint({ a: floats([1], 1), w: floats([4], 1, 2, value, NaN) })
-      const wanted: Wanted[] = [
+      const wanted: TensorSpec[] = [
         ['a', 'a', [1]],
         ['w', 'ours', [4]],
       ]
@@ -122,14 +122,14 @@ describe('lib/weights/collect', () => {
     )
     const begun: string[] = []
     const read = (name: string) => (begun.push(name), new Promise<HostTensor>(() => undefined)) // that takes for ever
-    const wanted = Object.entries(shapes).map(([name, shape]): Wanted => [name, name, shape])
+    const wanted = Object.entries(shapes).map(([name, shape]): TensorSpec => [name, name, shape])
     void collectTensors({ infos: reader.infos, read }, wanted, none)
     expect(begun).to.deep.equal(['a', 'b'])
   })
 
   describe('what is mapped', () => {
     const names = ['a', 'b', 'c', 'd']
-    const wanted = names.map((name): Wanted => [name, name, [2]])
+    const wanted = names.map((name): TensorSpec => [name, name, [2]])
     /** A checkpoint that maps some of its tensors, all of which are [1,2] but for those that are given. */
     const mapping = (mapped: string, of: Record<string, HostTensor> = {}) => {
       const reader = checkpoint({ ...Object.fromEntries(names.map((name) => [name, floats([2], 1, 2)])), ...of })
@@ -172,7 +172,7 @@ describe('lib/weights/collect', () => {
 
   describe('beside something else', () => {
     const names = ['a', 'b', 'c']
-    const wanted = names.map((name): Wanted => [name, name, [2 ** 24]]) // two at a time are read
+    const wanted = names.map((name): TensorSpec => [name, name, [2 ** 24]]) // two at a time are read
     const collect = (from: TensorReader) => collectTensors(from, wanted, none)
 
     it('gives both, and has begun to read when the other begins', async () => {

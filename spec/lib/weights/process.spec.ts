@@ -7,11 +7,11 @@ import {
   noProcessing,
   possibleProcessing,
   processWeights,
-  type Anatomy,
-  type NamedTensors,
+  type WeightLayout,
   type ProcessingFlags,
 } from '../../../lib/weights/process.js'
 import { expectClose, maxDifference, tolerances } from '../../support/close.js'
+import { NamedTensors } from '../../../lib/weights/named-tensors.js'
 import { tinyModel } from '../../support/tiny-gpt2.js'
 
 const prompts = [
@@ -188,7 +188,7 @@ describe('lib/weights/process', () => {
   })
 
   it('consumes the map: one tensor a name is left, the replaced ones are gone', () => {
-    const anatomy: Anatomy = {
+    const layout: WeightLayout = {
       normalization: 'LN',
       norms: [{ weight: 'ln.w', bias: 'ln.b', readers: [{ W: 'W_U', b: 'b_U' }] }],
       writers: [{ W: 'W_E', b: 'b_E' }],
@@ -196,7 +196,7 @@ describe('lib/weights/process', () => {
       unembed: { W: 'W_U', b: 'b_U' },
     }
     const make = (): NamedTensors =>
-      new Map<string, tf.Tensor>([
+      new NamedTensors([
         ['ln.w', tf.tensor1d([2, 3])],
         ['ln.b', tf.tensor1d([1, -1])],
         ['W_U', tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3])],
@@ -209,7 +209,7 @@ describe('lib/weights/process', () => {
     const before = tf.memory().numTensors
     const weights = make()
     const old = [...weights.values()]
-    expect(processWeights(weights, anatomy, allProcessing)).to.equal(weights)
+    expect(processWeights(weights, layout, allProcessing)).to.equal(weights)
     expect(tf.memory().numTensors - before).to.equal(weights.size)
     expect([...weights.keys()].sort()).to.deep.equal(['W_E', 'W_O', 'W_U', 'b_E', 'b_O', 'b_U'])
     expect(old.filter((t) => !t.isDisposed)).to.deep.equal([weights.get('W_O')])
@@ -227,7 +227,7 @@ describe('lib/weights/process', () => {
   const parts = { writers: [{ W: 'W' }], values: [], unembed: { W: 'W', b: 'b' } }
 
   it('touches nothing when no flag is set', () => {
-    const weights: NamedTensors = new Map([['W', tf.tensor1d([1, 2])]])
+    const weights = new NamedTensors([['W', tf.tensor1d([1, 2])]])
     const W = weights.get('W')!
     processWeights(weights, { ...parts, normalization: 'LN', norms: [] }, noProcessing)
     expect(weights.get('W')).to.equal(W)
@@ -236,8 +236,8 @@ describe('lib/weights/process', () => {
   })
 
   it('leaves out what would change predictions: centring before RMS norms and before a soft-cap', () => {
-    const plain: Anatomy = { ...parts, normalization: 'LN', norms: [] }
-    const without = (anatomy: Anatomy) => possibleProcessing(allProcessing, anatomy)
+    const plain: WeightLayout = { ...parts, normalization: 'LN', norms: [] }
+    const without = (layout: WeightLayout) => possibleProcessing(allProcessing, layout)
     expect(without(plain)).to.deep.equal(allProcessing)
     expect(without({ ...plain, normalization: 'RMS' })).to.deep.equal({ ...allProcessing, centerWritingWeights: false })
     expect(without({ ...plain, softCapped: true })).to.deep.equal({ ...allProcessing, centerUnembed: false })
@@ -245,7 +245,7 @@ describe('lib/weights/process', () => {
   })
 
   it('folds an RMS norm without a bias by its weight alone, and does not centre', () => {
-    const weights: NamedTensors = new Map<string, tf.Tensor>([
+    const weights: NamedTensors = new NamedTensors([
       ['ln.w', tf.tensor1d([2, 3])],
       ['W', tf.tensor2d([1, 2, 3, 4], [2, 2])],
     ])
@@ -257,7 +257,7 @@ describe('lib/weights/process', () => {
   })
 
   it('gives each key/value head’s bias to all the heads that share it', () => {
-    const weights: NamedTensors = new Map<string, tf.Tensor>([
+    const weights: NamedTensors = new NamedTensors([
       ['b_V', tf.tensor1d([1, 10])], // two key/value heads of size 1, each for two heads
       ['W_O', tf.tensor2d([1, 2, 3, 4], [4, 1])],
       ['b_O', tf.tensor1d([0.5])],

@@ -1,13 +1,14 @@
 /** Named weights: ownership, lookups, transposes. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
+import { NamedTensors } from '../../../lib/weights/named-tensors.js'
 import { Weights } from '../../../lib/weights/weights.js'
 import { expectClose } from '../../support/close.js'
 import { refusalOf } from '../../support/refusal.js'
 
 const make = () =>
   new Weights(
-    new Map<string, tf.Tensor>([
+    new NamedTensors([
       [
         'blocks.0.W',
         tf.tensor2d([
@@ -38,7 +39,7 @@ describe('lib/weights/weights', () => {
   it('counts a tensor with two names once', () => {
     const shared = tf.zeros([5])
     const weights = new Weights(
-      new Map([
+      new NamedTensors([
         ['a', shared],
         ['b', shared],
       ]),
@@ -48,7 +49,7 @@ describe('lib/weights/weights', () => {
   })
 
   it('is not changed by changes to the map it was made from', () => {
-    const map = new Map<string, tf.Tensor>([['a', tf.zeros([1])]])
+    const map = new NamedTensors([['a', tf.zeros([1])]])
     const weights = new Weights(map)
     map.clear()
     expect(weights.has('a')).to.equal(true)
@@ -63,11 +64,20 @@ describe('lib/weights/weights', () => {
     weights.dispose()
   })
 
-  it('gives a matrix that is stored turned by its own name', async () => {
-    const weights = new Weights(new Map([['blocks.0.mlp.W_in.T', tf.tensor2d([[1, 2, 3]])]]))
+  it('gives a matrix that is stored transposed by its own name, and by `matrix` alone', async () => {
+    const tensors = new NamedTensors([['blocks.0.mlp.W_in', tf.tensor2d([[1, 2, 3]])]])
+    tensors.transposed.add('blocks.0.mlp.W_in')
+    const weights = new Weights(tensors)
+    expect(weights.under('blocks.0').matrix('mlp.W_in')).to.equal(weights.matrix('blocks.0.mlp.W_in'))
+    expect(await refusalOf(() => weights.get('blocks.0.mlp.W_in'))).to.equal(
+      "ConfigError: weights: 'blocks.0.mlp.W_in' is stored transposed on this backend. Take it by weights.matrix('blocks.0.mlp.W_in').",
+    )
     const matrix = weights.matrix('blocks.0.mlp.W_in')
     expect(matrix.shape).to.deep.equal([3, 1])
-    tf.tidy(() => expectClose(matrix.times(tf.tensor2d([[1, 1, 2]])), [9], 0))
+    tf.tidy(() => {
+      expectClose(matrix.times(tf.tensor2d([[1, 1, 2]])), [9], 0)
+      expectClose(matrix.copy(), tf.tensor2d([[1], [2], [3]]), 0)
+    })
     expect(await refusalOf(() => weights.matrix('blocks.0.mlp.W_im'))).to.match(/Did you mean 'blocks\.0\.mlp\.W_in'\?/)
     weights.dispose()
   })

@@ -3,18 +3,22 @@ import { expect } from 'chai'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { GraphText, runGraph, type BuildGraph } from '../../../../lib/backend/native/graph.js'
+import { GraphText } from '../../../../lib/backend/native/graph-text.js'
+import { runGraph, type BuildGraph, type ByName } from '../../../../lib/backend/native/graph.js'
 import { isNativeCpu } from '../../../../lib/backend/native/ops.js'
 import { expectClose } from '../../../support/close.js'
 import { keptEnvironment } from '../../../support/environment.js'
 
-const sumAndProduct: BuildGraph = (g, a, b) => [g.node('AddV2', [a!, b!]), g.node('Mul', [a!, g.scalar(-1.5e-3)])]
+const sumAndProduct: BuildGraph = (g, { a, b }) => ({
+  sum: g.node('AddV2', [a!, b!]),
+  product: g.node('Mul', [a!, g.scalar(-1.5e-3)]),
+})
 
 describe('lib/ops native graphs', () => {
   it('run on the native backend’s processor, and nowhere else', () => {
     tf.tidy(() => {
-      const outputs = runGraph('spec: both', sumAndProduct, [tf.tensor1d([1, 2]), tf.tensor1d([3, 4])])
-      expect(outputs?.length).to.equal(isNativeCpu() ? 2 : undefined)
+      const outputs = runGraph('spec: both', sumAndProduct, { a: tf.tensor1d([1, 2]), b: tf.tensor1d([3, 4]) })
+      expect(outputs && Object.keys(outputs)).to.deep.equal(isNativeCpu() ? ['sum', 'product'] : undefined)
     })
   })
 
@@ -23,13 +27,13 @@ describe('lib/ops native graphs', () => {
       if (!isNativeCpu()) this.skip()
     })
 
-    const run = (key: string, build: BuildGraph, ...inputs: tf.Tensor[]) => runGraph(`spec: ${key}`, build, inputs)!
+    const run = (key: string, build: BuildGraph, inputs: ByName<tf.Tensor>) => runGraph(`spec: ${key}`, build, inputs)!
 
     it('give each of their outputs, call after call, and hold no tensors', () => {
       const [a, b] = [tf.tensor1d([1, 2]), tf.tensor1d([3, 4])]
       const before = tf.memory().numTensors
       for (let i = 0; i < 3; i++) {
-        const [sum, product] = run('outputs', sumAndProduct, a, b)
+        const { sum, product } = run('outputs', sumAndProduct, { a, b })
         expectClose(sum!, [4, 6], 0)
         expectClose(product!, [-1.5e-3, -3e-3], 1e-9)
         tf.dispose([sum!, product!])
@@ -39,9 +43,9 @@ describe('lib/ops native graphs', () => {
     })
 
     it('take inputs of any shape: sizes are those of the call', () => {
-      const flat: BuildGraph = (g, x) => {
+      const flat: BuildGraph = (g, { x }) => {
         const rows = g.reshape(x!, g.shape(g.sizes(x!, 0, 1), [-1]))
-        return [rows, g.reshape(rows, g.shape(g.sizes(x!, 0, -1), g.sizes(x!, -1, 3)))]
+        return { rows, again: g.reshape(rows, g.shape(g.sizes(x!, 0, -1), g.sizes(x!, -1, 3))) }
       }
       for (const shape of [
         [2, 3, 4],
@@ -54,7 +58,7 @@ describe('lib/ops native graphs', () => {
               shape.reduce((product, n) => product * n),
             )
             .reshape(shape)
-          const [rows, again] = run('sizes', flat, x)
+          const { rows, again } = run('sizes', flat, { x })
           expect(rows!.shape).to.deep.equal([shape[0], shape[1]! * shape[2]!])
           expectClose(again!, x, 0)
         })
@@ -62,20 +66,20 @@ describe('lib/ops native graphs', () => {
     })
 
     it('have the ops that several files use', () => {
-      const all: BuildGraph = (g, x, y) => {
+      const all: BuildGraph = (g, { x, y }) => {
         const [left, right] = g.split(x!, [1, 2])
         const swapped = g.transpose(x!, [1, 0])
-        return [
-          g.join([right!, left!]),
-          g.over('Sum', x!),
-          g.over('Mean', x!),
-          g.product(x!, y!, { transposeB: true }),
+        return {
+          joined: g.join([right!, left!]),
+          sum: g.over('Sum', x!),
+          mean: g.over('Mean', x!),
+          product: g.product(x!, y!, { transposeB: true }),
           swapped,
-        ]
+        }
       }
       tf.tidy(() => {
         const [x, y] = [tf.tensor2d([[1, 2, 3]]), tf.tensor2d([[4, 5, 6]])]
-        const [joined, sum, mean, product, swapped] = run('ops', all, x, y)
+        const { joined, sum, mean, product, swapped } = run('ops', all, { x, y })
         expectClose(joined!, [2, 3, 1], 0)
         expectClose(sum!, [6], 0)
         expectClose(mean!, [2], 0)
@@ -89,10 +93,10 @@ describe('lib/ops native graphs', () => {
       const restore = keptEnvironment()
       try {
         process.env['TMPDIR'] = folder
-        tf.tidy(() => void run('files', sumAndProduct, tf.scalar(1), tf.scalar(2)))
+        tf.tidy(() => void run('files', sumAndProduct, { a: tf.scalar(1), b: tf.scalar(2) }))
         expect(readdirSync(folder)).to.deep.equal([])
         process.env['TMPDIR'] = join(folder, 'nowhere')
-        const inputs = tf.tidy(() => [tf.keep(tf.scalar(1)), tf.keep(tf.scalar(2))])
+        const inputs = tf.tidy(() => ({ a: tf.keep(tf.scalar(1)), b: tf.keep(tf.scalar(2)) }))
         expect(runGraph('spec: no folder', sumAndProduct, inputs)).to.equal(undefined)
         tf.dispose(inputs)
       } finally {
@@ -101,9 +105,33 @@ describe('lib/ops native graphs', () => {
       }
     })
 
+    it('leave out inputs that are undefined: with other inputs it is another graph', () => {
+      const build: BuildGraph = (g, { x, b }) => ({
+        y: b === undefined ? g.node('Neg', [x!]) : g.node('AddV2', [x!, b]),
+      })
+      tf.tidy(() => {
+        expectClose(run('optional', build, { x: tf.scalar(2), b: undefined })['y']!, [-2], 0)
+        expectClose(run('optional', build, { x: tf.scalar(2), b: tf.scalar(3) })['y']!, [5], 0)
+      })
+    })
+
+    it('compute what they are asked to compute too, and free it', () => {
+      const build: BuildGraph = (g, { x }) => {
+        const doubled = g.node('AddV2', [x!, x!])
+        g.alsoCompute([doubled])
+        return { y: g.node('Neg', [doubled]) }
+      }
+      const x = tf.scalar(2)
+      const before = tf.memory().numTensors
+      const { y } = run('also', build, { x })
+      expect(tf.memory().numTensors).to.equal(before + 1)
+      expectClose(y!, [-4], 0)
+      tf.dispose([x, y!])
+    })
+
     it('say what is wrong with a graph when it is loaded', () => {
-      const wrong: BuildGraph = (g, x) => g.node('NoSuchOp', [x!])
-      expect(() => tf.tidy(() => run('wrong', wrong, tf.scalar(1)))).to.throw('NoSuchOp')
+      const wrong: BuildGraph = (g, { x }) => ({ y: g.node('NoSuchOp', [x!]) })
+      expect(() => tf.tidy(() => run('wrong', wrong, { x: tf.scalar(1) }))).to.throw('NoSuchOp')
     })
   })
 

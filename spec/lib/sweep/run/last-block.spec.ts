@@ -1,11 +1,14 @@
 /** The last block for one position: the same numbers from fewer of them. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import type { Past } from '../../../../lib/transformer/architecture.js'
+import type { Architecture } from '../../../../lib/transformer/architecture.js'
+import { silent } from '../../../../lib/transformer/at.js'
+import { runUntil } from '../../../../lib/transformer/until.js'
+import { gpt2 } from '../../../../models/gpt2.js'
 import { joinPast } from '../../../../lib/transformer/kv-cache.js'
 import { loss, type Metric } from '../../../../lib/core/metrics.js'
 import type { HookedModel } from '../../../../lib/model.js'
-import { lastBlock, type Part } from '../../../../lib/sweep/run/last-block.js'
+import { lastBlock, type BlockRun } from '../../../../lib/sweep/run/last-block.js'
 import { ioi } from '../../../support/ioi.js'
 import { pocket } from '../../../support/pocket.js'
 
@@ -38,25 +41,32 @@ describe('the last block where one position is read', () => {
   it('hands over keys and values of the others, computes no more of them, and frees them when it fails', () => {
     const seen: string[] = []
     // attention that looks at all positions alike: the sum of the values
-    const run = (resid: tf.Tensor3D, { begin, count }: Part, past: Past | undefined): tf.Tensor3D => {
-      seen.push(`${begin} ${count} ${past?.length}`)
-      const v = resid.expandDims<tf.Tensor4D>(2)
-      const all = joinPast(past, 0, { k: v, v })
-      seen.push(`${all.v.shape[1]} values`)
-      return resid.add(all.v.sum<tf.Tensor3D>([1]))
-    }
+    const run = ({ resid, part, past, until }: BlockRun) =>
+      runUntil(until, silent, (at) => {
+        seen.push(`${part.begin} ${part.count} ${past?.length}`)
+        const heads = resid.expandDims<tf.Tensor4D>(2)
+        const fresh = { k: at('blocks.3.attn.hook_k', heads), v: at('blocks.3.attn.hook_v', heads) }
+        const all = joinPast(past, 3, fresh)
+        seen.push(`${all.v.shape[1]} values`)
+        return resid.add<tf.Tensor3D>(all.v.sum([1]))
+      })
     const resid = tf.tensor3d([1, 2, 4], [1, 3, 1])
-    const out = lastBlock(resid, undefined, run)
+    const of = (entering: tf.Tensor3D) => ({
+      model: { architecture: gpt2 as Architecture, config: model.config },
+      resid: entering,
+      past: undefined,
+    })
+    const out = lastBlock(of(resid), run)
     expect(Array.from(out.dataSync())).to.deep.equal([11])
-    expect(seen).to.deep.equal(['0 2 0', '2 1 2', '3 values'])
-    const one = tf.tidy(() => lastBlock(resid.slice([0, 2, 0], [1, 1, 1]), undefined, run))
+    expect(seen).to.deep.equal(['0 2 undefined', '2 1 2', '3 values'])
+    const one = tf.tidy(() => lastBlock(of(resid.slice([0, 2, 0], [1, 1, 1])), run))
     expect(Array.from(one.dataSync())).to.deep.equal([8])
     tf.dispose([out, one])
-    const broken = (...[x, part, past]: Parameters<typeof run>) => {
-      if (part.begin > 0) throw new Error('broken')
-      return run(x, part, past)
+    const broken = (block: BlockRun) => {
+      if (block.part.begin > 0) throw new Error('broken')
+      return run(block)
     }
-    expect(() => lastBlock(resid, undefined, broken)).to.throw('broken')
+    expect(() => lastBlock(of(resid), broken)).to.throw('broken')
     resid.dispose()
   })
 

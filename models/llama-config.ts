@@ -1,11 +1,11 @@
-/** What the config.json of decoders with RMSNorm, rotary positions and shared key/value heads has in common. */
-import type { ModelConfig } from './architecture.js'
-import type { ConfigReader } from './config-reader.js'
-import { ConfigError } from '../errors/errors.js'
-import type { ActivationName } from '../ops/activations.js'
-import type { RotaryOptions } from '../ops/rotary.js'
+/** What the config.json of Llama and its relatives has in common. */
+import type { ModelConfig } from '../lib/transformer/architecture.js'
+import type { ConfigReader } from '../lib/transformer/config-reader.js'
+import { ConfigError } from '../lib/errors/errors.js'
+import type { ActivationName } from '../lib/ops/activations.js'
+import type { RotaryOptions } from '../lib/ops/rotary.js'
 
-export interface DecoderConfig extends ModelConfig {
+export interface LlamaConfig extends ModelConfig {
   readonly nKeyValueHeads: number
   readonly rotary: RotaryConfig
   readonly activation: ActivationName
@@ -19,10 +19,10 @@ export type RotaryConfig = Pick<RotaryOptions, 'base' | 'stretch'>
  * The sizes; `tied` is what holds where the config does not say whether the unembedding is the embedding.
  * @throws ConfigError where a size is missing, or heads do not share out evenly
  */
-export function readDecoder(
+export function readLlamaConfig(
   read: ConfigReader,
   { activation, tied }: { readonly activation: ActivationName; readonly tied: boolean },
-): Omit<DecoderConfig, 'modelType'> {
+): Omit<LlamaConfig, 'modelType'> {
   const [dModel, nHeads] = [read.size('hidden_size'), read.size('num_attention_heads')]
   return {
     nLayers: read.size('num_hidden_layers'),
