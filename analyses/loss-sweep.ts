@@ -29,12 +29,14 @@ export async function lossSweep(
   tokens: Tokens,
   position: number,
   interventions: readonly (readonly EditThere[])[],
-  progress: SweepOptions['progress'] = () => undefined,
+  onProgress: NonNullable<SweepOptions['onProgress']> = false,
 ): Promise<LossSweep> {
   const positions = lossPositions(verb, tokens, position)!
   const next = tokens.rows.map((row, b) => row[positions[b]! + 1]!)
   const edits = interventions.map((list) => list.map((edit) => ({ ...edit, position }) as Edit))
-  const changes = await view.sweep(tokens, edits, logProb(next, { position }), { kind: verb, progress })
+  const changes = await view.sweep(tokens, {
+    ...{ interventions: edits, metric: logProb(next, { position }), kind: verb, onProgress },
+  })
   const original = changes.baseline.values.map((value) => -value)
   const under = edits.map((_, i) => original.map((value, b) => value - changes.values[i * tokens.batch + b]!))
   return { original, under }

@@ -18,7 +18,7 @@ import { type Prompts, toTokens, type TokenContext, type TokenOptions, type Toke
 import { selfCheck, type SelfCheck } from './core/self-check.js'
 import type { Attachable } from './core/splice.js'
 import { ActivationCache } from './residual/activation-cache.js'
-import { sweep, type SweepArguments } from './sweep/sweep.js'
+import { sweep, type SweepOptions } from './sweep/sweep.js'
 import type { Tokenizer } from './tokens/tokenizer.js'
 import * as strings from './tokens/strings.js'
 import * as views from './core/view.js'
@@ -183,12 +183,12 @@ export class HookedModel implements HookedView {
   readonly #cacheOf = (init: ConstructorParameters<typeof ActivationCache>[1]) => new ActivationCache(this, init)
 
   /**
-   * The change of a metric under each intervention, axes [intervention, prompt]; `baseline` is the metric without:
-   * `await model.sweep(prompts, [{ hook: 'blocks.9.attn.hook_z', unit: 6, to: 'zero' }], logitDiff(' Mary', ' John'))`.
+   * The change of a metric under each intervention, axes [intervention, prompt]; `baseline` is the metric without.
+   * @example await model.sweep(prompts, { interventions: [zero(head(9, 6)), patch(point('z', 7))], metric, source })
    * @throws ArgumentError, HookError, ShapeError, TokenError before any run
    */
-  sweep(...given: SweepArguments): Promise<EffectResult> {
-    return sweep({ host: this, ...this.#subject }, ...given)
+  sweep(prompts: Prompts, options: SweepOptions): Promise<EffectResult> {
+    return sweep({ host: this, ...this.#subject }, prompts, options)
   }
 
   /**

@@ -5,22 +5,20 @@
 import { ArgumentError } from '../../lib/errors/errors.js'
 import type { AnyMetric } from '../../lib/core/metrics.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
+import type { Prompts, Tokens } from '../../lib/tokens/tokens.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
 import { EffectResult } from '../../lib/report/result/effect-result.js'
-import type { Edit, Replacement, SweepOptions } from '../../lib/sweep/index.js'
+import { sweepJobOptions, type Edit, type Replacement, type SweepJobOptions } from '../../lib/sweep/index.js'
 import { positionAxis } from '../../lib/core/labels.js'
 import { resolveTarget, type Target } from './targets.js'
 
 /** Options of every intervention. */
-export interface InterventionOptions extends TokenOptions, Pick<SweepOptions, 'budget' | 'signal' | 'save'> {
+export interface InterventionOptions extends SweepJobOptions {
   /** What the change is measured by: `logitDiff(…)`, `logProb(…)` or a function from logits [B,P,V] to [B] or a scalar. */
   readonly metric: AnyMetric
   readonly target: Target
   /** Where to intervene: one position (−1 is the last real token), all at once, or each in a run of its own. */
   readonly position?: number | 'all' | 'each'
-  /** Called after each intervention; the default shows a line or a bar on stderr. */
-  readonly onProgress?: (done: number, total: number) => void
 }
 
 /** What takes the place of activations, and what a result says of it. */
@@ -51,10 +49,14 @@ export async function intervene(
       ...place,
     })),
   )
-  const { metric, onProgress: progress, prependBos = true, budget, signal, save } = options
-  const given = { budget, signal, save, progress }
-  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  const result = await view.sweep(tokens, edits, metric, { ...set, ...values, kind, prependBos })
+  const { metric } = options
+  const result = await view.sweep(tokens, {
+    ...sweepJobOptions(options),
+    ...values,
+    kind,
+    metric,
+    interventions: edits,
+  })
   const each = options.position === 'each' ? [positionAxis(view, tokens, allPositions(tokens))] : []
   return new EffectResult({
     kind,

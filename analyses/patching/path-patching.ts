@@ -5,14 +5,14 @@
  */
 import type { AnyMetric } from '../../lib/core/metrics.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Prompts, TokenOptions } from '../../lib/tokens/tokens.js'
+import type { Prompts } from '../../lib/tokens/tokens.js'
 import { EffectResult } from '../../lib/report/result/effect-result.js'
-import type { Intervention, SweepOptions } from '../../lib/sweep/index.js'
+import { nothing, sweepJobOptions, type Intervention, type SweepJobOptions } from '../../lib/sweep/index.js'
 import { checkSource } from '../../lib/tokens/paired-prompts.js'
 import { allReceivers, nodesNamed, reaches, sendersNamed, type Receiver, type Sender } from '../nodes.js'
 import { PathValues } from './path-values.js'
 
-export interface PathPatchingOptions extends TokenOptions, Pick<SweepOptions, 'budget' | 'signal' | 'save'> {
+export interface PathPatchingOptions extends SweepJobOptions {
   readonly metric: AnyMetric
   /** Prompts that senders' outputs come from, one for each prompt, of the same length. */
   readonly source: Prompts
@@ -25,13 +25,12 @@ export interface PathPatchingOptions extends TokenOptions, Pick<SweepOptions, 'b
   readonly receivers?: readonly string[]
   /** All receivers in one run for each sender, rather than one run for each. @default false */
   readonly together?: boolean
-  readonly onProgress?: (done: number, total: number) => void
 }
 
 /**
  * Change of the metric for every pair, axes [sender, receiver, prompt], or [sender, prompt] with `together`; 0 where no
- * path leads from one to the other. `baseline` is the metric without. One sweep: `budget`, `signal` and `save` act
- * on all of it. SAEs between sender and receiver are frozen like all else.
+ * path leads from one to the other. `baseline` is the metric without. One sweep: `budget`, `signal` and
+ * `checkpoint` act on all of it. SAEs between sender and receiver are frozen like all else.
  * @throws ArgumentError for a node that the model has not, MismatchError for latents that write by no fixed direction,
  *   before any run
  */
@@ -49,10 +48,8 @@ export async function pathPatching(
   const groups = options.together ? [receivers] : receivers.map((receiver) => [receiver])
   using values = new PathValues(view, { tokens, source }, senders, receivers)
   const paths = senders.flatMap((sender) => groups.map((group) => interventionOf(view, values, sender, group)))
-  const { budget, signal, save, prependBos = true, onProgress: progress } = options
-  const given = Object.fromEntries(Object.entries({ budget, signal, save, progress }).filter(([, v]) => v !== undefined)) // prettier-ignore
-  const kind = 'path patching'
-  const result = await view.sweep(tokens, paths, options.metric, { ...given, source, prependBos, kind })
+  const [kind, given] = ['path patching', sweepJobOptions(options)]
+  const result = await view.sweep(tokens, { ...given, interventions: paths, metric: options.metric, source, kind })
   const axis = (name: string, nodes: readonly { name: string }[]) => ({ name, labels: nodes.map((node) => node.name) })
   return new EffectResult({
     kind,
@@ -65,7 +62,7 @@ export async function pathPatching(
   })
 }
 
-/** The edits of one run; one that changes nothing where no path leads from the sender to a receiver. */
+/** The edits of one run; nothing where no path leads from the sender to a receiver. */
 function interventionOf(
   view: HookedModel,
   values: PathValues,
@@ -73,6 +70,5 @@ function interventionOf(
   receivers: readonly Receiver[],
 ): Intervention {
   const reached = receivers.filter((receiver) => reaches(view, sender, receiver))
-  if (reached.length === 0) return { hook: `blocks.${view.config.nLayers - 1}.hook_resid_post`, add: 0 }
-  return reached.map((receiver) => values.edit(sender, receiver))
+  return reached.length === 0 ? nothing : reached.map((receiver) => values.edit(sender, receiver))
 }

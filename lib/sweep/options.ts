@@ -1,32 +1,53 @@
 /** What a sweep takes. */
+import { jobOptionNames, type JobOptions } from '../core/job-options.js'
 import type { AnyMetric } from '../core/metrics.js'
-import type { Prompts, TokenOptions } from '../tokens/tokens.js'
+import type { OptionNames } from '../errors/options.js'
+import { tokenOptionNames, type Prompts, type TokenOptions } from '../tokens/tokens.js'
 import type { Intervention } from './edits/index.js'
 
-export interface SweepOptions extends TokenOptions {
+/** How a sweep is run: what analyses that are sweeps take and hand on. `checkpoint` is written every few seconds. */
+export interface SweepJobOptions extends TokenOptions, JobOptions {
   /** Bytes for activations, the weights left out; larger batches take more and are faster. @default 2 ** 29 */
   readonly budget?: number
-  /** Called after each intervention; the default shows a line or a bar with the time left on stderr. */
-  readonly progress?: (done: number, total: number) => void
-  /** Stops the sweep between two batches: it throws the signal's reason. */
-  readonly signal?: AbortSignal
-  /** A file for results so far, written every few seconds and when the sweep stops; it continues from what is there. */
-  readonly save?: string
+}
+
+/** The names of `SweepJobOptions`, for `checkOptions`. */
+export const sweepJobOptionNames: OptionNames<SweepJobOptions> = {
+  ...tokenOptionNames,
+  ...jobOptionNames,
+  budget: true,
+}
+
+/** Those of an analysis's options that it hands on to its sweep. */
+export function sweepJobOptions(options: SweepJobOptions): SweepJobOptions {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => Object.hasOwn(sweepJobOptionNames, name) && value !== undefined),
+  )
+}
+
+/** What `HookedModel.sweep` takes. */
+export interface SweepOptions extends SweepJobOptions {
+  /** What is changed: each is an edit, or several made in one run. */
+  readonly interventions: readonly Intervention[]
+  /** What the changes are measured by: `logitDiff(…)`, `loss()` …, or a function from logits [B,P,V] to [B] or a scalar. */
+  readonly metric: AnyMetric
   /**
-   * Prompts for `to: 'source'`, 'mean' and 'resample'; 'source' needs them, and `extra.source` then holds the metric on
-   * them, unless it is a function of logits. @default the prompts themselves
+   * Prompts that `patch`, `mean` and `resample` take activations from; `patch` needs them, and the result's `source` is
+   * then the metric on them, unless it is a function of logits. @default the prompts themselves
    */
   readonly source?: Prompts
-  /** For `to: 'resample'`. @default 0 */
+  /** For `resample`. @default 0 */
   readonly seed?: number
   /** What results and messages call it. @default 'sweep' */
   readonly kind?: string
 }
 
-/** What `HookedModel.sweep` takes. */
-export type SweepArguments = [
-  input: Prompts,
-  interventions: readonly Intervention[],
-  metric: AnyMetric,
-  options?: SweepOptions,
-]
+/** The names of `SweepOptions`, for `checkOptions`. */
+export const sweepOptionNames: OptionNames<SweepOptions> = {
+  ...sweepJobOptionNames,
+  interventions: true,
+  metric: true,
+  source: true,
+  seed: true,
+  kind: true,
+}

@@ -23,22 +23,22 @@ import { promptAxis } from '../core/labels.js'
 import { describeMetric } from '../core/metrics.js'
 import { EffectResult } from '../report/result/effect-result.js'
 import { range } from '../stats/range.js'
+import type { Prompts } from '../tokens/tokens.js'
 import { columnsOf, type Columns } from '../transformer/unembed.js'
 import { describeIntervention, EditValues, meanActivations, SourceActivations } from './edits/index.js'
 import type { ActivationsOf } from './edits/index.js'
-import type { SweepArguments } from './options.js'
+import type { SweepOptions } from './options.js'
 import { batchesOf, batchLimits, compareEdits, lastRead, layoutOf, planGroups, ResumePoints } from './plan/index.js'
 import type { Differences, Group, SweepLayout } from './plan/index.js'
-import { activationsOf, CleanRun, editedRows, FINAL, FullRuns, MetricReader, readClean } from './run/index.js'
+import { wholeActivations, CleanRun, editedRows, FINAL, FullRuns, MetricReader, readClean } from './run/index.js'
 import { readUnedited, runBatch, type RunContext, type Unedited } from './run/index.js'
 import { resolveTask, type SweepHost, type SweepTask } from './task.js'
 
-export type { SweepArguments }
+export type { SweepOptions }
 
 /** The change of a metric under each intervention; see `HookedModel.sweep`. */
-export async function sweep(host: SweepHost, ...given: SweepArguments): Promise<EffectResult> {
-  const [input, interventions, metric, options = {}] = given
-  const task = await resolveTask(host, { input, interventions, metric, options }) // 1
+export async function sweep(host: SweepHost, prompts: Prompts, options: SweepOptions): Promise<EffectResult> {
+  const task = await resolveTask(host, prompts, options) // 1
   const { tokens, kind, provenance } = task
   using progress = task.progress
   await progress.resume()
@@ -48,14 +48,14 @@ export async function sweep(host: SweepHost, ...given: SweepArguments): Promise<
     await progress.save(true)
   }
   const { values, baseline, source } = progress.result
-  const { name, unit } = describeMetric(metric)
+  const { name, unit } = describeMetric(options.metric)
   return new EffectResult({
     kind,
     title: `change of ${name}`,
     unit,
     values,
     axes: [
-      { name: 'intervention', labels: interventions.map(describeIntervention) },
+      { name: 'intervention', labels: options.interventions.map(describeIntervention) },
       promptAxis(host.host, tokens, baseline.length),
     ],
     provenance,
@@ -80,7 +80,7 @@ class SweepRun {
   async run(): Promise<void> {
     const { tokens, edits, sources, model, points, metric } = this.#task
     const { view, canResume, readsOne, chunk, sourceChunk } = this.#layout
-    const activations: ActivationsOf = (names, some) => activationsOf({ model, view, points }, names, some)
+    const activations: ActivationsOf = (names, some) => wholeActivations({ model, view, points }, names, some)
     const means = meanActivations(activations, edits, { source: sources.source, chunk: sourceChunk })
     using columns = canResume ? this.#columns() : undefined
     const context = { model, view, points, reading: metric.reading, columns, readsOne }
@@ -168,8 +168,10 @@ class SweepRun {
   async #runFull(values: EditValues): Promise<void> {
     const { tokens, metric, sources, progress, interventions } = this.#task
     const { canResume } = this.#layout
-    const full = [...interventions.entries()].filter(([, { functions }]) => !canResume || functions.length > 0)
-    if (full.length === 0) return
+    const full = [...interventions.entries()].filter(
+      ([, { edits, functions }]) => functions.length > 0 || (!canResume && edits.length > 0),
+    )
+    if (canResume && full.length === 0) return
     const prompts = range(tokens.batch)
     using runs = new FullRuns({ ...this.#task, reading: metric.reading })
     const unedited = { read: runs.clean(full.map(([, intervention]) => intervention)), prompts }
@@ -180,6 +182,7 @@ class SweepRun {
         if (rows.every((row) => progress.isDone(row))) continue
         await this.#record(runs.under(intervention, values), rows, unedited)
       }
+      if (!canResume) await this.#finishUnchanged([], prompts)
     } finally {
       unedited.read.dispose()
     }

@@ -1,23 +1,24 @@
 /** Step 1 of a sweep: everything is looked up in the view and the prompts, or refused, before any run. */
 import type { HookedView } from '../core/hooked-view.js'
 import { jobProgress } from '../core/job-progress.js'
-import { describeMetric, type AnyMetric } from '../core/metrics.js'
-import type { Prompts, TokenOptions, Tokens } from '../tokens/tokens.js'
+import { describeMetric } from '../core/metrics.js'
 import type { ViewedModel } from '../core/run-view.js'
 import { reachedNames } from '../core/view.js'
 import { ArgumentError } from '../errors/errors.js'
+import { checkOptions } from '../errors/options.js'
 import type { Provenance } from '../report/result/provenance.js'
 import { checkSource } from '../tokens/paired-prompts.js'
-import { resampleOrder, resolveInterventions, type Intervention } from './edits/index.js'
+import type { Prompts } from '../tokens/tokens.js'
+import { resampleOrder, resolveInterventions } from './edits/index.js'
 import type { ResolvedEdit, ResolvedIntervention, Sources } from './edits/index.js'
-import type { SweepOptions } from './options.js'
+import { sweepOptionNames, type SweepOptions } from './options.js'
 import { checkBudget } from './plan/index.js'
 import { ResumeFile, sweepMetric, SweepProgress, type SweepMetric } from './run/index.js'
 import type { SweepSubject } from './subject.js'
 
 /** The view that a sweep runs on. */
 export interface SweepHost extends ViewedModel {
-  readonly host: HookedView & { toTokens(input: Prompts, options?: TokenOptions): Tokens }
+  readonly host: HookedView
 }
 
 /** A sweep with everything looked up. */
@@ -34,37 +35,31 @@ export interface SweepTask extends SweepSubject {
   readonly progress: SweepProgress
 }
 
-/** What a sweep is asked for. */
-export interface SweepQuestion {
-  readonly input: Prompts
-  readonly interventions: readonly Intervention[]
-  readonly metric: AnyMetric
-  readonly options: SweepOptions
-}
-
 /** @throws ArgumentError, HookError, ShapeError, TokenError for what cannot be done */
-export async function resolveTask({ host, model, view }: SweepHost, question: SweepQuestion): Promise<SweepTask> {
-  const { input, options, metric: given } = question
-  const { kind = 'sweep', signal } = options
+export async function resolveTask(
+  { host, model, view }: SweepHost,
+  prompts: Prompts,
+  options: SweepOptions,
+): Promise<SweepTask> {
+  checkOptions('sweep', options, sweepOptionNames)
+  const { kind = 'sweep', seed = 0, signal, metric: given } = options
   const budget = checkBudget(kind, options.budget)
-  const tokens = host.toTokens(input, options)
+  const tokens = host.toTokens(prompts, options)
   const points = new Map(host.hookPoints.map((point) => [point.name, point]))
   const subject: SweepSubject = { kind, model, view, points, tokens }
   const metric = sweepMetric(given, subject, host)
-  const interventions = resolveInterventions(subject, question.interventions)
+  const interventions = resolveInterventions(subject, options.interventions)
   checkReached(subject, interventions)
   const edits = interventions.flatMap((intervention) => intervention.edits)
   const source = options.source === undefined ? undefined : host.toTokens(options.source, options)
-  const sources = sourcesOf(subject, edits, { source, seed: options.seed ?? 0 })
+  const sources = sourcesOf(subject, edits, { source, seed })
   signal?.throwIfAborted()
-  const provenance = await host.provenance({
-    prependBos: options.prependBos ?? true,
-    ...(sources.order && { seed: options.seed ?? 0 }),
-  })
+  const { prependBos = true } = options
+  const provenance = await host.provenance({ prependBos, ...(sources.order && { seed }) })
   const { name } = describeMetric(given)
-  const key = [provenance, tokens.rows, tokens.mask, sources.source.rows, name, question.interventions]
-  const file = options.save === undefined ? undefined : await ResumeFile.at(options.save, key)
-  const report = jobProgress(kind, { ...(options.progress && { onProgress: options.progress }) }, interventions.length)
+  const key = [provenance, tokens.rows, tokens.mask, sources.source.rows, name, options.interventions]
+  const file = options.checkpoint === undefined ? undefined : await ResumeFile.at(options.checkpoint, key)
+  const report = jobProgress(kind, options, interventions.length)
   const progress = new SweepProgress({ interventions: interventions.length, batch: tokens.batch, report, file })
   return { ...subject, interventions, edits, metric, sources, budget, signal, provenance, progress }
 }

@@ -1,9 +1,10 @@
 /** What interventions are called where they have no label. */
 import { Activations } from '../../core/activations.js'
-import type { Edit, Intervention } from './edit.js'
+import { editsOf, isNothing, type Edit, type Intervention } from './edit.js'
 
 export function describeIntervention(intervention: Intervention): string {
-  return ([intervention].flat() as readonly Edit[]).map(describeEdit).join(' + ')
+  if (isNothing(intervention)) return intervention.label ?? 'nothing'
+  return editsOf(intervention).map(describeEdit).join(' + ')
 }
 
 function describeEdit(edit: Edit): string {

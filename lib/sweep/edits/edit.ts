@@ -1,7 +1,9 @@
 /** Interventions as data: what is changed, where, and to what. */
 import type * as tf from '@tensorflow/tfjs'
 import type { Activations } from '../../core/activations.js'
-import { axesOf, type HookFunction, type HookName, type HookPoint } from '../../core/hooks.js'
+import { axesOf, type HookFunction, type HookPoint } from '../../core/hooks.js'
+import type { Site } from '../../core/sites.js'
+import type { OptionNames } from '../../errors/options.js'
 import type { LazyTensor } from './lazy-tensors.js'
 
 /**
@@ -13,12 +15,11 @@ import type { LazyTensor } from './lazy-tensors.js'
 export type Replacement =
   'zero' | 'mean' | 'source' | 'resample' | number | ArrayLike<number> | tf.Tensor | LazyTensor | Activations
 
-/** A change at one hook point: exactly one of `to`, `add` and `by`. */
-export interface Edit {
-  /** Any hook point of the view, also inside SAEs (`….hook_sae_acts_post`, `….hook_sae_error`). */
-  readonly hook: HookName
-  /** Heads, neurons or latents. @default the whole activation */
-  readonly unit?: number | readonly number[]
+/**
+ * A change at a site, which may lie inside SAEs (`….hook_sae_acts_post`, `….hook_sae_error`): exactly one of `to`, `add`
+ * and `by`.
+ */
+export interface Edit extends Site {
   /** Positions, negative ones from a prompt's last real token; queries at scores and patterns. @default all */
   readonly position?: number | readonly number[]
   /** A column of the padded batch instead: the same place in every prompt, padding counted. */
@@ -32,8 +33,33 @@ export interface Edit {
   readonly label?: string
 }
 
-/** One edit, or several made in one run. Of edits at one place the later one acts on what the earlier one left. */
-export type Intervention = Edit | readonly Edit[]
+/** The names of an edit's fields. */
+export const editFields: OptionNames<Edit> = {
+  ...{ hook: true, unit: true, position: true, column: true },
+  ...{ to: true, add: true, by: true, label: true },
+}
+
+/** An intervention that changes nothing. */
+export interface Nothing {
+  readonly nothing: true
+  /** @default 'nothing' */
+  readonly label?: string
+}
+
+/**
+ * One edit, several made in one run, or nothing. Of edits at one place the later one acts on what the earlier one left.
+ */
+export type Intervention = Edit | readonly Edit[] | Nothing
+
+/** The edits of an intervention. */
+export function editsOf(intervention: Intervention): readonly Edit[] {
+  if (isNothing(intervention)) return []
+  return [intervention].flat() as readonly Edit[]
+}
+
+export function isNothing(intervention: Intervention): intervention is Nothing {
+  return (intervention as Partial<Nothing> | undefined)?.nothing === true
+}
 
 /** What an edit puts in or adds, looked up. */
 export type EditValue =

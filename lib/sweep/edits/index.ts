@@ -5,6 +5,7 @@ export type {
   EditFunction,
   EditValue,
   Intervention,
+  Nothing,
   Replacement,
   ResolvedEdit,
   ResolvedIntervention,
@@ -15,4 +16,5 @@ export { EditValues, promptIndices, promptRows, type KnownValues, type PromptsTe
 export type { LazyTensor } from './lazy-tensors.js'
 export { resolveInterventions } from './resolve-edits.js'
 export { meanActivations, SourceActivations, type ActivationsOf, type Sources } from './source-activations.js'
+export { add, mean, nothing, patch, resample, zero, type EditPlace } from './make-edits.js'
 export { resampleOrder } from './resample-order.js'

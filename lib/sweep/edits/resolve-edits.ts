@@ -1,11 +1,13 @@
 /** Looks interventions up in the view and the prompts, or refuses them, before any run. */
 import { ArgumentError } from '../../errors/errors.js'
+import { didYouMean } from '../../errors/nearest.js'
 import { axesOf, checkHookName, type HookPoint } from '../../core/hooks.js'
 import { promptPositions, resolvePosition } from '../../core/positions.js'
 import type { Tokens } from '../../tokens/tokens.js'
 import { blockOf } from '../../transformer/hook-names.js'
 import type { SweepSubject } from '../subject.js'
-import { unitAxis, type Edit, type EditFunction, type Intervention } from './edit.js'
+import { editFields, editsOf, isNothing, unitAxis } from './edit.js'
+import type { Edit, EditFunction, Intervention } from './edit.js'
 import type { ResolvedEdit, ResolvedIntervention } from './edit.js'
 import { resolveValue } from './resolve-values.js'
 
@@ -22,9 +24,11 @@ export function resolveInterventions(
   }
   const resolver = new EditResolver(subject)
   return (interventions as readonly Intervention[]).map((intervention) => {
-    const edits = [intervention].flat() as readonly Edit[]
-    if (edits.length === 0)
-      throw new ArgumentError(`${kind}: an intervention is an empty list. Give at least one edit.`)
+    const edits = editsOf(intervention)
+    if (edits.length === 0 && !isNothing(intervention))
+      throw new ArgumentError(
+        `${kind}: an intervention is an empty list. Give at least one edit. To change nothing, give \`nothing\`.`,
+      )
     return {
       edits: edits.filter((edit) => edit?.by === undefined).map((edit) => resolver.edit(edit)),
       functions: edits.filter((edit) => edit?.by !== undefined).map((edit) => resolver.function(edit)),
@@ -80,7 +84,10 @@ class EditResolver {
   #point(edit: Edit): HookPoint {
     const { kind, points, model } = this.#subject
     const found = points.get(edit?.hook)
-    if (found) return found
+    if (found) {
+      checkFields(kind, edit)
+      return found
+    }
     if (typeof edit?.hook === 'string') checkHookName(kind, edit.hook, [...points.values()], model.name)
     throw new ArgumentError(
       `${kind}: ${JSON.stringify(edit)} is no edit. Give { hook, to }, { hook, add } or { hook, by }.`,
@@ -123,6 +130,17 @@ class EditResolver {
     this.#positions.set(key, positions)
     return positions
   }
+}
+
+/** @throws ArgumentError for a field that no edit has, with the nearest */
+function checkFields(kind: string, edit: Edit): void {
+  const names = Object.keys(editFields)
+  const unknown = Object.keys(edit).find((name) => !names.includes(name))
+  if (unknown === undefined) return
+  const hint = didYouMean(unknown, names)
+  throw new ArgumentError(
+    `${kind}: the edit at '${edit.hook}' has a field '${unknown}'.${hint} The fields are ${names.join(', ')}.`,
+  )
 }
 
 /** Positions of each prompt, in order, each once. */

@@ -63,7 +63,7 @@ export class KeptActivations implements Observer, Disposable {
 export const FINAL = 'final'
 
 /** Whole activations of prompts at some points (or FINAL), by name, as a clean run has them. The caller owns them. */
-export function activationsOf(
+export function wholeActivations(
   { model, view, points }: Pick<SweepSubject, 'model' | 'view' | 'points'>,
   names: readonly string[],
   tokens: Tokens,

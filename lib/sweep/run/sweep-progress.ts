@@ -10,7 +10,7 @@ export interface SweepValues {
   readonly source: Float32Array | undefined
 }
 
-export interface ProgressOptions {
+export interface SweepProgressInit {
   /** How many there are. */
   readonly interventions: number
   /** B, prompts. */
@@ -22,7 +22,7 @@ export interface ProgressOptions {
 
 /** Row i · B + b is intervention i on prompt b. Dispose it: a bar ends then. */
 export class SweepProgress implements Disposable {
-  readonly #options: ProgressOptions
+  readonly #options: SweepProgressInit
   readonly #state: SweepState
   /** Prompts of each intervention that are still to be done. */
   readonly #left: Int32Array
@@ -31,7 +31,7 @@ export class SweepProgress implements Disposable {
   #stored: Float32Array | undefined
   #source: Float32Array | undefined
 
-  constructor(options: ProgressOptions) {
+  constructor(options: SweepProgressInit) {
     const { interventions, batch } = options
     const size = interventions * batch
     this.#options = options

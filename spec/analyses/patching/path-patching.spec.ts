@@ -132,16 +132,16 @@ describe('pathPatching and edgeAttribution', () => {
       if (done === 5) stop.abort(new Error('enough'))
     }
     try {
-      const save = join(folder, 'paths.json')
-      const stopped = pathPatching(model, clean, { ...set, budget: 1, save, onProgress, signal: stop.signal })
+      const checkpoint = join(folder, 'paths.json')
+      const stopped = pathPatching(model, clean, { ...set, budget: 1, checkpoint, onProgress, signal: stop.signal })
       expect(await stopped.then(() => 'whole', String)).to.equal('Error: enough')
       expect(counts).to.include('5/12')
       expect(counts).to.not.include('12/12')
       const again: number[] = []
-      const rest = await pathPatching(model, clean, { ...set, save, onProgress: (done) => void again.push(done) })
+      const rest = await pathPatching(model, clean, { ...set, checkpoint, onProgress: (done) => void again.push(done) })
       expectClose(rest.values, whole.values, tolerances.noise)
       expect(again).to.deep.equal(Array.from({ length: 12 }, (_, i) => i + 1))
-      const other = () => pathPatching(model, clean, { ...set, source: [...corrupt].reverse(), save, ...quiet })
+      const other = () => pathPatching(model, clean, { ...set, source: [...corrupt].reverse(), checkpoint, ...quiet })
       expect(await refusalOf(other)).to.include('holds the results of another sweep')
     } finally {
       await rm(folder, { recursive: true })

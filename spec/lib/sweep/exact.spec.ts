@@ -85,7 +85,7 @@ async function compare(view: HookedModel, seed: number, side: 'left' | 'right' |
   const all = metrics(view.config.nLayers)
   // each family and way of padding has other two of them
   for (const metric of [all[seed % all.length]!, all[(seed + 3) % all.length]!]) {
-    const result = await view.sweep(tokens, groups, metric, { source, progress: () => undefined })
+    const result = await view.sweep(tokens, { interventions: groups, metric, source, onProgress: false })
     const clean = plainMetric(view, tokens, [], metric, { source })
     const baseline = result.baseline.values
     clean.forEach((value, b) => expect(baseline[b], `${metric.name}, clean`).to.be.closeTo(value, NOISE))

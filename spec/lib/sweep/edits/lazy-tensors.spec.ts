@@ -9,7 +9,7 @@ import { pocket } from '../../../support/pocket.js'
 import { refusalOf } from '../../../support/refusal.js'
 import { randomTensor } from '../../../support/saes.js'
 
-const quiet = { progress: () => undefined }
+const quiet = { onProgress: false } as const
 
 describe('a replacement that is made when it is needed', () => {
   let model: HookedModel
@@ -45,18 +45,18 @@ describe('a replacement that is made when it is needed', () => {
         { hook: z(3), add: values[1]! },
       ],
     ]
-    const expected = await model.sweep(few.clean, edits(tensors), few.metric, quiet)
+    const expected = await model.sweep(few.clean, { interventions: edits(tensors), metric: few.metric, ...quiet })
     for (const [budget, limit] of [
       [2 ** 29, 3],
       [1, 2],
     ] as const) {
       // prettier-ignore
       most = 0
-      const found = await model.sweep(few.clean, edits(made), few.metric, { ...quiet, budget })
+      const found = await model.sweep(few.clean, { interventions: edits(made), metric: few.metric, ...quiet, budget })
       expectClose(found.values, expected.values, tolerances.noise, `${budget} bytes`)
       expect([alive, most <= limit]).to.deep.equal([0, true])
     }
-    const slow = await model.withHooks({ 'blocks.3.hook_resid_post': () => undefined }).sweep(few.clean, edits(made), few.metric, quiet) // prettier-ignore
+    const slow = await model.withHooks({ 'blocks.3.hook_resid_post': () => undefined }).sweep(few.clean, { interventions: edits(made), metric: few.metric, ...quiet }) // prettier-ignore
     expectClose(slow.values, expected.values, tolerances.noise, 'one run each')
     expect(alive).to.equal(0)
     tf.dispose(tensors)
@@ -70,13 +70,17 @@ describe('a replacement that is made when it is needed', () => {
       { hook: z(1), to: same },
       { hook: z(1), add: zeros },
     ]
-    const result = await model.sweep(few.clean, edits, few.metric, quiet)
+    const result = await model.sweep(few.clean, { interventions: edits, metric: few.metric, ...quiet })
     expectClose(result.values, new Float32Array(6), 0)
   })
 
   it('is refused where it is not of the prompts, and nothing stays behind', async () => {
     const wrong: LazyTensor = { key: 'noise', make: () => tf.zeros([3, 21, 8, 16]) }
-    expect(await refusalOf(() => model.sweep(few.clean, [{ hook: z(1), to: wrong }], few.metric, quiet))).to.equal(
+    expect(
+      await refusalOf(() =>
+        model.sweep(few.clean, { interventions: [{ hook: z(1), to: wrong }], metric: few.metric, ...quiet }),
+      ),
+    ).to.equal(
       `ShapeError: sweep: 'noise' makes a tensor of shape [3,21,8,16] for '${z(1)}'. It must be [B,P,H,K] with B 3 and P 22.`,
     )
   })

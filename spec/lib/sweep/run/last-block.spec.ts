@@ -12,7 +12,7 @@ import { lastBlock, type BlockRun } from '../../../../lib/sweep/run/last-block.j
 import { ioi } from '../../../support/ioi.js'
 import { pocket } from '../../../support/pocket.js'
 
-const quiet = { progress: () => undefined }
+const quiet = { onProgress: false } as const
 
 /**
  * On the native backend attention and MLP are a graph each, which adds onto its last input, the sixth or a later one, or
@@ -77,7 +77,7 @@ describe('the last block where one position is read', () => {
     /** Tokens that are embedded, and that go through attention and MLP: each adds to the residual stream. */
     const tokensOf = async (metric: Metric) => {
       const sweep = async () => {
-        await model.sweep(clean, edits, metric, quiet)
+        await model.sweep(clean, { interventions: edits, metric, ...quiet })
         return tf.scalar(0)
       }
       const ofGraphs = watchGraphs()
