@@ -16,6 +16,7 @@ import { Material } from './material.js'
 import { limitSizes } from './matmul-limit.js'
 import { median } from './measure.js'
 import { makeOurModels } from './sides.js'
+import { withTypeScript } from '../support/loader.js'
 import { refusalOf } from '../support/refusal.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -39,7 +40,7 @@ interface Run {
 /** The command `bench …`, in a temporary folder of its own that must be empty again at the end. */
 async function bench(...args: string[]): Promise<Run> {
   const TMPDIR = mkdtempSync(join(tmpdir(), 'bench-spec-'))
-  const command = ['--import', './spec/runner/loader/register.mjs', 'spec/commands.ts', 'bench', ...args]
+  const command = [...withTypeScript, 'spec/commands.ts', 'bench', ...args]
   const env = { ...process.env, TMPDIR, TF_NUM_INTRAOP_THREADS: '1' }
   const child = spawn(process.execPath, command, { cwd: ROOT, env })
   let [stdout, stderr] = ['', '']

@@ -2,19 +2,14 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { ArgumentError } from '../../lib/errors/errors.js'
+import { withTypeScript } from '../support/loader.js'
 import { Side, type Answer } from './side.js'
-
-/**
- * The loader of TypeScript for modules alone. The one for CommonJS grows a WebAssembly memory of its own, and once an
- * array buffer has been detached so, V8 runs every loop over typed arrays at half its speed.
- */
-const LOADER = ['--import', new URL('../runner/loader/register.mjs', import.meta.url).href]
 
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
 /** Our side in a process of its own. */
 export function startOurs(folder: string, threads: number): Promise<[Side, Answer]> {
-  const args = [...LOADER, '--expose-gc', pathOf('worker.ts'), folder]
+  const args = [...withTypeScript, '--expose-gc', pathOf('worker.ts'), folder]
   return Side.start('ours', process.execPath, args, ourEnv(threads))
 }
 
@@ -26,7 +21,7 @@ export function startPeer(python: string, folder: string, threads: number): Prom
 
 /** Models with random weights at GPT-2 small's sizes, or tiny ones. */
 export function makeOurModels(folder: string, size: string, threads: number): Promise<void> {
-  return runToEnd(process.execPath, [...LOADER, pathOf('make-models.ts'), folder, size], ourEnv(threads))
+  return runToEnd(process.execPath, [...withTypeScript, pathOf('make-models.ts'), folder, size], ourEnv(threads))
 }
 
 /** The same by the peer's script, with a tokenizer that the peer can read. */

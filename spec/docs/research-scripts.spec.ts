@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { Result } from 'tfjs-lens'
+import { EffectResult, Result } from 'tfjs-lens'
 import { loadData } from 'tfjs-lens/data'
 import { expectClose, tolerances } from '../support/close.js'
+import { withTypeScript } from '../support/loader.js'
 import { pocket } from '../support/pocket.js'
 import { runPrograms, type Program, type Run } from '../support/programs.js'
 import { reference, type Reference } from '../support/reference.js'
@@ -118,8 +119,8 @@ describe('the research scripts', function () {
       attribution: { label: string; x: number; y: number }[]
     }
     const effects = record.values('transformer/ablation/effects') // [prompt, latent]
-    const [latents, prompts] = Result.fromJSON(ablated).shape as [number, number]
-    const found = Result.fromJSON(ablated).values
+    const { shape, values: found } = EffectResult.fromJSON(ablated)
+    const [latents, prompts] = shape as [number, number]
     expectClose(Array.from(effects, (_, i) => found[(i % latents) * prompts + Math.floor(i / latents)]!), effects, tolerances.saes) // prettier-ignore
     const ofLatents = attribution.filter(({ label }) => label.startsWith('latent'))
     expectClose(ofLatents.map(({ x }) => x), record.values('transformer/attribution/at_position'), tolerances.saes) // prettier-ignore
@@ -128,7 +129,7 @@ describe('the research scripts', function () {
 
   it('are run by name, and a wrong name gets the nearest and the list', () => {
     const run = (...args: string[]) =>
-      spawnSync(process.execPath, ['--import', 'tsx', 'docs/examples/run.ts', ...args], { cwd: ROOT, encoding: 'utf8' })
+      spawnSync(process.execPath, [...withTypeScript, 'docs/examples/run.ts', ...args], { cwd: ROOT, encoding: 'utf8' })
     const wrong = run('closing-quote')
     expect(wrong.status).to.equal(1)
     expect(wrong.stderr).to.match(/there is no 'closing-quote'\. Did you mean 'closing-quotes'\? There are\n/)

@@ -3,16 +3,24 @@
  * what is printed in the order of the files' names. The last line is `N passed, N failed`.
  */
 import { slowestFirst, specFiles } from './files.js'
+import { makeProofs, SLOW_PROOFS } from './proofs.js'
 import { readOptions, type RunnerOptions } from './options.js'
 import { runTasks } from './run.js'
 import { checkTasks, type Outcome, type SpecTask, type Task } from './tasks.js'
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2))
-  const files = specFiles(options.paths, options.ignored)
+  const full = options.all || options.paths.length > 0
+  makeProofs(full)
+  const left = full ? [] : SLOW_PROOFS
+  const whole = left.filter(({ isWhole }) => isWhole).map(({ file }) => file)
+  const files = specFiles(options.paths, [...options.ignored, ...whole])
   const [only] = files
   if (only !== undefined && files.length === 1 && !options.checks) return runHere(only, options)
-  await runApart(files, options)
+  const [outcomes, wrong] = await runApart(files, options)
+  printFailures(outcomes, wrong)
+  if (left.length > 0) console.log(`\nleft to .ci/run: ${left.map(({ what }) => what).join('; ')}`)
+  printCounts(outcomes, wrong.length)
 }
 
 /** One file needs no process of its own. */
@@ -24,7 +32,11 @@ async function runHere(file: string, { grep }: RunnerOptions): Promise<void> {
   if (failed > 0) process.exitCode = 1
 }
 
-async function runApart(files: readonly string[], { grep, jobs, checks }: RunnerOptions): Promise<void> {
+/** How each task ended, and what is wrong with how the processes did. */
+async function runApart(
+  files: readonly string[],
+  { grep, jobs, checks }: RunnerOptions,
+): Promise<[outcomes: Outcome[], wrong: string[]]> {
   const asTask = (title: string): SpecTask => ({ kind: 'spec', title })
   const specs = new Map(files.map((file) => [file, asTask(file)]))
   const commands = checks ? checkTasks() : []
@@ -42,7 +54,7 @@ async function runApart(files: readonly string[], { grep, jobs, checks }: Runner
       print(task, outcome)
     },
   })
-  summarize(outcomes, wrong)
+  return [outcomes, wrong]
 }
 
 function print({ kind, title }: Task, { passed, failed, seconds, output }: Outcome): void {
@@ -51,13 +63,16 @@ function print({ kind, title }: Task, { passed, failed, seconds, output }: Outco
   process.stdout.write(`\n${title}${check} (${seconds.toFixed(1)} s)\n${output.trimEnd()}\n`)
 }
 
-function summarize(outcomes: readonly Outcome[], wrong: readonly string[]): void {
+function printFailures(outcomes: readonly Outcome[], wrong: readonly string[]): void {
   for (const { failures } of outcomes) process.stdout.write(failures)
   for (const sentence of wrong) console.log(`\n  ${sentence}`)
-  const sum = (count: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + count(outcome), 0)
-  const failed = sum((outcome) => outcome.failed) + wrong.length
+}
+
+function printCounts(outcomes: readonly Outcome[], others: number): void {
+  const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0)
+  const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, others)
   if (failed > 0) process.exitCode = 1
-  console.log(`\n${sum(({ passed }) => passed)} passed, ${failed} failed`)
+  console.log(`\n${passed} passed, ${failed} failed`)
 }
 
 try {

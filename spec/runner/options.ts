@@ -13,7 +13,7 @@ export interface RunnerOptions {
   readonly jobs: number
   /** Whether lint, format and types are checked too. */
   readonly checks: boolean
-  /** Whether the proofs that `npm test` leaves to `.ci/run` are run too. */
+  /** Whether the proofs that `npm test` leaves to `.ci/run` are made too; files that are named make all of theirs. */
   readonly all: boolean
 }
 
@@ -22,7 +22,7 @@ const USAGE = `npm run spec -- [options] [FILE or FOLDER …]
   --ignore FILE     leave this file out (again for others)
   --jobs N          processes at a time (as many as there are processors)
   --checks          check format, lint and types too
-  --all             run what is left to .ci/run too`
+  --all             make the proofs that are left to .ci/run too`
 
 /** @throws Error with the usage for what it does not know */
 export function readOptions(args: readonly string[]): RunnerOptions {

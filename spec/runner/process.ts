@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { ROOT } from './files.js'
 import { MARK, type FileReport, type Greeting, type WorkerOptions } from './protocol.js'
 import type { Outcome } from './tasks.js'
+import { withTypeScript } from '../support/loader.js'
 
-const REGISTER = new URL('loader/register.mjs', import.meta.url).href
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
 /** How long a process may take to end when nothing is left to do, in milliseconds. */
 const PATIENCE = 10_000
@@ -18,7 +18,7 @@ export class SpecProcess {
 
   /** @param greet hears which backend it computes on */
   constructor(options: WorkerOptions, greet: (greeting: Greeting) => void) {
-    const args = ['--import', REGISTER, WORKER, JSON.stringify(options)]
+    const args = [...withTypeScript, WORKER, JSON.stringify(options)]
     this.#child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#printed += text

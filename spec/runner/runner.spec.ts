@@ -1,8 +1,11 @@
 /** The runner: what it counts, what it prints in which order, and what fails a run. */
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { ROOT, slowestFirst, specFiles } from './files.js'
 import { readOptions } from './options.js'
+import { SLOW_PROOFS } from './proofs.js'
+import { withTypeScript } from '../support/loader.js'
 
 interface Run {
   readonly stdout: string
@@ -11,7 +14,7 @@ interface Run {
 
 /** The runner on some of the files in fixtures, with wasm. */
 function run(...args: string[]): Run {
-  const command = ['--import', './spec/runner/loader/register.mjs', 'spec/runner/main.ts']
+  const command = [...withTypeScript, 'spec/runner/main.ts']
   const files = args.map((arg) => (arg.startsWith('-') ? arg : `spec/runner/fixtures/${arg}.ts`))
   const env = { ...process.env, TFJS_LENS_BACKEND: 'wasm' }
   return spawnSync(process.execPath, [...command, ...files], { cwd: ROOT, env, encoding: 'utf8' })
@@ -77,6 +80,13 @@ describe('spec/runner', function () {
   it('starts those first that ask for the most time', () => {
     const files = ['spec/structure.spec.ts', 'spec/runner/runner.spec.ts']
     expect(slowestFirst(files)).to.deep.equal([...files].reverse())
+  })
+
+  it('leaves to .ci/run what its list says, and nothing else', () => {
+    const asks = specFiles([], []).filter((file) => /isFull\(\) \?/.test(readFileSync(`${ROOT}${file}`, 'utf8')))
+    const listed = SLOW_PROOFS.filter(({ isWhole }) => !isWhole).map(({ file }) => file)
+    expect(asks).to.have.members(listed)
+    expect(specFiles([], [])).to.include.members(SLOW_PROOFS.map(({ file }) => file))
   })
 
   it('explains its options', () => {

@@ -1,9 +1,9 @@
 /** The command line, run from the sources in a process of its own. */
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { withTypeScript } from './loader.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const LOADER = new URL('../runner/loader/register.mjs', import.meta.url).href
 
 /** Runs `tfjs-lens ARGS`, in the repository's root, with this piped into it and these environment variables set. */
 export function tfjsLens(args: string[], input = '', settings: Record<string, string> = {}): SpawnSyncReturns<string> {
@@ -21,7 +21,7 @@ function runFile(
   input: string,
   settings: Record<string, string>,
 ): SpawnSyncReturns<string> {
-  const command = ['--import', LOADER, file, ...args]
+  const command = [...withTypeScript, file, ...args]
   const env = { ...process.env, NO_COLOR: '1', ...settings }
   return spawnSync(process.execPath, command, { cwd: ROOT, env, input, encoding: 'utf8' })
 }

@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { MARK } from './doc-blocks.js'
+import { withTypeScript } from './loader.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const LOADER = new URL('../runner/loader/register.mjs', import.meta.url).href
 const RUNNER = fileURLToPath(new URL('run-programs.ts', import.meta.url))
 
 export interface Run {
@@ -20,7 +20,7 @@ export type Program = string | readonly [file: string, ...args: string[]]
 export async function runPrograms(programs: readonly Program[]): Promise<Run[]> {
   const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined }
   const commands = programs.map((program) => JSON.stringify([program].flat()))
-  const child = spawn(process.execPath, ['--import', LOADER, RUNNER, ...commands], { cwd: ROOT, env })
+  const child = spawn(process.execPath, [...withTypeScript, RUNNER, ...commands], { cwd: ROOT, env })
   let [printed, errors] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))

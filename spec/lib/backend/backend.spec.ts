@@ -4,10 +4,11 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { createRequire } from 'node:module'
 import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { backendInfo, useBackend } from '../../../lib/backend/backend.js'
 import { BackendError } from '../../../lib/errors/errors.js'
+import { withTypeScriptAlone } from '../../support/loader.js'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const require = createRequire(import.meta.url)
@@ -66,8 +67,7 @@ describe('lib/backend/backend', () => {
       TF_ENABLE_ONEDNN_OPTS: _opts,
       ...clean
     } = process.env
-    const tsx = pathToFileURL(require.resolve('tsx')).href
-    const ran = spawnSync(process.execPath, ['--import', tsx, 'script.ts'], {
+    const ran = spawnSync(process.execPath, [...withTypeScriptAlone, 'script.ts'], {
       cwd: join(folder, 'user'),
       env: { ...clean, ...env },
       encoding: 'utf8',

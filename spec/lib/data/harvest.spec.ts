@@ -22,6 +22,7 @@ import { batchesOf } from '../../support/token-data.js'
 import { pocket } from '../../support/pocket.js'
 import { refusalOf } from '../../support/refusal.js'
 import { embeddedSae } from '../../support/saes.js'
+import { withTypeScript } from '../../support/loader.js'
 
 const resid = 'blocks.1.hook_resid_pre'
 const z = 'blocks.0.attn.hook_z'
@@ -148,7 +149,7 @@ describe('lib/data/harvest', () => {
       const onProgress = (done) => { if (done > 400) process.kill(process.pid, 'SIGKILL') }
       await harvest(model, data, { hooks: ['${resid}', '${z}'], folder: ${JSON.stringify(folder)}, shardTokens: 300, onProgress })`
     const root = fileURLToPath(new URL('../../..', import.meta.url))
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], { cwd: root })
+    const child = spawn(process.execPath, [...withTypeScript, '--input-type=module', '-e', code], { cwd: root })
     const signal = await new Promise((resolve) => child.on('exit', (_, how) => resolve(how)))
     expect(signal).to.equal('SIGKILL')
     expect(await readdir(folder)).to.deep.equal(['activations-00000.safetensors', 'manifest.json'])

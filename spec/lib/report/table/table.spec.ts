@@ -4,6 +4,7 @@ import { expect } from 'chai'
 import { ArgumentError, ShapeError } from '../../../../lib/errors/errors.js'
 import { formatFor, formatNumber } from '../../../../lib/report/table/number-text.js'
 import { Table } from '../../../../lib/report/table/table.js'
+import { withTypeScript } from '../../../support/loader.js'
 
 describe('table', () => {
   const table = new Table(
@@ -71,7 +72,7 @@ describe('table', () => {
     const run = (colours: Record<string, string>) => {
       // CI too: its logs show colours, which ansis knows
       const { NO_COLOR: _no, FORCE_COLOR: _force, CI: _ci, ...env } = process.env
-      const args = ['--import', 'tsx', '--input-type=module', '-e', script]
+      const args = [...withTypeScript, '--input-type=module', '-e', script]
       return execFileSync(process.execPath, args, { env: { ...env, ...colours }, encoding: 'utf8' })
     }
     expect(run({ FORCE_COLOR: '3' })).to.include('\x1b[1mT')

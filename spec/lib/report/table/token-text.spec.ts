@@ -1,5 +1,11 @@
 import { expect } from 'chai'
-import { escapeHtml, shorten, shortenMiddle, visibleControls, visibleToken } from '../../../../lib/report/table/token-text.js'
+import {
+  escapeHtml,
+  shorten,
+  shortenMiddle,
+  visibleControls,
+  visibleToken,
+} from '../../../../lib/report/table/token-text.js'
 
 describe('token-text', () => {
   it('shows what a token hides', () => {

@@ -12,6 +12,7 @@ import { hubSource, type HubSourceOptions } from '../../../../lib/weights/hub/hu
 import { HubServer, repositoryOf, type Fault } from '../../../support/hub-server.js'
 import { refusalOf } from '../../../support/refusal.js'
 import { keptEnvironment } from '../../../support/environment.js'
+import { withTypeScript } from '../../../support/loader.js'
 
 const gpt2 = fileURLToPath(new URL('../../../reference/models/gpt2', import.meta.url))
 const repository = repositoryOf(gpt2, {
@@ -479,7 +480,7 @@ describe('lib/weights/hub/hub', () => {
         import { hubSource } from ${JSON.stringify(new URL('../../../../lib/weights/hub/hub.ts', import.meta.url).href)}
         const source = await hubSource('org/name', ${JSON.stringify(options)})
         console.log(await source.sha256('model.safetensors'), (await source.readText('config.json')).length)`
-      const run = () => promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script])
+      const run = () => promisify(execFile)(process.execPath, [...withTypeScript, '--input-type=module', '-e', script])
       const printed = (await Promise.all([run(), run(), run()])).map(({ stdout }) => stdout)
       const { length } = repository.files.get('config.json')!
       expect(new Set(printed)).to.deep.equal(new Set([`${blobs().find((name) => name.length === 64)} ${length}\n`]))
