@@ -1,7 +1,7 @@
 /**
  * What a unit of a latent adds to every logit by the direct path: W_dec[latent] · W_U, where the SAE reads the
- * residual stream; W_dec · W_O · W_U for one of attn.hook_z, W_dec · W_out · W_U for one of mlp.hook_post. Norms are left out: the
- * final norm's scale, and norms after attention and MLPs where a model has them.
+ * residual stream; W_dec · W_O · W_U for one of attn.hook_z, W_dec · W_out · W_U for one of mlp.hook_post. Norms are
+ * left out: the final norm's scale, and norms after attention and MLPs where a model has them.
  * F latents · S all latents · D d_model · V vocabulary
  */
 import * as tf from '@tensorflow/tfjs'

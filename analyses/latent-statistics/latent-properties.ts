@@ -30,7 +30,7 @@ export interface LatentPropertiesOptions {
 
 /**
  * Axes [latent, property], of all latents of an SAE:
- * - `log sparsity`: log10 of how often it fires; NaN where the SAE's folder does not tell;
+ * - `log sparsity`: log10 of how often it fires; NaN where the SAE's folder does not say;
  * - `decoder on encoder`: SAELens' `d_e_projection`, Σ_d W_dec[s,d] · W_enc[d,s] / ‖W_enc[d,:]‖. The norm is that of a
  *   row of W_enc, over all latents;
  * - `cosine of decoder and encoder`: the cosine between the latent's two directions; 0 where one of them is 0;

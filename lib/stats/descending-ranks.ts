@@ -5,7 +5,7 @@ const [BITS, DIGIT] = [11, 0x7ff]
 
 /** Ranks lists of one length, in memory that it keeps: 20 bytes a number. */
 export class DescendingRanks {
-  /** Sorted by the low digit, then by the middle one: each key, and behind it where its value stood. */
+  /** Sorted by the low digit, then by the middle one: each key, followed by where its value stood. */
   readonly #byLow: Int32Array
   readonly #byMiddle: Int32Array
   readonly #ranks: Uint32Array

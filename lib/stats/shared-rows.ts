@@ -30,6 +30,7 @@ export interface ThreadData {
   readonly shared: SharedRows
 }
 
+/** Memory for rows of so many elements, and for scores of so many sets. */
 export function sharedRows(elements: number, sets: number): SharedRows {
   const room = (bytes: number) => new SharedArrayBuffer(PLACES * bytes)
   return { states: room(4), rows: room(4 * elements), scores: room(8 * sets) }
