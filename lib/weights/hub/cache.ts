@@ -22,8 +22,15 @@ export class HubCache {
   /** The repository's folder. */
   readonly folder: string
 
-  constructor(cacheDir: string, repoId: string, kind: RepositoryKind) {
-    this.folder = path.join(cacheDir, [`${kind}s`, ...repoId.split('/')].join('--'))
+  /** @param folder of the repository */
+  constructor(folder: string) {
+    this.folder = folder
+  }
+
+  /** The repository's part of a cache. The hub's package is loaded where the hub is used: it has many files. */
+  static async of(cacheDir: string, repoId: string, kind: RepositoryKind): Promise<HubCache> {
+    const { getRepoFolderName } = await import('@huggingface/hub')
+    return new HubCache(path.join(cacheDir, getRepoFolderName({ type: kind, name: repoId })))
   }
 
   snapshot(commit: string): string {

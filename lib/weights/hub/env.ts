@@ -31,7 +31,7 @@ export async function hubSettings(options: HubOptions): Promise<HubSettings> {
   return {
     endpoint: readEndpoint(options.endpoint ?? (process.env['HF_ENDPOINT'] || 'https://huggingface.co')),
     accessToken: offline ? undefined : (options.accessToken ?? (await readToken())),
-    cacheDir: atHome(options.cacheDir ?? cachePath()),
+    cacheDir: atHome(options.cacheDir ?? (await defaultCacheDir())),
     offline: offline ? (options.localFilesOnly ? 'localFilesOnly is set' : 'HF_HUB_OFFLINE is set') : undefined,
   }
 }
@@ -50,19 +50,17 @@ async function readToken(): Promise<string | undefined> {
   const given = process.env['HF_TOKEN'] || process.env['HUGGING_FACE_HUB_TOKEN']
   if (given) return given.trim()
   if (isOn('HF_HUB_DISABLE_IMPLICIT_TOKEN')) return undefined
-  const file = atHome(process.env['HF_TOKEN_PATH'] ?? path.join(hubHome(), 'token'))
+  const cacheHome = process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache')
+  const home = process.env['HF_HOME'] ?? path.join(cacheHome, 'huggingface')
+  const file = atHome(process.env['HF_TOKEN_PATH'] ?? path.join(home, 'token'))
   const stored = await readFile(file, 'utf8').catch(() => '')
   return stored.trim() || undefined
 }
 
-function cachePath(): string {
-  return process.env['HF_HUB_CACHE'] ?? process.env['HUGGINGFACE_HUB_CACHE'] ?? path.join(hubHome(), 'hub')
-}
-
-/** The folder of all that the hub's programs keep. */
-function hubHome(): string {
-  const cacheHome = process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache')
-  return process.env['HF_HOME'] ?? path.join(cacheHome, 'huggingface')
+/** The cache that Python uses. The hub's package is loaded where the hub is used: its thirty files take a while. */
+async function defaultCacheDir(): Promise<string> {
+  const { getHFHubCachePath } = await import('@huggingface/hub')
+  return getHFHubCachePath()
 }
 
 function isOn(variable: string): boolean {

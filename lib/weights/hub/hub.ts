@@ -36,7 +36,7 @@ export async function hubSource(repoId: string, options: HubSourceOptions = {}):
   checkRevision(revision)
   const settings = await hubSettings(options)
   const hub = { settings, kind, repoId, revision, fetch: options.fetch ?? fetch, retryDelay }
-  const cache = new HubCache(settings.cacheDir, repoId, kind)
+  const cache = await HubCache.of(settings.cacheDir, repoId, kind)
   const found = await resolve(hub, cache)
   return new HubSource(hub, cache, found, options.onProgress || undefined)
 }
