@@ -17,8 +17,17 @@ export { StandardSae } from './kinds/standard.js'
 export { TopKSae } from './kinds/topk.js'
 export { Transcoder } from './kinds/transcoder.js'
 export { withThreshold } from './kinds/with-threshold.js'
-export type { TrainingConfig } from './training/config.js'
-export { trainingFigure, type TrainingEntry, type TrainingQuantity } from './training/history.js'
+export type { TrainedSae } from './train-sae.js'
+export type {
+  BatchTopKTraining,
+  CommonTraining,
+  JumpReluTraining,
+  StandardTraining,
+  TopKTraining,
+  Trainable,
+  TrainingConfig,
+  TrainingJobOptions,
+  TrainingOptions,
+} from './training/config.js'
+export { TrainingHistory, type TrainingEntry, type TrainingQuantity } from './training/history.js'
 export type { TrainingData } from './training/inputs.js'
-export type { TrainingOptions } from './training/loop.js'
-export type { TrainedSae } from './training/train-sae.js'

@@ -1,7 +1,10 @@
 /** Adam (Kingma and Ba 2014, arXiv:1412.6980), its moments in variables that a checkpoint can hold. */
 import * as tf from '@tensorflow/tfjs'
 
+/** Which update it is, how far it goes and how long its moments remember. */
 export interface AdamOptions {
+  /** Counts from 1, for the moments' bias. */
+  readonly step: number
   readonly learningRate: number
   readonly beta1: number
   readonly beta2: number
@@ -25,9 +28,9 @@ export function parameter(value: tf.Tensor): Parameter {
   }))
 }
 
-/** One update by a gradient; `step` counts from 1, for the moments' bias. Called in a tidy. */
-export function adamStep(p: Parameter, gradient: tf.Tensor, step: number, options: AdamOptions): void {
-  const { learningRate, beta1, beta2 } = options
+/** One update by a gradient. Called in a tidy. */
+export function adamStep(p: Parameter, gradient: tf.Tensor, options: AdamOptions): void {
+  const { step, learningRate, beta1, beta2 } = options
   const first = p.first.mul(beta1).add(gradient.mul(1 - beta1))
   const second = p.second.mul(beta2).add(gradient.square().mul(1 - beta2))
   const size = learningRate / (1 - beta1 ** step)

@@ -1,15 +1,20 @@
-/** What a training is told: its options, their defaults, and what is refused. */
-import type { ExcludedTokens } from '../../lib/data/excluded-tokens.js'
-import { ArgumentError } from '../../lib/errors/errors.js'
+/** What a training is of: the options of every kind of SAE, and those of each kind. */
 import type { HookName } from '../../lib/core/hooks.js'
-import { didYouMean } from '../../lib/errors/nearest.js'
+import type { JobOptions } from '../../lib/core/job-options.js'
+import type { ExcludedTokens } from '../../lib/data/excluded-tokens.js'
+import type { TrainingEntry } from './history.js'
 
 /** Kinds of SAE that can be trained. A batch top-k SAE ends as the JumpReLU SAE that SAELens makes of it too. */
 export const trainable = ['standard', 'topk', 'batchtopk', 'jumprelu'] as const
+
+/** A kind of SAE that can be trained. */
 export type Trainable = (typeof trainable)[number]
 
-/** What is trained on is x · √D / mean ‖x‖, so that numbers mean the same at every hook point, unless `normalize` is false. */
-export interface TrainingConfig {
+/**
+ * The options of every kind. What is trained on is x · √D / mean ‖x‖, so that numbers mean the same at every hook
+ * point, unless `normalize` is false.
+ */
+export interface CommonTraining {
   /** The hook point whose activations are trained on; heads are flattened. */
   readonly hook: HookName
   /** S: how many latents. */
@@ -22,7 +27,7 @@ export interface TrainingConfig {
   readonly batchSize?: number
   /** Tokens held in memory to draw batches from, where the data is tokens. @default 8 batches */
   readonly bufferRows?: number
-  /** Tokens to leave out beside padding, where the data is tokens. @default 'special' */
+  /** Tokens to leave out besides padding, where the data is tokens. @default 'special' */
   readonly exclude?: ExcludedTokens
   /** Of weights, and of the order of tokens where the data is tokens. @default 0 */
   readonly seed?: number
@@ -36,22 +41,6 @@ export interface TrainingConfig {
   readonly learningRateWarmUp?: number
   /** Last steps, in which it falls to 0. @default a quarter of the steps */
   readonly learningRateDecay?: number
-  /** Weight of the sparsity loss: of standard SAEs Σ f ‖W_dec‖ (L1), of JumpReLU SAEs how many fire (L0). @default 1 */
-  readonly sparsity?: number
-  /** Steps in which that weight grows to its full size. @default a fifth of the steps */
-  readonly sparsityWarmUp?: number
-  /** Steer that weight to this L0 until seven tenths of the steps are done, then leave it. @default it stays as given */
-  readonly targetL0?: number
-  /** How many latents fire on a token, of top-k SAEs. */
-  readonly k?: number
-  /** Weight of top-k SAEs' auxiliary loss, for which dead latents explain what is left over. @default 1 */
-  readonly auxiliary?: number
-  /** Of JumpReLU SAEs: width of the rectangle that stands for the step in gradients. @default 0.1 */
-  readonly bandwidth?: number
-  /** Of JumpReLU SAEs, for inputs of norm √D. @default 0.1 */
-  readonly initialThreshold?: number
-  /** Of JumpReLU SAEs: weight of Σ relu(threshold − pre) over dead latents, which wakes them. @default 0 */
-  readonly preActivation?: number
   /** `unit` keeps the decoder's rows at norm 1; `free` lets them go, as SAELens 6, and learns slower. @default 'unit' */
   readonly decoderNorm?: 'free' | 'unit'
   /** Where b_dec starts. @default 'mean' */
@@ -62,136 +51,87 @@ export interface TrainingConfig {
   readonly startBatches?: number
   /** Steps without firing after which a latent is dead. @default a sixteenth of the steps, at most 1000 */
   readonly deadAfter?: number
-  /** Steps at which dead latents start anew, aimed at what is badly reconstructed. @default at 1/3, 1/2 and 2/3, but for top-k SAEs */
+  /**
+   * Steps at which dead latents are reset, aimed at what is badly reconstructed.
+   * @default at 1/3, 1/2 and 2/3 of the steps; never in top-k SAEs
+   */
   readonly resampleAt?: readonly number[]
   /** Steps between two entries of the history. @default a hundredth of the steps */
   readonly logEvery?: number
 }
 
-/** With every default in its place; plain JSON. */
-export type TrainingPlan = Required<Omit<TrainingConfig, 'targetL0' | 'k'>> & Pick<TrainingConfig, 'targetL0' | 'k'>
-
-const count = { right: 'a whole number from 1 up', valid: (v: unknown) => Number.isSafeInteger(v) && (v as number) > 0 }
-const steps = {
-  right: 'a whole number from 0 up',
-  valid: (v: unknown) => Number.isSafeInteger(v) && (v as number) >= 0,
-}
-const positive = { right: 'a number above 0', valid: (v: unknown) => Number.isFinite(v) && (v as number) > 0 }
-const amount = { right: 'a number from 0 up', valid: (v: unknown) => Number.isFinite(v) && (v as number) >= 0 }
-const share = { right: 'a number from 0 to below 1', valid: (v: unknown) => amount.valid(v) && (v as number) < 1 }
-const oneOf = (...names: string[]) => ({
-  right: names.map((name) => `'${name}'`).join(' or '),
-  valid: (v: unknown) => names.includes(v as string),
-  names,
-})
-
-interface Rule {
-  readonly right: string
-  readonly valid: (value: unknown) => boolean
-  readonly names?: readonly string[]
+/** The weight of a sparsity loss. */
+interface SparsityTraining {
+  /** λ, of standard SAEs for mean Σ f ‖W_dec‖ (L1), of JumpReLU SAEs for how many fire (L0). @default 1 */
+  readonly sparsity?: number
+  /** Steps in which λ grows to its full size. @default a fifth of the steps */
+  readonly sparsityWarmUp?: number
+  /** Steer λ to this L0 until seven tenths of the steps are done, then leave it. @default it stays as given */
+  readonly targetL0?: number
 }
 
-const rules: Record<keyof TrainingConfig, Rule> = {
-  hook: { right: 'the name of a hook point', valid: (v) => typeof v === 'string' && v !== '' },
-  dSae: count,
-  steps: count,
-  architecture: oneOf(...trainable),
-  batchSize: count,
-  bufferRows: count,
-  exclude: { right: "'none', 'bos', 'special' or a list of token ids", valid: () => true }, // where tokens are read
-  seed: steps,
-  learningRate: positive,
-  beta1: share,
-  beta2: share,
-  learningRateWarmUp: steps,
-  learningRateDecay: steps,
-  sparsity: amount,
-  sparsityWarmUp: steps,
-  targetL0: positive,
-  k: count,
-  auxiliary: amount,
-  bandwidth: positive,
-  initialThreshold: positive,
-  preActivation: amount,
-  decoderNorm: oneOf('free', 'unit'),
-  decoderBias: oneOf('mean', 'geometricMedian', 'zeros'),
-  normalize: { right: 'true or false', valid: (v) => typeof v === 'boolean' },
-  startBatches: count,
-  deadAfter: count,
-  resampleAt: { right: 'a list of steps', valid: (v) => Array.isArray(v) && v.every((step) => count.valid(step)) },
-  logEvery: count,
+/** Of a standard SAE, with an L1 loss. Bricken et al. 2023, Towards Monosemanticity. */
+export interface StandardTraining extends CommonTraining, SparsityTraining {
+  readonly architecture?: 'standard'
 }
 
-/** Options that mean something for these kinds alone. */
-const only: Partial<Record<keyof TrainingConfig, readonly Trainable[]>> = {
-  sparsity: ['standard', 'jumprelu'],
-  sparsityWarmUp: ['standard', 'jumprelu'],
-  targetL0: ['standard', 'jumprelu'],
-  k: ['topk', 'batchtopk'],
-  auxiliary: ['topk', 'batchtopk'],
-  bandwidth: ['jumprelu'],
-  initialThreshold: ['jumprelu'],
-  preActivation: ['jumprelu'],
+/** How many latents fire, and what wakes those that are dead. */
+interface KeptTraining {
+  /** How many latents fire on a token, in a batch top-k SAE on average. */
+  readonly k: number
+  /** Weight of the auxiliary loss, for which dead latents explain what is left over. @default 1 */
+  readonly auxiliary?: number
 }
 
-/** @throws ArgumentError for an option that is unknown, not of this kind, missing, or has a value it cannot have */
-export function trainingPlan(config: TrainingConfig): TrainingPlan {
-  for (const [name, value] of Object.entries(config)) if (value !== undefined) check(name, value)
-  for (const name of ['hook', 'dSae', 'steps'] as const) if (config[name] === undefined) check(name, undefined)
-  const { architecture = 'standard', steps: total } = config
-  checkKind(config, architecture)
-  const topK = architecture === 'topk' || architecture === 'batchtopk'
-  const part = (of: number) => Math.ceil(total / of)
-  const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined))
-  const { batchSize = 4096 } = config
-  return {
-    architecture,
-    batchSize,
-    bufferRows: 8 * batchSize,
-    exclude: 'special',
-    seed: 0,
-    learningRate: 1e-3,
-    beta1: 0.9,
-    beta2: 0.999,
-    learningRateWarmUp: part(20),
-    learningRateDecay: part(4),
-    sparsity: 1,
-    sparsityWarmUp: part(5),
-    auxiliary: 1,
-    bandwidth: 0.1,
-    initialThreshold: 0.1,
-    preActivation: 0,
-    decoderNorm: 'unit',
-    decoderBias: 'mean',
-    normalize: true,
-    startBatches: 8,
-    deadAfter: Math.min(1000, part(16)),
-    resampleAt: topK ? [] : [part(3), part(2), Math.ceil((2 * total) / 3)],
-    logEvery: part(100),
-    ...(given as unknown as TrainingConfig),
-  }
+/** Of a top-k SAE. Gao et al. 2024, arXiv:2406.04093. */
+export interface TopKTraining extends CommonTraining, KeptTraining {
+  readonly architecture: 'topk'
 }
 
-function check(name: string, value: unknown): void {
-  const rule = Object.hasOwn(rules, name) ? rules[name as keyof TrainingConfig] : undefined
-  if (!rule) throw new ArgumentError(`trainSae: there is no option '${name}'.${didYouMean(name, Object.keys(rules))}`)
-  if (rule.valid(value)) return
-  const shown =
-    typeof value === 'string' ? `'${value}'` : typeof value === 'number' ? String(value) : JSON.stringify(value)
-  const hint = rule.names && typeof value === 'string' ? didYouMean(value, rule.names) : ''
-  throw new ArgumentError(`trainSae: ${name} is ${shown}. It must be ${rule.right}.${hint}`)
+/** Of a batch top-k SAE, which keeps the k · N largest of a batch. Bussmann et al. 2024, arXiv:2412.06410. */
+export interface BatchTopKTraining extends CommonTraining, KeptTraining {
+  readonly architecture: 'batchtopk'
 }
 
-function checkKind(config: TrainingConfig, architecture: Trainable): void {
-  for (const [name, kinds] of Object.entries(only)) {
-    if (config[name as keyof TrainingConfig] === undefined || kinds.includes(architecture)) continue
-    throw new ArgumentError(
-      `trainSae: ${name} is an option of ${kinds.join(' and ')} SAEs. Leave it out for '${architecture}'.`,
-    )
-  }
-  const { k, dSae } = config
-  if (!architecture.endsWith('topk') || (k !== undefined && k <= dSae)) return
-  throw new ArgumentError(
-    `trainSae: k is ${String(k)}. A ${architecture} SAE of ${dSae} latents needs a whole number from 1 to ${dSae}.`,
-  )
+/** Of a JumpReLU SAE, with an L0 loss. Rajamanoharan et al. 2024, arXiv:2407.14435. */
+export interface JumpReluTraining extends CommonTraining, SparsityTraining {
+  readonly architecture: 'jumprelu'
+  /** Width of the rectangle that stands for the step in gradients. @default 0.1 */
+  readonly bandwidth?: number
+  /** Where thresholds start, for inputs of norm √D. @default 0.1 */
+  readonly initialThreshold?: number
+  /** Weight of Σ relu(threshold − pre) over dead latents, which wakes them. @default 0 */
+  readonly preActivation?: number
 }
+
+type KeysOf<T> = T extends unknown ? keyof T : never
+
+/** One kind's options, any other's being an error also where `architecture` is left out. */
+type Only<Own, Others> = Own & { readonly [Name in Exclude<KeysOf<Others>, keyof Own>]?: never }
+
+/**
+ * What to train, by `architecture`: an option of another kind is an error of types, and refused when it runs.
+ *
+ * @example
+ * const config: TrainingConfig = { hook: 'blocks.2.hook_resid_pre', architecture: 'topk', k: 16, dSae: 384, steps: 150 }
+ */
+export type TrainingConfig =
+  Only<StandardTraining, TopKTraining | JumpReluTraining> | TopKTraining | BatchTopKTraining | JumpReluTraining
+
+/** Where a training reports to, when it stops, and where it keeps what is done. */
+export interface TrainingJobOptions extends Omit<JobOptions, 'onProgress'> {
+  /**
+   * Called with each entry of the history: steps done, steps in all, the entry; `false` for silence.
+   * @default a bar on stderr
+   */
+  readonly onProgress?: ((done: number, total: number, entry: TrainingEntry) => void) | false
+  /** Ends the training: a checkpoint is written, where they are asked for, then the signal's reason is thrown. */
+  readonly signal?: AbortSignal
+  /** A folder for checkpoints. The same call, made again, continues from the one in it. @default none */
+  readonly checkpoint?: string
+  /** Steps between two checkpoints. @default a tenth of the steps */
+  readonly checkpointEvery?: number
+}
+
+/** What `trainSae` takes: what to train, and how the job is run. */
+export type TrainingOptions = TrainingConfig & TrainingJobOptions

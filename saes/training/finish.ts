@@ -1,7 +1,7 @@
 /** From a training's weights to those of an SAE that reads activations as they are. */
 import * as tf from '@tensorflow/tfjs'
-import type { TrainingPlan } from './config.js'
 import { rowNorms } from './objective.js'
+import type { TrainingPlan } from './plan.js'
 import type { TrainingState } from './state.js'
 
 /**
@@ -11,16 +11,16 @@ import type { TrainingState } from './state.js'
 export function finishedWeights(state: TrainingState, plan: TrainingPlan): Record<string, tf.Tensor> {
   return tf.tidy(() => {
     const { scale, threshold } = state.progress
-    const { W_enc, b_enc, W_dec, b_dec, log_threshold } = state.weights as Record<string, tf.Tensor>
-    const norms = plan.architecture === 'topk' ? tf.ones([plan.dSae, 1]) : rowNorms(W_dec!) // [S,1]
+    const { W_enc, b_enc, W_dec, b_dec, log_threshold } = state.weights
+    const norms = plan.architecture === 'topk' ? tf.ones([plan.dSae, 1]) : rowNorms(W_dec) // [S,1]
     const perLatent = norms.flatten().div(scale)
     const thresholds =
       log_threshold?.exp() ?? (plan.architecture === 'batchtopk' ? tf.fill([plan.dSae], threshold) : undefined)
     return {
-      W_enc: W_enc!.mul(norms.reshape([1, -1])),
-      b_enc: b_enc!.mul(perLatent),
-      W_dec: W_dec!.div(norms),
-      b_dec: b_dec!.div(scale),
+      W_enc: W_enc.mul(norms.reshape([1, -1])),
+      b_enc: b_enc.mul(perLatent),
+      W_dec: W_dec.div(norms),
+      b_dec: b_dec.div(scale),
       ...(thresholds && { threshold: thresholds.mul(perLatent) }),
     }
   })

@@ -7,61 +7,79 @@ import type { DataPosition, TokenData } from '../../lib/data/token-data.js'
 import { ArgumentError, FileError, MismatchError } from '../../lib/errors/errors.js'
 import type { HookedModel } from '../../lib/model.js'
 import type { SaeConfig } from '../config.js'
-import type { Identity } from './checkpoint.js'
-import type { TrainingConfig, TrainingPlan } from './config.js'
-import type { Progress } from './state.js'
+import type { TrainingIdentity } from './checkpoint.js'
+import type { TrainingConfig } from './config.js'
+import type { TrainingPlan } from './plan.js'
+import type { TrainingProgress } from './state.js'
 
+/** What is trained on: tokens that the model runs on, or activations that were harvested. */
 export type TrainingData = TokenData | ActivationData
 
 const isActivations = (data: TrainingData): data is ActivationData => 'width' in data
 
+/** What to train on, and where it comes from. */
+export interface Inputs {
+  readonly view: HookedModel
+  readonly data: TrainingData
+  readonly plan: TrainingPlan
+}
+
+/** The activations, and the hook point with its shape. */
+export interface TrainingActivations {
+  readonly activations: ActivationData
+  readonly point: TokenPoint
+}
+
 /** @throws HookError for an unknown point, MismatchError for activations of another, ArgumentError */
-export async function activationsOf(
-  view: HookedModel,
-  data: TrainingData,
-  plan: TrainingPlan,
-  config: TrainingConfig,
-): Promise<{ data: ActivationData; site: TokenPoint }> {
+export async function trainingActivations(inputs: Inputs, given: TrainingConfig): Promise<TrainingActivations> {
+  const { view, data, plan } = inputs
   const { hook, batchSize, bufferRows, exclude, seed } = plan
-  const site = tokenPoint('trainSae', view, hook)
-  if (!isActivations(data)) {
-    const options = { hook, rows: batchSize, shuffle: { seed, bufferRows }, exclude }
-    return { data: await modelActivations(view, data, options), site }
+  const point = tokenPoint('trainSae', view, hook)
+  if (isActivations(data)) {
+    checkIdle(given)
+    checkActivations(data, point, view)
+    return { activations: data, point }
   }
-  const idle = (['batchSize', 'bufferRows', 'exclude'] as const).find((name) => config[name] !== undefined)
-  if (idle) {
-    throw new ArgumentError(
-      `trainSae: ${idle} is for data of tokens, and this is activations, which come in batches of their own. Leave it out.`,
-    )
-  }
-  const { hook: theirs = hook } = data.about
-  if (theirs !== hook || data.width !== widthOf(site)) {
-    throw new MismatchError(
-      `trainSae: the data has activations of '${String(theirs)}' with ${data.width} numbers, and ${hook} of ${view.name} has ${widthOf(site)}. Use data of that hook point.`,
-    )
-  }
-  return { data, site }
+  const options = { hook, rows: batchSize, shuffle: { seed, bufferRows }, exclude }
+  return { activations: await modelActivations(view, data, options), point }
+}
+
+function checkIdle(given: TrainingConfig): void {
+  const idle = (['batchSize', 'bufferRows', 'exclude'] as const).find((name) => given[name] !== undefined)
+  if (idle === undefined) return
+  throw new ArgumentError(
+    `trainSae: ${idle} is for data of tokens, and this is activations, which come in batches of their own. Leave it out.`,
+  )
+}
+
+function checkActivations({ about, width }: ActivationData, point: TokenPoint, view: HookedModel): void {
+  const { hook = point.name } = about
+  if (hook === point.name && width === widthOf(point)) return
+  throw new MismatchError(
+    `trainSae: the data has activations of '${String(hook)}' with ${width} numbers, and ${point.name} of ${view.name} ` +
+      `has ${widthOf(point)}. Use data of that hook point.`,
+  )
 }
 
 /** What decides how a training goes; the backend does not, but for rounding. */
-export async function identityOf(view: HookedModel, data: TrainingData, plan: TrainingPlan): Promise<Identity> {
+export async function identityOf({ view, data, plan }: Inputs): Promise<TrainingIdentity> {
   const { model, modelFiles, processing, saes, hooks } = await view.provenance()
   const identity = { config: plan, data: data.about, model: { model, modelFiles, processing, saes, hooks } }
-  return JSON.parse(JSON.stringify(identity)) as Identity
+  return JSON.parse(JSON.stringify(identity)) as TrainingIdentity
 }
 
 /** The config of the SAE that comes out. */
-export function trainedConfig(view: HookedModel, data: TrainingData, plan: TrainingPlan, site: TokenPoint): SaeConfig {
+export function trainedConfig({ view, data, plan }: Inputs, point: TokenPoint): SaeConfig {
   const tokens = (data.about['data'] ?? data.about) as Readonly<Record<string, unknown>>
   const { positions, bos } = tokens
   return {
     architecture: plan.architecture === 'batchtopk' ? 'jumprelu' : plan.architecture,
-    dIn: widthOf(site),
+    dIn: widthOf(point),
     dSae: plan.dSae,
     hookName: plan.hook,
     applyBDecToInput: true,
     normalization: 'none',
-    flattenHeads: site.shape.length > 1,
+    flattenHeads: point.shape.length > 1,
     hasScalingFactor: false,
     processing: { ...view.processing },
     modelName: view.name,
@@ -82,7 +100,7 @@ export function scaled(rows: tf.Tensor2D, scale: number): tf.Tensor2D {
 /** Batches from where the training stands, the data read as often as it takes. @throws FileError for data without any */
 export async function* endless(
   data: ActivationData,
-  { position, epoch }: Progress,
+  { position, epoch }: TrainingProgress,
 ): AsyncGenerator<ActivationBatch & { epoch: number }> {
   let from: DataPosition | undefined = position ?? undefined
   for (let reading = epoch; ; reading++) {

@@ -1,71 +1,72 @@
 /** The loop of a training: batch after batch, with what is counted, logged and saved on the way. */
 import type * as tf from '@tensorflow/tfjs'
+import { jobProgress } from '../../lib/core/job-progress.js'
 import type { ActivationData } from '../../lib/data/activation-data.js'
 import { ArgumentError } from '../../lib/errors/errors.js'
-import { progressOf } from '../../lib/report/terminal/progress.js'
-import { writeCheckpoint, type Identity } from './checkpoint.js'
-import type { TrainingPlan } from './config.js'
+import type { TrainingJobOptions } from './config.js'
 import { entryRow, type TrainingEntry } from './history.js'
 import { endless, scaled } from './inputs.js'
-import type { Objective } from './objective.js'
+import type { TrainingPlan } from './plan.js'
 import { resample } from './resample.js'
-import { learningRateAt, steered, steerEvery, steersAfter } from './schedule.js'
-import { noSums, type Progress, type TrainingState } from './state.js'
-import { densitySteps, objectiveOf, trainStep, type StepNumbers } from './step.js'
+import { learningRateAt, steered, steeredTo, steerEvery } from './schedule.js'
+import { emptySums, type TrainingProgress } from './state.js'
+import { densitySteps, trainStep, type StepNumbers, type Training } from './step.js'
 
-export interface TrainingOptions {
-  /** Where checkpoints go, and every how many steps one is written. With an unfinished training in it, that goes on. */
-  readonly checkpoint?: { readonly folder: string; readonly every: number }
-  /** Ends the training: a checkpoint is written, where they are asked for, then the signal's reason is thrown. */
-  readonly signal?: AbortSignal
-  /** Told of each entry of the history. @default a line or a bar on stderr */
-  readonly onProgress?: (entry: TrainingEntry, steps: number) => void
+/** How a training is run. */
+export interface Run extends Pick<TrainingJobOptions, 'signal' | 'onProgress'> {
+  /** Keeps what is done so far. */
+  readonly checkpoint?: { readonly every: number; save(): Promise<void> }
 }
 
 /** Trains what is left to train. @throws the signal's reason */
-export async function runTraining(
-  state: TrainingState,
-  plan: TrainingPlan,
-  data: ActivationData,
-  identity: Identity,
-  { checkpoint, signal, onProgress = progressLine(plan) }: TrainingOptions,
-): Promise<void> {
+export async function runTraining(training: Training, data: ActivationData, run: Run): Promise<void> {
+  const { plan, state } = training
   const { progress } = state
   if (progress.step >= plan.steps) return
-  const objective = objectiveOf(plan)
-  const save = async () => checkpoint && writeCheckpoint(checkpoint.folder, state, identity)
+  const { checkpoint, signal } = run
+  using report = reporter(plan, run)
   for await (const { rows, next, epoch } of endless(data, progress)) {
     const x = scaled(rows, progress.scale)
     try {
-      if (signal?.aborted) await save()
+      if (signal?.aborted) await checkpoint?.save()
       signal?.throwIfAborted()
-      await step(state, plan, objective, x)
+      await step(training, x)
     } finally {
       x.dispose()
     }
     Object.assign(progress, { position: next, epoch })
     const ended = progress.step === plan.steps
-    if (progress.sums.steps === plan.logEvery || ended) onProgress(log(progress, plan), plan.steps)
-    if (ended || (checkpoint && progress.step % checkpoint.every === 0)) await save()
+    if (progress.sums.steps === plan.logEvery || ended) report.entry(log(progress, plan))
+    if (ended || (checkpoint && progress.step % checkpoint.every === 0)) await checkpoint?.save()
     if (ended) return
   }
 }
 
-async function step(state: TrainingState, plan: TrainingPlan, objective: Objective, x: tf.Tensor2D): Promise<void> {
-  const { progress } = state
-  const numbers = await trainStep(state, plan, objective, x)
-  if (!Number.isFinite(numbers.loss)) {
-    throw new ArgumentError(
-      `trainSae: the loss of step ${progress.step + 1} is ${numbers.loss}. Take a lower learningRate or more learningRateWarmUp.`,
-    )
+/** Hands the history's entries to the caller, or shows a bar. */
+function reporter({ steps }: TrainingPlan, { onProgress }: Run): Disposable & { entry(entry: TrainingEntry): void } {
+  if (onProgress) {
+    return { entry: (entry) => onProgress(entry.step, steps, entry), [Symbol.dispose]: () => undefined }
   }
-  progress.step++
-  follow(progress, plan, numbers, x.shape[0])
-  if (numbers.dead > 0 && plan.resampleAt.includes(progress.step)) await resample(state, plan, objective, x)
+  const bar = jobProgress('training: steps', { onProgress }, steps)
+  return { entry: ({ step }) => bar(step), [Symbol.dispose]: () => bar[Symbol.dispose]() }
 }
 
-/** What is counted beside the weights. */
-function follow(progress: Progress, plan: TrainingPlan, numbers: StepNumbers, tokens: number): void {
+async function step(training: Training, x: tf.Tensor2D): Promise<void> {
+  const { plan, state } = training
+  const numbers = await trainStep(training, x)
+  if (!Number.isFinite(numbers.loss)) {
+    throw new ArgumentError(
+      `trainSae: the loss of step ${state.progress.step + 1} is ${numbers.loss}. ` +
+        'Take a lower learningRate or more learningRateWarmUp.',
+    )
+  }
+  state.progress.step++
+  follow(training, numbers, x.shape[0])
+  if (numbers.dead > 0 && plan.resampleAt.includes(state.progress.step)) await resample(training, x)
+}
+
+/** What is counted besides the weights. */
+function follow({ plan, state: { progress } }: Training, numbers: StepNumbers, tokens: number): void {
   const { sums } = progress
   sums.loss += numbers.loss
   sums.squaredError += numbers.squaredError
@@ -78,14 +79,15 @@ function follow(progress: Progress, plan: TrainingPlan, numbers: StepNumbers, to
   steer(progress, plan, numbers.l0)
 }
 
-/** Corrects the weight of the sparsity loss every few steps, by the mean L0 in between. */
-function steer(progress: Progress, plan: TrainingPlan, l0: number): void {
+/** Corrects λ every few steps, by the mean L0 in between. */
+function steer(progress: TrainingProgress, plan: TrainingPlan, l0: number): void {
   const { steering, step, sparsity } = progress
   steering.l0 += l0
   const every = steerEvery(plan)
   if (step % every !== 0) return
   const mean = steering.l0 / every
-  if (steersAfter(plan, step)) progress.sparsity = steered(sparsity, mean, steering.last, plan.targetL0!)
+  const wanted = steeredTo(plan, step)
+  if (wanted !== undefined) progress.sparsity = steered(sparsity, { l0: mean, last: steering.last, wanted })
   progress.steering = { l0: 0, last: mean }
 }
 
@@ -100,7 +102,7 @@ function thresholdAfter(threshold: number, smallest: number, { steps }: Training
 }
 
 /** An entry of the history from the sums since the last. */
-function log(progress: Progress, plan: TrainingPlan): TrainingEntry {
+function log(progress: TrainingProgress, plan: TrainingPlan): TrainingEntry {
   const { step, sums, dead, sparsity } = progress
   const entry = {
     step,
@@ -113,11 +115,6 @@ function log(progress: Progress, plan: TrainingPlan): TrainingEntry {
     learningRate: learningRateAt(plan, step - 1),
   }
   progress.history.push(entryRow(entry))
-  progress.sums = noSums()
+  progress.sums = emptySums()
   return entry
-}
-
-function progressLine({ steps, logEvery }: TrainingPlan): (entry: TrainingEntry) => void {
-  const report = progressOf('training', Math.ceil(steps / logEvery))
-  return ({ step }) => report(Math.ceil(step / logEvery), Math.ceil(steps / logEvery))
 }

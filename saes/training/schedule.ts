@@ -1,5 +1,5 @@
 /** What changes from step to step: learning rate and sparsity, and how sparsity is steered to a wanted L0. */
-import type { TrainingPlan } from './config.js'
+import type { TrainingPlan } from './plan.js'
 
 /** Grows from 0 in the first steps, falls to 0 in the last. `step` counts from 0. */
 export function learningRateAt(plan: TrainingPlan, step: number): number {
@@ -9,9 +9,13 @@ export function learningRateAt(plan: TrainingPlan, step: number): number {
   return learningRate * up * down
 }
 
-/** The share of the sparsity loss's full weight. */
-export function sparsityShareAt({ sparsityWarmUp }: TrainingPlan, step: number): number {
-  return sparsityWarmUp > 0 ? Math.min(1, step / sparsityWarmUp) : 1
+/** λ at the start; 1 where the loss has no sparsity. */
+export const firstSparsity = (plan: TrainingPlan): number => ('sparsity' in plan ? plan.sparsity : 1)
+
+/** The share of λ in a step's loss. */
+export function sparsityShareAt(plan: TrainingPlan, step: number): number {
+  const warmUp = 'sparsityWarmUp' in plan ? plan.sparsityWarmUp : 0
+  return warmUp > 0 ? Math.min(1, step / warmUp) : 1
 }
 
 /** Steps between two corrections. */
@@ -20,17 +24,25 @@ export const steerEvery = ({ steps }: TrainingPlan): number => Math.ceil(steps /
 /** An L0 that can be divided by. */
 const least = (l0: number) => Math.max(l0, 0.01)
 
-/** Whether the sparsity's weight is corrected after this many steps. */
-export function steersAfter(plan: TrainingPlan, done: number): boolean {
+/** The L0 that λ is corrected towards after this many steps; undefined where it is left. */
+export function steeredTo(plan: TrainingPlan, done: number): number | undefined {
+  if (!('sparsityWarmUp' in plan)) return undefined
   const { steps, sparsityWarmUp, targetL0 } = plan
-  return targetL0 !== undefined && done >= sparsityWarmUp + steerEvery(plan) && done <= 0.7 * steps
+  return done >= sparsityWarmUp + steerEvery(plan) && done <= 0.7 * steps ? targetL0 : undefined
+}
+
+/** Mean L0 since the last correction, at the one before it, and as it is wanted. */
+interface Steering {
+  readonly l0: number
+  readonly last: number
+  readonly wanted: number
 }
 
 /**
- * The weight after a correction. L0 takes several corrections to follow its weight, so it is not only pushed towards the
- * wanted one but also held back while it is on its way: λ · (L0 / wanted)^0.1 · (L0 / L0 at the last correction).
+ * λ after a correction. L0 takes several corrections to follow it, so it is not only pushed towards the wanted one but
+ * also held back while it is on its way: λ · (L0 / wanted)^0.1 · (L0 / L0 at the last correction).
  */
-export function steered(sparsity: number, l0: number, lastL0: number, targetL0: number): number {
-  const change = (least(l0) / targetL0) ** 0.1 * (least(l0) / least(lastL0))
+export function steered(sparsity: number, { l0, last, wanted }: Steering): number {
+  const change = (least(l0) / wanted) ** 0.1 * (least(l0) / least(last))
   return sparsity * Math.min(1.25, Math.max(0.8, change))
 }

@@ -3,20 +3,21 @@ import * as tf from '@tensorflow/tfjs'
 import type { ActivationData } from '../../lib/data/activation-data.js'
 import { FileError } from '../../lib/errors/errors.js'
 import { random } from '../../lib/stats/random.js'
-import type { TrainingPlan } from './config.js'
+import type { TrainedWeights } from './objective.js'
+import type { TrainingPlan } from './plan.js'
 
-export interface Start {
+export interface TrainingStart {
   /** √D / mean ‖x‖, or 1 where inputs are taken as they are. */
   readonly scale: number
-  /** W_enc [D,S], b_enc [S], W_dec [S,D], b_dec [D] and what the kind adds, for scaled inputs. The caller owns them. */
-  readonly weights: Readonly<Record<string, tf.Tensor>>
+  /** The caller owns them. */
+  readonly weights: TrainedWeights
 }
 
 /** The norm of W_enc's columns, and of free decoder rows, at the start, as SAELens's decoder_init_norm. */
 const START_NORM = 0.1
 
 /** Reads the first batches of the data. @throws FileError where they are empty or all 0 */
-export async function startOf(plan: TrainingPlan, data: ActivationData): Promise<Start> {
+export async function startOf(plan: TrainingPlan, data: ActivationData): Promise<TrainingStart> {
   const batches = await firstBatches(data, plan.startBatches)
   try {
     const norm = await meanNorm(batches)
@@ -26,7 +27,7 @@ export async function startOf(plan: TrainingPlan, data: ActivationData): Promise
       )
     }
     const scale = plan.normalize ? Math.sqrt(data.width) / norm : 1
-    return { scale, weights: tf.tidy(() => firstWeights(plan, data.width, centre(plan, batches).mul(scale))) }
+    return { scale, weights: tf.tidy(() => firstWeights(plan, centre(plan, batches, data.width).mul(scale))) }
   } finally {
     tf.dispose(batches)
   }
@@ -47,7 +48,7 @@ async function meanNorm(batches: readonly tf.Tensor2D[]): Promise<number> {
   let [sum, count] = [0, 0]
   for (const rows of batches) {
     const norms = tf.tidy(() => rows.norm('euclidean', 1).sum())
-    sum += (await norms.data())[0]!
+    for (const norm of await norms.data()) sum += norm
     count += rows.shape[0]
     norms.dispose()
   }
@@ -55,21 +56,21 @@ async function meanNorm(batches: readonly tf.Tensor2D[]): Promise<number> {
 }
 
 /** Where b_dec starts, on the scale of the data [D]. */
-function centre({ decoderBias }: TrainingPlan, batches: readonly tf.Tensor2D[]): tf.Tensor {
-  if (decoderBias === 'zeros') return tf.zeros([batches[0]!.shape[1]])
+function centre({ decoderBias }: TrainingPlan, batches: readonly tf.Tensor2D[], width: number): tf.Tensor1D {
+  if (decoderBias === 'zeros') return tf.zeros([width])
   const all = tf.concat([...batches], 0)
   return decoderBias === 'mean' ? all.mean(0) : geometricMedian(all)
 }
 
 /** The point whose distances to the rows have the least sum [D], by 50 steps of Weiszfeld's from the mean. */
-export function geometricMedian(rows: tf.Tensor2D): tf.Tensor {
+export function geometricMedian(rows: tf.Tensor2D): tf.Tensor1D {
   return tf.tidy(() => {
-    let median = rows.mean(0)
+    let median = rows.mean<tf.Tensor1D>(0)
     for (let i = 0; i < 50; i++) {
       const last = median
       median = tf.tidy(() => {
         const weights = tf.div(1, rows.sub(last).norm('euclidean', 1, true).maximum(1e-10))
-        return rows.mul(weights).sum(0).div(weights.sum())
+        return rows.mul(weights).sum<tf.Tensor1D>(0).div(weights.sum())
       })
       last.dispose()
     }
@@ -77,19 +78,20 @@ export function geometricMedian(rows: tf.Tensor2D): tf.Tensor {
   })
 }
 
-function firstWeights(plan: TrainingPlan, width: number, b_dec: tf.Tensor): Record<string, tf.Tensor> {
-  const { dSae, seed, decoderNorm, architecture, initialThreshold } = plan
+function firstWeights(plan: TrainingPlan, b_dec: tf.Tensor1D): TrainedWeights {
+  const { dSae, seed, decoderNorm } = plan
+  const [width] = b_dec.shape
   const { normal } = random(seed)
   const drawn = tf.tensor2d(
     Float32Array.from({ length: dSae * width }, () => normal()),
     [dSae, width],
   )
-  const directions = drawn.div(drawn.norm('euclidean', 1, true))
+  const directions = drawn.div<tf.Tensor2D>(drawn.norm('euclidean', 1, true))
   return {
     W_enc: directions.transpose().mul(START_NORM),
     b_enc: tf.zeros([dSae]),
     W_dec: directions.mul(decoderNorm === 'unit' ? 1 : START_NORM),
     b_dec,
-    ...(architecture === 'jumprelu' && { log_threshold: tf.fill([dSae], Math.log(initialThreshold)) }),
+    ...(plan.architecture === 'jumprelu' && { log_threshold: tf.fill([dSae], Math.log(plan.initialThreshold)) }),
   }
 }

@@ -1,12 +1,14 @@
-/** Everything that changes while an SAE is trained: on the device weights, moments and counters, beside them plain data. */
+/**
+ * Everything that changes while an SAE is trained: weights, moments and counters on the device, and plain data.
+ */
 import * as tf from '@tensorflow/tfjs'
 import type { DataPosition } from '../../lib/data/token-data.js'
 import type { EncodableTensor } from '../../lib/weights/formats/safetensors.js'
 import { parameter, type Parameter } from './adam.js'
-import type { Weights } from './objective.js'
+import type { TrainedWeights } from './objective.js'
 
 /** Plain JSON. */
-export interface Progress {
+export interface TrainingProgress {
   /** Batches trained on. */
   step: number
   /** Where the next batch begins, which of the data's readings that is in. */
@@ -14,9 +16,9 @@ export interface Progress {
   epoch: number
   /** √D / mean ‖x‖. */
   scale: number
-  /** Weight of the sparsity loss, without the warm-up's share. */
+  /** λ, without the warm-up's share. */
   sparsity: number
-  /** Sum of L0 over the steps since the sparsity could be steered last, and the mean L0 up to then. */
+  /** Sum of L0 over the steps since λ could be steered last, and the mean L0 up to then. */
   steering: { l0: number; last: number }
   /** How many latents were dead after the last step. */
   dead: number
@@ -29,47 +31,73 @@ export interface Progress {
   history: number[][]
 }
 
-export function noSums(): Progress['sums'] {
+/** Before the first step. */
+export function firstProgress(scale: number, sparsity: number): TrainingProgress {
+  return {
+    step: 0,
+    position: null,
+    epoch: 0,
+    scale,
+    sparsity,
+    steering: { l0: 0, last: 0 },
+    dead: 0,
+    firedTokens: 0,
+    threshold: -1,
+    sums: emptySums(),
+    history: [],
+  }
+}
+
+export function emptySums(): TrainingProgress['sums'] {
   return { loss: 0, squaredError: 0, variance: 0, l0: 0, steps: 0 }
 }
 
+/** A parameter for each weight. */
+export type Parameters = { readonly [Name in keyof TrainedWeights]: Parameter }
+
 export class TrainingState {
-  readonly progress: Progress
-  readonly parameters: Readonly<Record<string, Parameter>>
+  readonly progress: TrainingProgress
+  readonly parameters: Parameters
   /** Steps since each latent fired [S]. */
-  readonly since: tf.Variable
+  readonly since: tf.Variable<tf.Rank.R1>
   /** On how many of the last tokens each latent fired [S]. */
-  readonly fired: tf.Variable
+  readonly fired: tf.Variable<tf.Rank.R1>
 
   /** The tensors stay the caller's. */
-  constructor(progress: Progress, weights: Weights) {
+  constructor(progress: TrainingProgress, weights: TrainedWeights) {
     this.progress = progress
-    this.parameters = Object.fromEntries(Object.entries(weights).map(([name, value]) => [name, parameter(value)]))
-    const zeros = tf.zerosLike(weights['b_enc']!)
+    const parameters = Object.entries(weights).map(([name, value]) => [name, parameter(value as tf.Tensor)])
+    this.parameters = Object.fromEntries(parameters) as Parameters
+    const zeros = tf.zerosLike(weights.b_enc)
     this.since = tf.variable(zeros)
     this.fired = tf.variable(zeros)
     zeros.dispose()
   }
 
-  get weights(): Weights {
-    return Object.fromEntries(Object.entries(this.parameters).map(([name, { value }]) => [name, value]))
+  /** Each weight's name and parameter. */
+  get named(): [name: keyof TrainedWeights, Parameter][] {
+    return Object.entries(this.parameters) as [keyof TrainedWeights, Parameter][]
+  }
+
+  get weights(): TrainedWeights {
+    return Object.fromEntries(this.named.map(([name, { value }]) => [name, value])) as unknown as TrainedWeights
   }
 
   /** All variables, by the names they have in a checkpoint. */
   variables(): Map<string, tf.Variable> {
-    const entries = Object.entries(this.parameters).flatMap(([name, p]): [string, tf.Variable][] => [
+    const entries = this.named.flatMap(([name, p]): [string, tf.Variable][] => [
       [name, p.value],
       [`${name}.first`, p.first],
       [`${name}.second`, p.second],
     ])
-    return new Map([...entries, ['since', this.since], ['fired', this.fired]])
+    return new Map<string, tf.Variable>([...entries, ['since', this.since], ['fired', this.fired]])
   }
 
   /** Their values, for a checkpoint. */
   async read(): Promise<Map<string, EncodableTensor>> {
     const tensors = new Map<string, EncodableTensor>()
     for (const [name, variable] of this.variables()) {
-      tensors.set(name, { shape: variable.shape, values: (await variable.data()) as Float32Array })
+      tensors.set(name, { shape: variable.shape, values: await variable.data<'float32'>() })
     }
     return tensors
   }

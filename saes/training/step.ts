@@ -1,13 +1,20 @@
 /** One step of a training: loss, gradients, weights, and what is counted. N tokens · D d_in · S latents. */
 import * as tf from '@tensorflow/tfjs'
-import { adamStep } from './adam.js'
-import type { TrainingPlan } from './config.js'
+import { adamStep, type Parameter } from './adam.js'
 import { jumpReluLoss } from './jumprelu-loss.js'
-import { rowNorms, type Losses, type Objective } from './objective.js'
+import { rowNorms, type Losses, type Objective, type TrainedWeights } from './objective.js'
+import type { TrainingPlan } from './plan.js'
 import { learningRateAt, sparsityShareAt } from './schedule.js'
 import { standardLoss } from './standard-loss.js'
 import type { TrainingState } from './state.js'
 import { batchTopKLoss, topKLoss } from './topk-loss.js'
+
+/** A training under way. */
+export interface Training {
+  readonly plan: TrainingPlan
+  readonly objective: Objective
+  readonly state: TrainingState
+}
 
 /** The numbers of one step; means over tokens. */
 export interface StepNumbers {
@@ -23,69 +30,73 @@ export interface StepNumbers {
   readonly smallest: number
 }
 
+/** The loss of a kind of SAE. */
 export function objectiveOf(plan: TrainingPlan): Objective {
-  const { architecture, k, auxiliary, bandwidth, preActivation } = plan
-  if (architecture === 'topk') return topKLoss(k!, auxiliary)
-  if (architecture === 'batchtopk') return batchTopKLoss(k!, auxiliary)
-  return architecture === 'jumprelu' ? jumpReluLoss(bandwidth, preActivation) : standardLoss
+  switch (plan.architecture) {
+    case 'standard':
+      return standardLoss
+    case 'topk':
+      return topKLoss(plan.k, plan.auxiliary)
+    case 'batchtopk':
+      return batchTopKLoss(plan.k, plan.auxiliary)
+    case 'jumprelu':
+      return jumpReluLoss(plan.bandwidth, plan.preActivation)
+  }
 }
 
 /** Trains on scaled inputs x [N,D] once; the weights change in place. */
-export async function trainStep(
-  state: TrainingState,
-  plan: TrainingPlan,
-  objective: Objective,
-  x: tf.Tensor2D,
-): Promise<StepNumbers> {
+export async function trainStep(training: Training, x: tf.Tensor2D): Promise<StepNumbers> {
+  const { state, plan, objective } = training
   const numbers = tf.tidy(() => {
     const { sparsity, step, dead } = state.progress
     const terms = {
       sparsity: sparsity * sparsityShareAt(plan, step),
-      dead: deadMask(state, plan),
+      dead: deadMask(training),
       deadCount: dead,
     }
     const losses = objective(state.weights, x, terms)
-    update(state, plan, losses.gradients)
-    count(state, plan, losses.acts)
-    return measured(losses, x, deadMask(state, plan))
+    update(training, losses.gradients)
+    count(training, losses.acts)
+    return measured(losses, x, deadMask(training))
   })
   try {
-    const [loss, squaredError, variance, l0, dead, smallest] = await numbers.data<'float32'>()
-    return { loss: loss!, squaredError: squaredError!, variance: variance!, l0: l0!, dead: dead!, smallest: smallest! }
+    const [loss, squaredError, variance, l0, dead, smallest] = (await numbers.data()) as unknown as SixNumbers
+    return { loss, squaredError, variance, l0, dead, smallest }
   } finally {
     numbers.dispose()
   }
 }
 
 /** 1 for latents that have not fired for long, else 0 [S]. */
-export function deadMask({ since }: TrainingState, { deadAfter }: TrainingPlan): tf.Tensor1D {
-  return since.greaterEqual(deadAfter).cast('float32')
+export function deadMask({ state, plan }: Training): tf.Tensor1D {
+  return state.since.greaterEqual(plan.deadAfter).cast('float32')
 }
 
-function update(state: TrainingState, plan: TrainingPlan, gradients: Losses['gradients']): void {
+function update({ state, plan }: Training, gradients: TrainedWeights): void {
   const { step } = state.progress
-  const options = { ...plan, learningRate: learningRateAt(plan, step) }
-  for (const [name, p] of Object.entries(state.parameters)) {
-    const gradient = gradients[name]!
-    if (name !== 'W_dec' || plan.decoderNorm === 'free') {
-      adamStep(p, gradient, step + 1, options)
-      continue
-    }
-    // what would only change the norm does not count
-    const along = gradient.mul(p.value).sum(1, true).mul(p.value)
-    adamStep(p, gradient.sub(along), step + 1, options)
-    p.value.assign(p.value.div(rowNorms(p.value)))
+  const options = { ...plan, step: step + 1, learningRate: learningRateAt(plan, step) }
+  for (const [name, p] of state.named) {
+    const gradient = gradients[name] as tf.Tensor
+    const isUnit = name === 'W_dec' && plan.decoderNorm === 'unit'
+    adamStep(p, isUnit ? withoutStretch(p, gradient) : gradient, options)
+    if (isUnit) p.value.assign(p.value.div(rowNorms(p.value as tf.Tensor as tf.Tensor2D)))
   }
 }
+
+/** A gradient by rows of norm 1, without what would only change their norm. */
+const withoutStretch = ({ value }: Parameter, gradient: tf.Tensor): tf.Tensor =>
+  gradient.sub(gradient.mul(value).sum(1, true).mul(value))
 
 /** Steps of the end over which it is counted how often each latent fires. */
 export const densitySteps = ({ steps }: TrainingPlan): number => Math.min(2000, Math.ceil(steps / 4))
 
-function count(state: TrainingState, plan: TrainingPlan, acts: tf.Tensor2D): void {
+function count({ state, plan }: Training, acts: tf.Tensor2D): void {
   const times = tf.matMul(tf.ones([1, acts.shape[0]]), acts.greater(0).cast<tf.Tensor2D>('float32')).flatten()
   state.since.assign(state.since.add(1).mul(times.equal(0).cast('float32')))
   if (state.progress.step >= plan.steps - densitySteps(plan)) state.fired.assign(state.fired.add(times))
 }
+
+type SixNumbers = [number, number, number, number, number, number]
 
 /** [6], in the order of `StepNumbers`. */
 function measured({ acts, error, other }: Losses, x: tf.Tensor2D, dead: tf.Tensor1D): tf.Tensor1D {

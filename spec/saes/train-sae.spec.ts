@@ -4,33 +4,32 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import type { ActivationData } from '../../../lib/data/activation-data.js'
-import { Result } from '../../../lib/report/result/result.js'
-import type { HookedModel } from '../../../lib/model.js'
-import { random } from '../../../lib/stats/random.js'
-import { loadModel } from '../../../models/load-model.js'
-import { loadSae } from '../../../saes/load-sae.js'
+import type { ActivationData } from '../../lib/data/activation-data.js'
+import { Result } from '../../lib/report/result/result.js'
+import type { HookedModel } from '../../lib/model.js'
+import { random } from '../../lib/stats/random.js'
+import { loadModel } from '../../models/load-model.js'
+import { loadSae } from '../../saes/load-sae.js'
 import {
   saveSae,
-  trainingFigure,
+  TrainingHistory,
   type Sae,
   type TrainedSae,
-  type TrainingConfig,
-  type TrainingEntry,
+  type TrainingJobOptions,
   type TrainingOptions,
-} from '../../../saes/index.js'
-import { trainSae } from '../../../saes/train-sae.js'
-import { expectClose, tolerances } from '../../support/close.js'
-import { refusalOf } from '../../support/refusal.js'
-import { rowsOf } from '../../support/saes.js'
-import { tinyConfig, tinyFiles } from '../../support/tiny-gpt2.js'
-import { rowsData } from '../../support/token-rows.js'
-import { withFolder } from '../../support/weight-files.js'
+} from '../../saes/index.js'
+import { trainSae } from '../../saes/train-sae.js'
+import { expectClose, tolerances } from '../support/close.js'
+import { refusalOf } from '../support/refusal.js'
+import { rowsOf } from '../support/saes.js'
+import { tinyConfig, tinyFiles } from '../support/tiny-gpt2.js'
+import { rowsData } from '../support/token-rows.js'
+import { withFolder } from '../support/weight-files.js'
 
 const hook = 'blocks.1.hook_resid_pre'
-const quiet = { onProgress: () => undefined }
+const quiet = { onProgress: false } as const
 /** What each kind needs to know to be trained on the tiny model. */
-const kinds: Record<string, Partial<TrainingConfig>> = {
+const kinds: Record<string, object> = {
   standard: { architecture: 'standard', targetL0: 4 },
   topk: { architecture: 'topk', k: 4, deadAfter: 4 },
   batchtopk: { architecture: 'batchtopk', k: 4, deadAfter: 4 },
@@ -57,8 +56,8 @@ describe('trainSae', () => {
   const rows = Array.from({ length: 24 }, () => Array.from({ length: 8 }, () => integer(tinyConfig.vocab_size)))
   const data = rowsData(rows, 4)
   const small = { hook, dSae: 24, batchSize: 16, bufferRows: 64, steps: 40, startBatches: 2, logEvery: 5 }
-  const train = (config: object, options: TrainingOptions = quiet, of = data) =>
-    trainSae(model, of, { ...small, ...config } as TrainingConfig, { ...quiet, ...options })
+  const train = (config: object, options: TrainingJobOptions = quiet, of = data) =>
+    trainSae(model, of, { ...small, ...config, ...quiet, ...options } as TrainingOptions)
 
   function weightsOf(sae: Sae): Record<string, Float32Array> {
     return Object.fromEntries(
@@ -113,7 +112,7 @@ describe('trainSae', () => {
     })) {
       it(`finds them (${kind})`, async () => {
         const config = { hook: 'blocks.0.mlp.hook_post', architecture: kind, dSae: 40, steps: 600, learningRate: 4e-3 }
-        const { sae, history } = await trainSae(model, sums, { ...config, ...options } as TrainingConfig, quiet)
+        const { sae, history } = await trainSae(model, sums, { ...config, ...options, ...quiet } as TrainingOptions)
         const found = rowsOf(sae.W_dec)
         const best = directions.map((row) => Math.max(...found.map((other) => cosine(row, other))))
         expect(best.reduce((a, b) => a + b) / count, 'mean best cosine').to.be.above(0.9)
@@ -128,23 +127,22 @@ describe('trainSae', () => {
     for (const [kind, options] of Object.entries(kinds)) {
       it(`goes on after an interruption as if there had been none, bit for bit (${kind})`, async () => {
         const whole = await train(options)
-        const checkpoint = { folder: join(folder, kind), every: 10 }
+        const kept = { checkpoint: join(folder, kind), checkpointEvery: 10 }
         const stop = new AbortController()
-        const entries: TrainingEntry[] = []
-        const onProgress = (entry: TrainingEntry) => {
-          entries.push(entry)
-          if (entry.step === 25) stop.abort(new Error('stopped'))
-        }
-        await train(options, { checkpoint, signal: stop.signal, onProgress }).then(
+        const onProgress = (done: number) => done === 25 && stop.abort(new Error('stopped'))
+        await train(options, { ...kept, signal: stop.signal, onProgress }).then(
           () => expect.fail('it was not stopped'),
           (error: Error) => expect(error.message).to.equal('stopped'),
         )
-        expect(await readdir(checkpoint.folder)).to.deep.equal(['training.safetensors'])
-        const more: number[] = []
-        const resumed = await train(options, { checkpoint, onProgress: ({ step }) => more.push(step) })
-        expect(more).to.deep.equal([30, 35, 40])
+        expect(await readdir(kept.checkpoint)).to.deep.equal(['training.safetensors'])
+        const more: number[][] = []
+        const resumed = await train(options, {
+          ...kept,
+          onProgress: (done, total, entry) => more.push([done, total, entry.step]),
+        })
+        expect(more).to.deep.equal([30, 35, 40].map((step) => [step, 40, step]))
         expectSame(resumed, whole)
-        const again = await train(options, { checkpoint }) // it is finished: nothing is left to train
+        const again = await train(options, kept) // it is finished: nothing is left to train
         expectSame(again, whole)
         disposed(whole, resumed, again)
       })
@@ -152,21 +150,21 @@ describe('trainSae', () => {
 
     it('goes on from the last checkpoint when it was killed in between', async () => {
       const whole = await train({})
-      const checkpoint = { folder: join(folder, 'killed'), every: 10 }
+      const kept = { checkpoint: join(folder, 'killed'), checkpointEvery: 10 }
       const killed = refusalOfAny(() =>
         train(
           {},
           {
-            checkpoint,
-            onProgress: ({ step }) => {
-              if (step === 25) throw new Error('killed')
+            ...kept,
+            onProgress: (done) => {
+              if (done === 25) throw new Error('killed')
             },
           },
         ),
       )
       expect(await killed).to.equal('killed')
       const more: number[] = []
-      const resumed = await train({}, { checkpoint, onProgress: ({ step }) => more.push(step) })
+      const resumed = await train({}, { ...kept, onProgress: (done) => more.push(done) })
       expect(more[0], 'from step 20').to.equal(25)
       expectSame(resumed, whole)
       disposed(whole, resumed)
@@ -282,13 +280,18 @@ describe('trainSae', () => {
       sae.dispose()
       expect(history.shape).to.deep.equal([7, 8])
       expect(history.provenance).to.deep.include({ model: model.name, seed: 0 })
-      expect(Result.fromJSON(JSON.parse(JSON.stringify(history))).toJSON()).to.deep.equal(history.toJSON())
-      const figure = trainingFigure(history, ['l0', 'dead'])
+      expect([history.hook, history.config['dSae'], history.data]).to.deep.equal([hook, 24, data.about])
+      const json: unknown = JSON.parse(JSON.stringify(history))
+      expect(Result.fromJSON(json).toJSON()).to.deep.equal(history.toJSON())
+      expect(TrainingHistory.fromJSON(json).toJSON()).to.deep.equal(history.toJSON())
+      expect(history.plot().data.map((trace) => trace['name'])).to.deep.equal(['loss', 'mse'])
+      const figure = TrainingHistory.fromJSON(json).plot(['l0', 'dead'])
       expect(figure.data.map((trace) => trace['name'])).to.deep.equal(['l0', 'dead'])
       expect(figure.data[0]!['x']).to.deep.equal([5, 10, 15, 20, 25, 30, 35, 40])
-      expect(() => trainingFigure(history, ['l1' as 'l0'])).to.throw(
-        "trainingFigure: there is no 'l1'. Give the history of a training, and of loss, mse, explainedVariance, l0, dead, sparsity, learningRate. Did you mean 'l0'?",
+      expect(() => history.plot(['l1' as 'l0'])).to.throw(
+        "plot: there is no 'l1'. A training has loss, mse, explainedVariance, l0, dead, sparsity, learningRate. Did you mean 'l0'?",
       )
+      expect(() => TrainingHistory.fromJSON({ ...history.toJSON(), extra: {} })).to.throw("field 'extra.hook' is wrong")
     })
   })
 
@@ -344,25 +347,25 @@ describe('trainSae', () => {
     }
 
     it('checkpoints that are none', async () => {
-      expect(await refusalOf(() => train({}, { checkpoint: { folder: '', every: 1 } }))).to.equal(
-        'ArgumentError: trainSae: checkpoint.folder is "". Name a folder to write to.',
+      expect(await refusalOf(() => train({}, { checkpoint: '' }))).to.equal(
+        'ArgumentError: trainSae: checkpoint is "". Name a folder to write to.',
       )
-      expect(await refusalOf(() => train({}, { checkpoint: { folder, every: 0 } }))).to.equal(
-        'ArgumentError: trainSae: checkpoint.every is 0. It must be a whole number of steps from 1 up.',
+      expect(await refusalOf(() => train({}, { checkpoint: folder, checkpointEvery: 0 }))).to.equal(
+        'ArgumentError: trainSae: checkpointEvery is 0. It must be a whole number of steps from 1 up.',
       )
     })
 
     it('a checkpoint of another training, or a damaged one', async () => {
-      const checkpoint = { folder: join(folder, 'other'), every: 20 }
-      disposed(await train({}, { checkpoint }))
+      const checkpoint = join(folder, 'other')
+      disposed(await train({}, { checkpoint, checkpointEvery: 20 }))
       expect(await refusalOf(() => train({ dSae: 25 }, { checkpoint }))).to.equal(
-        `MismatchError: trainSae: '${checkpoint.folder}' holds a training with dSae 24, not 25. Go on with what it began with, or name another folder.`,
+        `MismatchError: trainSae: '${checkpoint}' holds a training with dSae 24, not 25. Continue with what it began with, or name another folder.`,
       )
       const of = { ...data, about: { source: 'elsewhere' } }
       expect(await refusalOf(() => train({}, { checkpoint }, of))).to.equal(
-        `MismatchError: trainSae: '${checkpoint.folder}' holds a training with other data. Go on with what it began with, or name another folder.`,
+        `MismatchError: trainSae: '${checkpoint}' holds a training with other data. Continue with what it began with, or name another folder.`,
       )
-      await writeFile(join(checkpoint.folder, 'training.safetensors'), 'nothing')
+      await writeFile(join(checkpoint, 'training.safetensors'), 'nothing')
       expect(await refusalOf(() => train({}, { checkpoint }))).to.match(/^FileError: open .*training\.safetensors/)
     })
 
