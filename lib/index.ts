@@ -6,7 +6,8 @@ export { loadModel, type LoadOptions } from '../models/load-model.js'
 export { loadSae, type LoadSaeOptions } from '../saes/load-sae.js'
 export { trainSae } from '../saes/train-sae.js'
 export { backendInfo, backendNotice, useBackend, type BackendInfo, type BackendName } from './backend/backend.js'
-export type { HookContext, HookFunction, HookName, HookPoint, NameFilter } from './core/hooks.js'
+export type { HookContext, HookFunction, HookName, HookPoint } from './core/hooks.js'
+export type { NameFilter } from './core/hook-filters.js'
 export type { JobOptions } from './core/job-options.js'
 export {
   cosine,

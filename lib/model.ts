@@ -3,10 +3,12 @@ import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from './transformer/architecture.js'
 import { hooksTable, modelFacts, viewProvenance, viewSummary } from './core/describe.js'
 import * as generation from './generation/generate.js'
+import { addHooks, type HookArguments, type Hooks } from './core/add-hooks.js'
 import { cachedRun } from './core/cached-run.js'
 import { gradientRun, type GradientsOf } from './core/gradients.js'
 import type { HookedView } from './core/hooked-view.js'
-import type { HookPoint } from './core/hooks.js'
+import type { NameFilter } from './core/hook-filters.js'
+import type { HookFunction, HookPoint } from './core/hooks.js'
 import * as metrics from './core/metrics.js'
 import { meanLoss, tokenLosses } from './ops/loss.js'
 import { bindPlugins, checkPlugins, type Plugin, type PluginMethods } from './core/plugins.js'
@@ -99,13 +101,21 @@ export class HookedModel implements HookedView {
   // ---- views
 
   /**
-   * A view with hook functions, run after those it has already, in the order given:
-   * `withHooks({ 'blocks.9.attn.hook_z': (z) => … })` or `withHooks([[/hook_z$/, halve]])`.
-   * At a point with an SAE they act on what the SAE reads; hook its `hook_sae_output` to change what goes on.
-   * @throws HookError for an unknown point, with the nearest name.
+   * A view with hook functions, run after those it has already, in the order given. A place with a unit shows a function
+   * this head, neuron or latent alone: the axis stays, with length 1. At a point with an SAE they act on what the SAE
+   * reads; hook its `hook_sae_output` to change what the model reads after it.
+   *
+   * @example
+   * model.withHooks({ 'blocks.9.attn.hook_z': (z) => z.mul(2) })
+   * model.withHooks(hook('z', 9), (z) => z.mul(2))
+   * model.withHooks(head(9, 6), (z) => z.mul(0)) // z is [B,P,1,K]
+   * model.withHooks([[/hook_z$/, halve], [point('resid_pre', 7), steer]])
+   * @throws HookError for an unknown point, with the nearest name; ArgumentError for a unit that is not there
    */
-  withHooks(hooks: views.Hooks): this {
-    return this.#derive(views.addHooks(this.#model, this.#view, hooks))
+  withHooks(hooks: Hooks): this
+  withHooks(where: NameFilter, hook: HookFunction): this
+  withHooks(...hooks: HookArguments): this {
+    return this.#derive(addHooks(this.#model, this.#view, hooks))
   }
 
   /**

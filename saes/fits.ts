@@ -1,6 +1,6 @@
 /** Whether an SAE belongs to a model: hook point, width, and the weight processing it was trained on. */
 import { MismatchError } from '../lib/errors/errors.js'
-import { checkHookName } from '../lib/core/hooks.js'
+import { checkHookName } from '../lib/core/hook-filters.js'
 import type { ModelFacts } from '../lib/core/splice.js'
 import type { ProcessingFlags } from '../lib/weights/process.js'
 import type { SaeConfig } from './config.js'
@@ -17,7 +17,7 @@ export function checkFits(config: SaeConfig, label: string, model: ModelFacts, f
 }
 
 function checkWidth(hook: string, numbers: number, flat: boolean, does: string, label: string, model: ModelFacts) {
-  checkHookName('withSaes', hook, model.hookPoints, model.name)
+  checkHookName('withSaes', hook, model)
   const features = model.featureShape(hook)
   const width = features.reduce((product, n) => product * n, 1)
   if (features.length > 1 === flat && width === numbers) return

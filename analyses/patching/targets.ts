@@ -1,7 +1,8 @@
 /** What an intervention acts on: targets as data, resolved into sites (a hook point, and perhaps one unit of it). */
 import type { Axis } from '../../lib/report/result/result.js'
 import { ArgumentError } from '../../lib/errors/errors.js'
-import { checkHookName, type HookName } from '../../lib/core/hooks.js'
+import { type HookName } from '../../lib/core/hooks.js'
+import { checkHookName } from '../../lib/core/hook-filters.js'
 import type { HookedModel } from '../../lib/model.js'
 import { didYouMean } from '../../lib/errors/nearest.js'
 import { range } from '../../lib/stats/range.js'
@@ -51,7 +52,7 @@ export function resolveTarget(verb: string, view: HookedModel, target: Target): 
   if ('heads' in target) return someHeads(verb, view, nonEmpty(verb, 'heads', target.heads))
   if ('latents' in target) return someLatents(verb, view, nonEmpty(verb, 'latents', target.latents), target.hook)
   if ('hooks' in target) {
-    for (const name of nonEmpty(verb, 'hooks', target.hooks)) checkHookName(verb, name, view.hookPoints, view.name)
+    for (const name of nonEmpty(verb, 'hooks', target.hooks)) checkHookName(verb, name, view)
     return { axes: [{ name: 'hook', labels: target.hooks }], sites: target.hooks.map((name) => ({ name })) }
   }
   throw unknownTarget(verb, JSON.stringify(target))

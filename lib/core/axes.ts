@@ -7,6 +7,11 @@ export function axisOfPositions(point: HookPoint): number {
   return axesOf(point.shape).indexOf('P')
 }
 
+/** The axis of units (heads, latents or neurons); −1 where there is none. */
+export function unitAxis(point: HookPoint): number {
+  return axesOf(point.shape).findIndex((axis) => 'HGSM'.includes(axis))
+}
+
 /** Lengths of an activation's last axes, batch and position left out: [H,K] for `[B,P,H,K]`. */
 export function featureShape(point: HookPoint, config: ModelConfig): number[] {
   const sizes = axisSizes(config)

@@ -3,8 +3,7 @@
  * forgotten. transformer/at.ts says what a page sees of it.
  */
 import type * as tf from '@tensorflow/tfjs'
-import { ArgumentError, HookError, ShapeError } from '../errors/errors.js'
-import { didYouMean } from '../errors/nearest.js'
+import { ArgumentError, ShapeError } from '../errors/errors.js'
 import { layerOf } from '../transformer/hook-names.js'
 import type { At, HookPoint } from '../transformer/at.js'
 
@@ -41,9 +40,6 @@ export interface HookContext {
  */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a hook may declare the rank it knows, such as Tensor4D
 export type HookFunction = (activation: any, context: HookContext) => tf.Tensor | void
-
-/** Chooses hook points: one name, several, a pattern, or a predicate. Patterns see the points on request too. */
-export type NameFilter = HookName | readonly HookName[] | RegExp | ((name: string) => boolean)
 
 /** Sees the value at the chosen points last; what it returns (the same value) goes on. */
 export interface Observer {
@@ -88,13 +84,14 @@ function hasPrefix({ given, hooks, splices, observers }: Taps, prefix: string): 
 
 function pass<T extends tf.Tensor>(taps: Taps, name: string, x: T | (() => T)): T {
   let value = typeof x === 'function' ? ((taps.given?.get(name) as T | undefined) ?? x()) : x
-  for (const hook of taps.hooks.get(name) ?? []) value = replaced(name, value, hook)
+  for (const hook of taps.hooks.get(name) ?? []) value = applyHook(name, value, hook)
   for (const observer of taps.observers) if (observer.names.has(name)) value = observer.see(name, value)
   const splice = taps.splices.get(name)
   return splice ? (splice(value, makeAt(taps, `${name}.`)) as T) : value
 }
 
-function replaced<T extends tf.Tensor>(name: string, x: T, hook: HookFunction): T {
+/** What a hook function leaves of the activation at a point, checked. @throws ArgumentError, ShapeError */
+export function applyHook<T extends tf.Tensor>(name: string, x: T, hook: HookFunction): T {
   const result: unknown = hook(x, { name, layer: layerOf(name) })
   if (result === undefined) return x
   if (result instanceof Promise) {
@@ -116,63 +113,4 @@ function replaced<T extends tf.Tensor>(name: string, x: T, hook: HookFunction): 
     throw new ShapeError(`hook at '${name}': the function returned ${got}. It must return a live tensor of ${x.dtype}.`)
   }
   return tensor as T
-}
-
-/**
- * Names chosen by a filter, in firing order. Without a filter all points but those on request.
- * @throws HookError for a name that is not among the points, or a pattern that matches none.
- */
-export function chosenNames(
-  verb: string,
-  filter: NameFilter | undefined,
-  points: readonly HookPoint[],
-  model: string,
-): string[] {
-  if (filter === undefined) return points.filter((p) => !p.onRequest).map((p) => p.name)
-  const chosen = nameTest(verb, filter, points, model)
-  const names = points.map((p) => p.name).filter(chosen)
-  if (names.length === 0) {
-    throw new HookError(
-      `${verb}: no hook point of ${model} is chosen by ${filterText(filter)}. See model.hookNames for the names.`,
-    )
-  }
-  return names
-}
-
-function filterText(filter: NameFilter): string {
-  return typeof filter === 'object' && !(filter instanceof RegExp) ? JSON.stringify(filter) : String(filter)
-}
-
-function nameTest(
-  verb: string,
-  filter: NameFilter,
-  points: readonly HookPoint[],
-  model: string,
-): (name: string) => boolean {
-  if (typeof filter === 'function') return filter
-  // a fresh pattern without g and y, whose lastIndex would make every second match fail
-  if (filter instanceof RegExp) {
-    const pattern = new RegExp(filter.source, filter.flags.replace(/[gy]/g, ''))
-    return (name) => pattern.test(name)
-  }
-  const wanted = new Set(typeof filter === 'string' ? [filter] : filter)
-  for (const name of wanted) checkHookName(verb, name, points, model)
-  return (name) => wanted.has(name)
-}
-
-/** @throws HookError with the nearest name when the model has no such hook point. */
-export function checkHookName(verb: string, name: string, points: readonly HookPoint[], model: string): void {
-  if (points.some((p) => p.name === name)) return
-  const names = points.map((p) => p.name)
-  const layers = names.reduce((most, n) => Math.max(most, (layerOf(n) ?? -1) + 1), 0)
-  throw new HookError(
-    `${verb}: no hook point '${name}' in ${model} (${layers} layers: 0–${layers - 1}).${hookHint(name, names, layers)}`,
-  )
-}
-
-/** For a layer that is too large the same point of the last one, else the nearest name. */
-function hookHint(name: string, names: readonly string[], layers: number): string {
-  const layer = layerOf(name) ?? -1
-  const ofLast = name.replace(`blocks.${layer}.`, `blocks.${layers - 1}.`)
-  return layer >= layers && names.includes(ofLast) ? ` Did you mean '${ofLast}'?` : didYouMean(name, names)
 }

@@ -1,6 +1,6 @@
 /** What the verbs of a model take. */
 import type * as tf from '@tensorflow/tfjs'
-import type { NameFilter } from './hooks.js'
+import type { NameFilter } from './hook-filters.js'
 import type { Metric, MetricFunction } from './metrics.js'
 import type { PositionSlice } from './positions.js'
 import type { SpliceOptions } from './splice.js'

@@ -3,15 +3,8 @@ import * as tf from '@tensorflow/tfjs'
 import type { Architecture, ModelConfig } from '../transformer/architecture.js'
 import { checkCapacity } from '../backend/backend.js'
 import { ArgumentError, HookError, ShapeError } from '../errors/errors.js'
-import {
-  chosenNames,
-  type HookFunction,
-  type HookPoint,
-  type NameFilter,
-  type Taps,
-  type Observer,
-  type SpliceFunction,
-} from './hooks.js'
+import type { HookFunction, HookPoint, Observer, SpliceFunction, Taps } from './hooks.js'
+import { chosenNames, type NameFilter } from './hook-filters.js'
 import { hookPoints } from '../transformer/hook-points.js'
 import type { Recorded } from './self-check.js'
 import { blockOf } from '../transformer/hook-names.js'
@@ -73,23 +66,6 @@ function withInner(point: HookPoint, view: View): HookPoint[] {
   return [point, ...inner.flatMap((p) => withInner({ ...p, name: `${point.name}.${p.name}` }, view))]
 }
 
-/** Hooks to add: by name, or as [filter, function] pairs. */
-export type Hooks = Readonly<Record<string, HookFunction>> | readonly (readonly [NameFilter, HookFunction])[]
-
-/** @throws HookError for an unknown point, ArgumentError for something that is no function. */
-export function addHooks(model: LoadedModel, view: View, hooks: Hooks): View {
-  const pairs: readonly (readonly [NameFilter, HookFunction])[] = Array.isArray(hooks) ? hooks : Object.entries(hooks)
-  const added = pairs.flatMap(([filter, hook]) => {
-    if (typeof hook !== 'function') {
-      throw new ArgumentError(
-        `withHooks: the hook for '${String(filter)}' is ${JSON.stringify(hook)}. It must be a function.`,
-      )
-    }
-    return reachedNames('withHooks', filter, model, view).map((name) => ({ name, hook }))
-  })
-  return { ...view, hooks: [...view.hooks, ...added] }
-}
-
 /** The view with one more SAE, behind those that sit at its hook point already. @throws HookError, ArgumentError */
 export function attach(view: View, sae: Attachable, options: SpliceOptions): View {
   const splice = sae.splice(options)
@@ -125,7 +101,7 @@ export function resolveStop(stopAt: number | undefined, nLayers: number): number
  * @throws HookError for an unknown point, one named outright behind the layer where the view stops, or no point at all.
  */
 export function reachedNames(verb: string, filter: NameFilter | undefined, model: LoadedModel, view: View): string[] {
-  const names = chosenNames(verb, filter, viewPoints(model, view), model.name)
+  const names = chosenNames(verb, filter, { hookPoints: viewPoints(model, view), name: model.name })
   const { stopAt } = view
   if (stopAt === undefined) return names
   const reached = names.filter((name) => blockOf(name) < stopAt)

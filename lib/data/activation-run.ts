@@ -1,7 +1,7 @@
 /** Activations of one batch of tokens, in ordinary memory. N tokens that take part, D numbers each. */
 import * as tf from '@tensorflow/tfjs'
 import type { HookedView } from '../core/hooked-view.js'
-import { chosenNames, type NameFilter } from '../core/hooks.js'
+import { chosenNames, type NameFilter } from '../core/hook-filters.js'
 import { ArgumentError } from '../errors/errors.js'
 import type { Tokens } from '../tokens/tokens.js'
 
@@ -25,7 +25,7 @@ export const widthOf = ({ shape }: Pick<TokenPoint, 'shape'>): number => shape.r
  * @throws HookError for points that are not there or not reached, ArgumentError for one without an axis of positions
  */
 export function tokenPoints(verb: string, view: ActivationModel, hooks: NameFilter): TokenPoint[] {
-  const names = chosenNames(verb, hooks, view.hookPoints, view.name)
+  const names = chosenNames(verb, hooks, view)
   const odd = view.hookPoints.find((point) => names.includes(point.name) && !point.shape.startsWith('[B,P,'))
   if (odd) {
     throw new ArgumentError(

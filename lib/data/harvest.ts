@@ -1,5 +1,5 @@
 /** `harvest`: activations of chosen hook points over a data set, on disk in shards. B rows, P positions, N tokens. */
-import type { NameFilter } from '../core/hooks.js'
+import type { NameFilter } from '../core/hook-filters.js'
 import { progressOptionNames, type ProgressOptions } from '../core/job-options.js'
 import { jobProgress } from '../core/job-progress.js'
 import { ArgumentError } from '../errors/errors.js'

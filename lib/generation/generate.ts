@@ -5,7 +5,8 @@ import { axisOfPositions } from '../core/axes.js'
 import type { HookedView } from '../core/hooked-view.js'
 import { Recorder } from '../core/recorder.js'
 import { ArgumentError, TokenError } from '../errors/errors.js'
-import { chosenNames, type NameFilter, type Observer } from '../core/hooks.js'
+import { type Observer } from '../core/hooks.js'
+import { chosenNames, type NameFilter } from '../core/hook-filters.js'
 import { KeyValueCache } from '../transformer/kv-cache.js'
 import { ActivationCache } from '../residual/activation-cache.js'
 import type { DecomposedModel } from '../residual/decompose.js'
@@ -225,7 +226,7 @@ function joined(
 }
 
 function keptNames(view: GenerationView, options: GenerateOptions): string[] {
-  const names = chosenNames('generate', options.names, view.hookPoints, view.name)
+  const names = chosenNames('generate', options.names, view)
   if (options.useCache === false)
     throw new ArgumentError('generate: names need useCache. Leave useCache out to keep activations.')
   const square = names.find((name) => /hook_(attn_scores|pattern)$/.test(name))

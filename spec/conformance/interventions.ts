@@ -1,6 +1,7 @@
 /** The interventions of a model record as hooks. */
 import * as tf from '@tensorflow/tfjs'
-import type { HookFunction, NameFilter } from '../../lib/core/hooks.js'
+import type { HookFunction } from '../../lib/core/hooks.js'
+import type { NameFilter } from '../../lib/core/hook-filters.js'
 import { notYet } from './check.js'
 import { editAt, sliceAt, zeroAt } from './edit.js'
 import type { Intervention, ModelRuns } from './model-runs.js'

@@ -7,7 +7,8 @@ import { axisOfPositions } from '../../core/axes.js'
 import { axesOf, type HookPoint } from '../../core/hooks.js'
 import { range } from '../../stats/range.js'
 import type { RowsAt, UnitIndex } from '../subject.js'
-import { unitAxis, type ResolvedEdit } from './edit.js'
+import { type ResolvedEdit } from './edit.js'
+import { unitAxis } from '../../core/axes.js'
 import type { EditValues } from './edit-values.js'
 
 /** Rows, and the edits that each has at one hook point, in their order. */

@@ -1,7 +1,7 @@
 /** Interventions as data: what is changed, where, and to what. */
 import type * as tf from '@tensorflow/tfjs'
 import type { Activations } from '../../core/activations.js'
-import { axesOf, type HookFunction, type HookPoint } from '../../core/hooks.js'
+import type { HookFunction, HookPoint } from '../../core/hooks.js'
 import type { Site } from '../../core/sites.js'
 import type { OptionNames } from '../../errors/options.js'
 import type { LazyTensor } from './lazy-tensors.js'
@@ -92,6 +92,3 @@ export interface ResolvedIntervention {
   /** Functions of the user, which only a run of the whole batch can serve. */
   readonly functions: readonly EditFunction[]
 }
-
-/** The axis of heads, latents or neurons; −1 where there is none. */
-export const unitAxis = ({ shape }: HookPoint): number => axesOf(shape).findIndex((axis) => 'HGSM'.includes(axis))

@@ -10,7 +10,6 @@ export type {
   ResolvedEdit,
   ResolvedIntervention,
 } from './edit.js'
-export { unitAxis } from './edit.js'
 export { editRows, type EditsAt } from './edit-rows.js'
 export { EditValues, promptIndices, promptRows, type KnownValues, type PromptsTensor } from './edit-values.js'
 export type { LazyTensor } from './lazy-tensors.js'

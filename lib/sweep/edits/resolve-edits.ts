@@ -1,12 +1,14 @@
 /** Looks interventions up in the view and the prompts, or refuses them, before any run. */
 import { ArgumentError } from '../../errors/errors.js'
 import { didYouMean } from '../../errors/nearest.js'
-import { axesOf, checkHookName, type HookPoint } from '../../core/hooks.js'
+import { checkHookName } from '../../core/hook-filters.js'
+import type { HookPoint } from '../../core/hooks.js'
 import { promptPositions, resolvePosition } from '../../core/positions.js'
+import { checkedUnits } from '../../core/units.js'
 import type { Tokens } from '../../tokens/tokens.js'
 import { blockOf } from '../../transformer/hook-names.js'
 import type { SweepSubject } from '../subject.js'
-import { editFields, editsOf, isNothing, unitAxis } from './edit.js'
+import { editFields, editsOf, isNothing } from './edit.js'
 import type { Edit, EditFunction, Intervention } from './edit.js'
 import type { ResolvedEdit, ResolvedIntervention } from './edit.js'
 import { resolveValue } from './resolve-values.js'
@@ -53,7 +55,7 @@ class EditResolver {
       const what = given.length === 0 ? 'none' : given.join(' and ')
       throw new ArgumentError(`${kind}: the edit at '${point.name}' has ${what} of to, add and by. Give exactly one.`)
     }
-    const units = edit.unit === undefined ? undefined : this.#units(point, [edit.unit].flat())
+    const units = edit.unit === undefined ? undefined : checkedUnits(kind, { ...this.#subject, point }, edit.unit)
     const mode = edit.to === undefined ? 'add' : 'set'
     const value = mode === 'set' ? edit.to : edit.add
     return {
@@ -88,30 +90,11 @@ class EditResolver {
       checkFields(kind, edit)
       return found
     }
-    if (typeof edit?.hook === 'string') checkHookName(kind, edit.hook, [...points.values()], model.name)
+    if (typeof edit?.hook === 'string')
+      checkHookName(kind, edit.hook, { name: model.name, hookPoints: [...points.values()] })
     throw new ArgumentError(
       `${kind}: ${JSON.stringify(edit)} is no edit. Give { hook, to }, { hook, add } or { hook, by }.`,
     )
-  }
-
-  #units(point: HookPoint, units: readonly number[]): readonly number[] {
-    const { kind, view, model } = this.#subject
-    const axis = axesOf(point.shape)[unitAxis(point)]
-    if (axis === undefined) {
-      throw new ArgumentError(
-        `${kind}: '${point.name}' of shape ${point.shape} has no heads, neurons or latents. Leave 'unit' out.`,
-      )
-    }
-    const { nHeads, nKeyValueHeads = nHeads, dMlp } = model.config
-    const sae = view.attached.find(({ readsAt }) => point.name.startsWith(`${readsAt}.hook_sae_acts_`))?.sae
-    const count = { H: nHeads, G: nKeyValueHeads, M: dMlp }[axis] ?? Infinity
-    for (const unit of units) {
-      if (sae && axis === 'S') sae.checkLatent(unit)
-      if (Number.isInteger(unit) && unit >= 0 && unit < count) continue
-      throw new ArgumentError(`${kind}: '${point.name}' has no unit ${unit}. It has 0 to ${count - 1}.`)
-    }
-    if (units.length === 0) throw new ArgumentError(`${kind}: 'unit' at '${point.name}' is []. Give at least one.`)
-    return units
   }
 
   #positionsOf({ hook, position, column }: Edit): readonly number[][] | undefined {

@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs'
 import { axisOfPositions } from '../../core/axes.js'
 import { axesOf, type HookPoint } from '../../core/hooks.js'
 import type { Tokens } from '../../tokens/tokens.js'
-import { promptRows, unitAxis, type EditValue, type EditValues, type ResolvedEdit } from '../edits/index.js'
+import { promptRows, type EditValue, type EditValues, type ResolvedEdit } from '../edits/index.js'
+import { unitAxis } from '../../core/axes.js'
 import type { KeptPoints } from './kept-points.js'
 
 /** A clean run, as edits are compared with it. */

@@ -5,7 +5,7 @@ import { makeAt, type HookPoint, type Observer } from '../../core/hooks.js'
 import type { Attachable } from '../../core/splice.js'
 import { blocksNeeded, viewTaps } from '../../core/view.js'
 import type { Tokens } from '../../tokens/tokens.js'
-import { unitAxis } from '../edits/index.js'
+import { unitAxis } from '../../core/axes.js'
 import type { KeptPoints } from '../plan/index.js'
 import type { SweepSubject } from '../subject.js'
 

@@ -1,6 +1,6 @@
 /** How a sweep's metric is computed: from what it reads alone, or as a function of whole logits. */
 import { ArgumentError } from '../../errors/errors.js'
-import { checkHookName } from '../../core/hooks.js'
+import { checkHookName } from '../../core/hook-filters.js'
 import type { HookedView } from '../../core/hooked-view.js'
 import type { AnyMetric, MetricFunction, Reading } from '../../core/metrics.js'
 import type { SweepSubject } from '../subject.js'
@@ -25,7 +25,7 @@ export function sweepMetric(
     return { reading, onLogits: undefined }
   }
   const shape = points.get(reading.hook)?.shape
-  if (shape === undefined) checkHookName('metric', reading.hook, [...points.values()], model.name)
+  if (shape === undefined) checkHookName('metric', reading.hook, { name: model.name, hookPoints: [...points.values()] })
   if (shape?.startsWith('[B,P,')) return { reading, onLogits: undefined }
   throw new ArgumentError(
     `metric: ${metric.name} reads '${reading.hook}' of shape ${shape}. Give a hook point of shape [B,P,…].`,

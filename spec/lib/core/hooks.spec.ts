@@ -1,22 +1,12 @@
-/** Hook points as an argument: how functions, observers and splices compose, and how filters choose. */
+/** Hook points as an argument: how functions, observers and splices compose. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { chosenNames, makeAt, noTaps, silent, type HookFunction, type NameFilter } from '../../../lib/core/hooks.js'
+import { makeAt, noTaps, silent, type HookFunction } from '../../../lib/core/hooks.js'
 import type { Observer, SpliceFunction, Taps } from '../../../lib/core/hooks.js'
 import { refusalOf } from '../../support/refusal.js'
 
 const numbers = (x: tf.Tensor) => Array.from(x.dataSync())
 const hooked = (hooks: Record<string, HookFunction[]>): Taps => ({ ...noTaps, hooks: new Map(Object.entries(hooks)) })
-
-const points = [
-  { name: 'hook_embed', shape: '[B,P,D]' },
-  { name: 'blocks.0.hook_resid_pre', shape: '[B,P,D]' },
-  { name: 'blocks.0.hook_q_input', shape: '[B,P,H,D]', onRequest: true },
-  { name: 'blocks.0.attn.hook_z', shape: '[B,P,H,K]' },
-  { name: 'blocks.1.attn.hook_z', shape: '[B,P,H,K]' },
-  { name: 'blocks.1.attn.hook_result', shape: '[B,P,H,D]', onRequest: true },
-]
-const choose = (filter?: NameFilter) => chosenNames('run', filter, points, 'toy')
 
 describe('lib/core/hooks', () => {
   describe('at', () => {
@@ -176,65 +166,6 @@ describe('lib/core/hooks', () => {
       it(`refuses a hook that returns ${what}`, async () => {
         const call = () => tf.tidy(() => makeAt(hooked({ p: [hook as HookFunction] }))('p', tf.tensor1d([1, 2])))
         expect(await refusalOf(call)).to.equal(message)
-      })
-    }
-  })
-
-  describe('filters', () => {
-    it('choose all points but those on request when there is none', () => {
-      expect(choose()).to.deep.equal([
-        'hook_embed',
-        'blocks.0.hook_resid_pre',
-        'blocks.0.attn.hook_z',
-        'blocks.1.attn.hook_z',
-      ])
-    })
-
-    it('choose one name, or several in firing order and once', () => {
-      expect(choose('blocks.0.attn.hook_z')).to.deep.equal(['blocks.0.attn.hook_z'])
-      expect(choose(['blocks.1.attn.hook_z', 'hook_embed', 'blocks.1.attn.hook_z'])).to.deep.equal([
-        'hook_embed',
-        'blocks.1.attn.hook_z',
-      ])
-    })
-
-    it('choose points on request by name, by pattern and by function', () => {
-      expect(choose('blocks.0.hook_q_input')).to.deep.equal(['blocks.0.hook_q_input'])
-      expect(choose(/hook_result|hook_q/)).to.deep.equal(['blocks.0.hook_q_input', 'blocks.1.attn.hook_result'])
-      expect(choose((name) => name.endsWith('t'))).to.deep.equal(['blocks.0.hook_q_input', 'blocks.1.attn.hook_result'])
-    })
-
-    for (const flags of ['', 'g', 'y', 'gy', 'i']) {
-      it(`match every name anew with a pattern of flags '${flags}', and leave it as it was`, () => {
-        const pattern = new RegExp(flags.includes('i') ? 'BLOCKS\\..*_Z$' : 'blocks\\..*hook_z$', flags)
-        const both = ['blocks.0.attn.hook_z', 'blocks.1.attn.hook_z']
-        expect(choose(pattern)).to.deep.equal(both)
-        expect(choose(pattern)).to.deep.equal(both)
-        expect(pattern.lastIndex).to.equal(0)
-      })
-    }
-
-    it('refuse an unknown name with the nearest one, alone or in a list', async () => {
-      const message =
-        "HookError: run: no hook point 'blocks.2.attn.hook_z' in toy (2 layers: 0–1). Did you mean 'blocks.1.attn.hook_z'?"
-      expect(await refusalOf(() => choose('blocks.2.attn.hook_z'))).to.equal(message)
-      expect(await refusalOf(() => choose(['hook_embed', 'blocks.2.attn.hook_z']))).to.equal(message)
-      expect(await refusalOf(() => choose('zzz'))).to.equal(
-        "HookError: run: no hook point 'zzz' in toy (2 layers: 0–1).",
-      )
-    })
-
-    const isX = (name: string) => name === 'x'
-    const none: [string, NameFilter, string][] = [
-      ['a pattern', /hook_zz$/, '/hook_zz$/'],
-      ['a function', isX, String(isX)],
-      ['a list', [], '[]'],
-    ]
-    for (const [what, filter, shown] of none) {
-      it(`refuse ${what} that chooses nothing`, async () => {
-        expect(await refusalOf(() => choose(filter))).to.equal(
-          `HookError: run: no hook point of toy is chosen by ${shown}. See model.hookNames for the names.`,
-        )
       })
     }
   })
