@@ -1,29 +1,27 @@
 /** HookedModel: an immutable view of a model, with the few verbs that run it. */
 import * as tf from '@tensorflow/tfjs'
-import type { ModelConfig } from './transformer/architecture.js'
-import { hooksTable, modelFacts, viewProvenance, viewSummary } from './core/describe.js'
-import * as generation from './generation/generate.js'
 import { addHooks, type HookArguments, type Hooks } from './core/add-hooks.js'
 import { cachedRun } from './core/cached-run.js'
+import { hooksTable, modelFacts, viewProvenance, viewSummary } from './core/describe.js'
 import { gradientRun, type GradientsOf } from './core/gradients.js'
-import type { HookedView } from './core/hooked-view.js'
 import type { NameFilter } from './core/hook-filters.js'
+import type { HookedView } from './core/hooked-view.js'
 import type { HookFunction, HookPoint } from './core/hooks.js'
 import * as metrics from './core/metrics.js'
-import { meanLoss, tokenLosses } from './ops/loss.js'
 import { bindPlugins, checkPlugins, type Plugin, type PluginMethods } from './core/plugins.js'
-import { checkHasLogits, runInput, runTokens, type ViewedModel } from './core/run-view.js'
-import type { Provenance } from './report/result/provenance.js'
-import type { EffectResult } from './report/result/effect-result.js'
 import type { AttachOptions, CacheOptions, GradientOptions, RunOptions } from './core/run-options.js'
-import { type Prompts, toTokens, type TokenContext, type TokenOptions, type Tokens } from './tokens/tokens.js'
+import { checkHasLogits, runInput, runTokens, type ViewedModel } from './core/run-view.js'
 import { selfCheck, type SelfCheck } from './core/self-check.js'
 import type { Attachable } from './core/splice.js'
+import { TextModel } from './core/text-model.js'
+import * as views from './core/view.js'
+import * as generation from './generation/generate.js'
+import { meanLoss, tokenLosses } from './ops/loss.js'
+import type { EffectResult } from './report/result/effect-result.js'
+import type { Provenance } from './report/result/provenance.js'
 import { ActivationCache } from './residual/activation-cache.js'
 import { sweep, type SweepOptions } from './sweep/sweep.js'
-import type { Tokenizer } from './tokens/tokenizer.js'
-import * as strings from './tokens/strings.js'
-import * as views from './core/view.js'
+import type { Prompts, TokenOptions, Tokens } from './tokens/tokens.js'
 import { packedWeight } from './weights/packed.js'
 import type { ProcessingFlags } from './weights/process.js'
 import type { Weights } from './weights/weights.js'
@@ -38,10 +36,7 @@ export type GradientRun = GradientsOf<ActivationCache>
  * A model, or a view of one with SAEs, hooks or a layer to stop at. Views share the weights and are never changed: each
  * `with…` returns a new one, so there is nothing to reset. Dispose the loaded model when done; views need no disposal.
  */
-export class HookedModel implements HookedView {
-  readonly name: string
-  readonly config: ModelConfig
-  readonly tokenizer: Tokenizer | undefined
+export class HookedModel extends TextModel implements HookedView {
   /** Which weight processing was done on loading. */
   readonly processing: ProcessingFlags
   readonly #model: views.LoadedModel
@@ -49,7 +44,8 @@ export class HookedModel implements HookedView {
   readonly #plugins: Record<string, Analysis>
 
   constructor(model: views.LoadedModel, view: views.View = views.plainView, plugins: Record<string, Analysis> = {}) {
-    ;({ name: this.name, config: this.config, tokenizer: this.tokenizer, processing: this.processing } = model)
+    super(model)
+    this.processing = model.processing
     this.#model = model
     this.#view = view
     this.#plugins = plugins
@@ -244,45 +240,14 @@ export class HookedModel implements HookedView {
     return metrics.bindMetric(metric, this.metricContext(tokens))
   }
 
-  /** Ids of answers given as text or id, one for all prompts or one for each. */
-  answerIds(verb: string, answers: metrics.Answers, tokens: Tokens): number[] {
-    return metrics.answerIds(verb, answers, this.metricContext(tokens))
-  }
-
-  metricContext(tokens: Tokens): metrics.MetricContext {
-    return { tokens, dVocab: this.config.dVocab, toSingleToken: (text) => this.toSingleToken(text) }
-  }
-
   #logits(verb: string, tokens: Tokens): tf.Tensor3D {
     checkHasLogits(verb, this.#view)
     return runTokens(this.#subject, tokens)
   }
 
-  // ---- tokens
-
-  /** Token ids of prompts, checked against vocabulary and context; text gets BOS in front by default. */
-  toTokens(input: Prompts, options: TokenOptions = {}): Tokens {
-    return toTokens(this.#tokenContext, input, options)
-  }
-  /** Text of token ids. Without an argument, a line about the model. */
-  toString(ids?: readonly number[]): string {
-    return ids === undefined ? viewSummary(this.#model, this.#view) : strings.toString(this.#tokenContext, ids)
-  }
-  /** The text of each token of a prompt, BOS first by default. */
-  toStrTokens(input: string | readonly number[], options: TokenOptions = {}): string[] {
-    return strings.toStrTokens(this.#tokenContext, input, options)
-  }
-  /** The id of a text that is one token. @throws TokenError when it is several. */
-  toSingleToken(text: string): number {
-    return strings.toSingleToken(this.#tokenContext, text)
-  }
-  /** Where a token stands in a prompt. @throws TokenError when it does not. */
-  getTokenPosition(single: string | number, input: strings.Prompt, options?: strings.PositionOptions): number {
-    return strings.getTokenPosition(this.#tokenContext, single, input, options)
-  }
-
-  get #tokenContext(): TokenContext {
-    return { tokenizer: this.tokenizer, nCtx: this.config.nCtx, dVocab: this.config.dVocab, name: this.name }
+  /** The text of token ids; without an argument, a line about the model. @throws TokenError */
+  override toString(ids?: readonly number[]): string {
+    return ids === undefined ? viewSummary(this.#model, this.#view) : super.toString(ids)
   }
 
   /** What a result needs so that it can be made again. */
