@@ -23,8 +23,8 @@ export interface Group extends Span {
 
 export interface PlanContext {
   readonly nLayers: number
-  readonly resumePoints: ResumePoints
-  readonly differences: Differences
+  readonly resumePoints: Pick<ResumePoints, 'of'>
+  readonly differences: Pick<Differences, 'first'>
   /** Undefined where the metric is a function of whole logits: all prompts of an intervention run together then. */
   readonly reading: Reading | undefined
   /** B, prompts of the sweep. */
