@@ -26,7 +26,7 @@ export function register(program: Command): void {
     .option('--prompts <count>', 'number of prompts', '8')
     .option('--seed <number>', 'seed of the prompts', '0')
     .option('--top <count>', 'latents shown in tables', '15')
-    .option('--out <folder>', 'where report.html and results.json go', 'out/ioi')
+    .option('--out <folder>', 'where report.html and results.json go', 'out/ioi-report')
     .action(run)
 }
 

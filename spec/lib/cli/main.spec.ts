@@ -6,9 +6,12 @@ describe('lib/cli/main', () => {
   it('lists the commands and its version', () => {
     const { stdout, status } = tfjsLens(['--help'])
     expect(status).to.equal(0)
-    for (const command of ['ioi', 'repl'])
-      expect(stdout).to.match(new RegExp(`^  ${command} `, 'm'))
+    for (const command of ['ioi', 'repl']) expect(stdout).to.match(new RegExp(`^  ${command} `, 'm'))
     expect(tfjsLens(['--version']).stdout).to.equal('0.1.0\n')
+  })
+
+  it('writes its report to a folder that is not the one of `npm run example -- ioi`', () => {
+    expect(tfjsLens(['ioi', '--help']).stdout).to.include('"out/ioi-report"')
   })
 
   it('refuses an unknown command, with the nearest', () => {
