@@ -14,7 +14,9 @@ export type Ties = { readonly [key: string]: boolean | readonly boolean[] }
 export const AGREEMENT = 1e-3
 const EFFECT = 1e-5
 
-/** Entries near zero of a list carry the rounding of the larger ones: float32 has 1e-7, sums of some hundred terms more. */
+/**
+ * Entries near zero of a list carry the rounding of the larger ones: float32 has 1e-7, sums of some hundred terms more.
+ */
 const NOISE = 1e-5
 
 const ids = new Set(['argmax_last', 'top_latents', 'largest_change', 'new_tokens', 'at'])

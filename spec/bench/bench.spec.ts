@@ -135,7 +135,9 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (j
   if (job !== 'load_sae') return console.log(JSON.stringify({ job, error: 'no such job' }))
   const check = { W_enc: [0, 0, 0], W_dec: [0, 0, 0], b_enc: [0, 0, 0] }
   count++
-  console.log(JSON.stringify({ job, seconds: [count], cpu_seconds: [2 * count], check, peak_rss_mb: 100 + count, threads: 1, omp_wait_policy: 'PASSIVE' }))
+  const about = { threads: 1, omp_wait_policy: 'PASSIVE' }
+  const times = { seconds: [count], cpu_seconds: [2 * count] }
+  console.log(JSON.stringify({ job, ...times, check, peak_rss_mb: 100 + count, ...about }))
 })
 `
 
@@ -345,7 +347,18 @@ describe('measures', () => {
   })
 
   it('counts the products of GPT-2 small', () => {
-    const config = { modelType: 'gpt2', nLayers: 12, dModel: 768, nHeads: 12, dHead: 64, dMlp: 3072, nCtx: 1024, dVocab: 50257, normalization: 'LN', eps: 1e-5 } as const // prettier-ignore
+    const config = {
+      modelType: 'gpt2',
+      nLayers: 12,
+      dModel: 768,
+      nHeads: 12,
+      dHead: 64,
+      dMlp: 3072,
+      nCtx: 1024,
+      dVocab: 50257,
+      normalization: 'LN',
+      eps: 1e-5,
+    } as const
     // 84,934,656 numbers in the blocks' matrices, 38,597,376 in W_U; attention 2 products of [16,64] × [64,16] a head
     const [blocks, unembed, attention] = [2 * 16 * 84934656, 2 * 16 * 38597376, 2 * 2 * 16 * 16 * 64 * 144]
     const shape = { batch: 1, positions: 16 }

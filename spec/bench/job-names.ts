@@ -35,7 +35,8 @@ export function parseJobs(list: string): JobName[] {
   const unknown = names.find((name) => !isJob(name))
   if (unknown !== undefined || names.length === 0) {
     throw new ArgumentError(
-      `bench: there is no job '${unknown ?? list}'.${didYouMean(unknown ?? list, JOB_NAMES)} The jobs are ${JOB_NAMES.join(', ')}, or all.`,
+      `bench: there is no job '${unknown ?? list}'.${didYouMean(unknown ?? list, JOB_NAMES)} ` +
+        `The jobs are ${JOB_NAMES.join(', ')}, or all.`,
     )
   }
   return names as JobName[]

@@ -55,7 +55,9 @@ export const tsea = job(async (material): Promise<Prepared<Float64Array[]>> => {
     },
     report(scores) {
       const columns = shown([0, 1, 1000], latents.length)
-      const compared = sets.flatMap(([name], set) => (set % 6 === 0 ? [[name, columns.map((latent) => scores[latent]![set]!)] as const] : [])) // prettier-ignore
+      const compared = sets.flatMap(([name], set) =>
+        set % 6 === 0 ? [[name, columns.map((latent) => scores[latent]![set]!)] as const] : [],
+      )
       return {
         work: { sets: sets.length, latents: latents.length, vocab: dVocab, ids: sets.flatMap(([, ids]) => ids).length },
         check: Object.fromEntries(compared),

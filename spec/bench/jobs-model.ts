@@ -150,7 +150,9 @@ export const gradient = job(async (material): Promise<Prepared<GradientRun>> => 
         value: numberOf(() => run.value.mean()),
         grad_norm: norms(run.gradients, share),
         act_norm: norms(run.cache),
-        grad_resid_pre_6: numbersAt(run.gradients.get('resid_pre', 6), [0, tokens.positions - 1, 0], [1, 1, 3]).map((v) => share * v), // prettier-ignore
+        grad_resid_pre_6: numbersAt(run.gradients.get('resid_pre', 6), [0, tokens.positions - 1, 0], [1, 1, 3]).map(
+          (v) => share * v,
+        ),
       },
       flops: gradientFlops(model.config, tokens),
     }),

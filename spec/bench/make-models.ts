@@ -68,7 +68,9 @@ function outerTensors(r: Random, { dModel, nCtx, dVocab }: Sizes): Tensors {
   }
 }
 
-/** Inputs of unit variance give outputs of about unit variance; queries and keys are larger, to look at a few places. */
+/**
+ * Inputs of unit variance give outputs of about unit variance; queries and keys are larger, to look at a few places.
+ */
 function blockTensors(r: Random, { dModel: d }: Sizes, layer: number): Tensors {
   const fan = 1 / Math.sqrt(d)
   const qkv = normals(r, [d, 3 * d], fan)
@@ -193,7 +195,11 @@ function makeInputs(dVocab: number) {
 /** Of the sizes that SAELens' patterns and letters have in GPT-2's vocabulary. */
 function tokenSets(r: Random, dVocab: number): Record<string, number[]> {
   const ids = Array.from({ length: dVocab }, (_, id) => id)
-  const shares = [0.71, 0.25, 0.7, 0.04, 0.05, 4e-4, 3e-4, 0.06, 4e-4, 4e-3, 0.04, 3e-3, 5e-3, 0.02, 0.08, 0.1, 0.13, 0.07, 0.05, 0.05, 0.05, 0.07, 0.04, 0.03] // prettier-ignore
+  // prettier-ignore
+  const shares = [
+    0.71, 0.25, 0.7, 0.04, 0.05, 4e-4, 3e-4, 0.06, 4e-4, 4e-3, 0.04, 3e-3,
+    5e-3, 0.02, 0.08, 0.1, 0.13, 0.07, 0.05, 0.05, 0.05, 0.07, 0.04, 0.03,
+  ]
   const set = (share: number) => r.sample(ids, Math.max(1, Math.round(share * dVocab))).sort((a, b) => a - b)
   return Object.fromEntries(shares.map((share, i) => [`set ${i}`, set(share)]))
 }

@@ -40,7 +40,6 @@ describe('spec/conformance/compare', () => {
       [0, nan],
       [nan, nan],
     ]) {
-      // prettier-ignore
       expect(compareNumbers([a!], [r!], { atol: inf }).ok, `${a} ${r}`).to.equal(false)
     }
   })

@@ -48,7 +48,8 @@ export function compareNumbers(
   }
   if (off === 0) return { maxAbs, ok: true }
   const where = recorded.length > 1 ? ` at [${place(worst, shape)}]` : ''
-  const error = `${off} of ${recorded.length} numbers off, the worst${where}: ${actual[worst]}, recorded is ${recorded[worst]}`
+  const values = `${actual[worst]}, recorded is ${recorded[worst]}`
+  const error = `${off} of ${recorded.length} numbers off, the worst${where}: ${values}`
   return { maxAbs, ok: false, error }
 }
 

@@ -51,7 +51,9 @@ function modelFacts(json: Json): string[] {
     ...Object.keys(json['labels']!).map((name) => `labels/${name}`),
     ...actNames.map(({ args }) => `get_act_name/${args.join(' ')}`),
     ...Object.keys(json['stop_at_layer_equals']!).map((layer) => `stop_at_layer_equals/${layer}`),
-    ...Object.keys(json['options']!).flatMap((o) => ['hook_names', 'new_or_reshaped', 'logits'].map((f) => `options/${o}/${f}`)), // prettier-ignore
+    ...Object.keys(json['options']!).flatMap((o) =>
+      ['hook_names', 'new_or_reshaped', 'logits'].map((f) => `options/${o}/${f}`),
+    ),
     ...['hook_names', 'hook_shapes', 'run_with_cache_pos_slice/shapes', 'ln1_backward_hook/norm_of_sum', 'tl_config'],
     ...(tokenizer ? ['tokenizer/special', 'tokenizer/truncation', 'tokenizer/to_single_token_error'] : []),
     ...many('texts', tokenizer?.['texts']),
@@ -197,7 +199,10 @@ describe('spec/conformance/main', () => {
     }
     const isInput = (t: string) => t === 'model/tokens' || t.endsWith('/cotangent') || featureInputs.test(t)
     const tensors = Object.keys(json['tensors']!).filter((t) => !isInput(t))
-    const facts = Object.values(saes).flatMap((sae) => ['settings', ...['hooks', 'hooks_with_error_term', 'mean_l0'].filter((f) => f in sae)]) // prettier-ignore
+    const facts = Object.values(saes).flatMap((sae) => [
+      'settings',
+      ...['hooks', 'hooks_with_error_term', 'mean_l0'].filter((f) => f in sae),
+    ])
     const sections = ['vis', 'vis_02', 'malicious']
     const samples = (json['model']!['tokenizer_samples'] as unknown[]).map((_, i) => `model/tokenizer_samples/${i}`)
     const copies = Object.values(saes).flatMap((sae) => {
@@ -303,7 +308,7 @@ describe('spec/conformance/main', () => {
         ;(json['scalars']!['tl/loss'] as { value: number }).value += 1e-3
       })
       const { failed } = await conform([copy()])
-      expect(failed).to.have.members(['hook_names', 'labels/ac/accumulated_resid', 'tl/loss']) // prettier-ignore
+      expect(failed).to.have.members(['hook_names', 'labels/ac/accumulated_resid', 'tl/loss'])
     })
 
     it('fails when the model is another: here by its layer_norm_epsilon', async () => {
@@ -319,7 +324,10 @@ describe('spec/conformance/main', () => {
       await editJson((json) => delete (json as Record<string, unknown>)['kind'])
       await writeFile(path.join(other, 'expected.json'), '{"kind": ')
       const { lines } = await conform([at('models/gpt2_hub_names'), folder], 'expected.json')
-      expect(lines.map((line) => `${line.case}/${line.tensor}`)).to.deep.equal(['copied/expected.json', 'other/expected.json']) // prettier-ignore
+      expect(lines.map((line) => `${line.case}/${line.tensor}`)).to.deep.equal([
+        'copied/expected.json',
+        'other/expected.json',
+      ])
       expect(lines[0]!.error).to.match(/^not supported yet: a record without any of 'kind', 'tolerances', 'dla_labels'/)
       expect(lines[1]!.error).to.match(/unexpected end at line 1/)
     })
@@ -344,11 +352,13 @@ describe('spec/conformance/main', () => {
     const refusal = (folders: string[], only?: string) => refusalOf(() => runConformance(folders, { only, write }))
     const nowhere = path.join(RECORDS, 'nowhere')
     expect(await refusal([at('models/gpt2'), nowhere])).to.equal(
-      `ArgumentError: conformance: '${nowhere}' is no folder with a record. Name a folder with an expected.json, or a folder of such folders.`,
+      `ArgumentError: conformance: '${nowhere}' is no folder with a record. ` +
+        'Name a folder with an expected.json, or a folder of such folders.',
     )
     expect(await refusal([at('scripts')])).to.match(/is no folder with a record/)
     expect(await refusal([at('models/gpt2')], 'gpt3')).to.equal(
-      "ArgumentError: conformance: --only 'gpt3' matches no check. Give a part of a case/tensor, or a pattern with * for all of it.",
+      "ArgumentError: conformance: --only 'gpt3' matches no check. " +
+        'Give a part of a case/tensor, or a pattern with * for all of it.',
     )
   })
 
@@ -361,7 +371,13 @@ describe('spec/conformance/main', () => {
     const good = harness(['conformance', at('models/gpt2_sharded'), '--only', 'tl/*'])
     expect(good.status, good.stderr).to.equal(0)
     const lines = good.stdout.split('\n')
-    expect(lines.slice(0, -2).map((line) => (JSON.parse(line) as Line).tensor)).to.have.members(['tl/logits', 'tl/loss_per_token', 'tl/loss', 'tl/loss_unprocessed', 'tl/leftpad_loss']) // prettier-ignore
+    expect(lines.slice(0, -2).map((line) => (JSON.parse(line) as Line).tensor)).to.have.members([
+      'tl/logits',
+      'tl/loss_per_token',
+      'tl/loss',
+      'tl/loss_unprocessed',
+      'tl/leftpad_loss',
+    ])
     expect([lines.slice(-2), good.status]).to.deep.equal([['5 passed, 0 failed', ''], 0])
     expect(good.stderr).to.match(/^backend: /)
 

@@ -52,7 +52,12 @@ function together(
   const batch = new Tokens(repeated(tokens.rows), mask, tokens.paddingSide)
   const names = new Set(sets.flatMap((set) => Object.keys(set)))
   const hooks: Record<string, HookFunction> = {}
-  for (const name of names) hooks[name] = (x: tf.Tensor) => editedApart(x, sets.map((set) => set[name])) // prettier-ignore
+  for (const name of names)
+    hooks[name] = (x: tf.Tensor) =>
+      editedApart(
+        x,
+        sets.map((set) => set[name]),
+      )
   const metric = view.bindMetric(logitDiff(repeated(answer), repeated(wrong)), batch)
   return metric(view.withHooks(hooks).run(batch)).reshape([sets.length, tokens.batch])
 }

@@ -38,7 +38,10 @@ function hooksOf(spec: Intervention, delta: tf.Tensor | undefined, corrupt: tf.T
     case 'attend to first':
       return one((a) => editAt(a, 1, head, attendToFirst))
     case 'a*2 then a+1':
-      return [[hook, (a: tf.Tensor) => a.mul(2)], [hook, (a: tf.Tensor) => a.add(1)]] // prettier-ignore
+      return [
+        [hook, (a: tf.Tensor) => a.mul(2)],
+        [hook, (a: tf.Tensor) => a.add(1)],
+      ]
     case 'a*0.5':
       return [[(name) => name.endsWith(hook.replace('*', '')), (a: tf.Tensor) => a.mul(0.5)]]
     case 'path patch':

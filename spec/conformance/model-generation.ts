@@ -1,4 +1,7 @@
-/** The `gen/` and `sample/` tensors of a model record: greedy generation, and the probabilities that tokens are drawn from. */
+/**
+ * The `gen/` and `sample/` tensors of a model record: greedy generation, and the probabilities that tokens are drawn
+ * from.
+ */
 import * as tf from '@tensorflow/tfjs'
 import type { GenerateOptions } from '../../lib/generation/generate.js'
 import { samplingProbabilities } from '../../lib/generation/sampling.js'

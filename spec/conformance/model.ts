@@ -13,7 +13,9 @@ import { modelFor, optionPoints } from './options.js'
 import { RecordFolder, type TensorEntry } from './record.js'
 import { addTokenizerFacts } from './tokenizer.js'
 
-/** The checks of a model record. One with `same_values_as` holds its checkpoint to the record of the folder beside it. */
+/**
+ * The checks of a model record. One with `same_values_as` holds its checkpoint to the record of the folder beside it.
+ */
 export async function modelPlan(own: RecordFolder): Promise<Plan> {
   const other = own.expected['same_values_as']
   const record = other === undefined ? own : await RecordFolder.open(path.join(path.dirname(own.path), String(other)))

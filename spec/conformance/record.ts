@@ -88,7 +88,8 @@ export async function findRecords(folders: readonly string[]): Promise<string[]>
     const records = await recordsIn(path.resolve(folder), new Set())
     if (records.length === 0) {
       throw new ArgumentError(
-        `conformance: '${folder}' is no folder with a record. Name a folder with an ${JSON_FILE}, or a folder of such folders.`,
+        `conformance: '${folder}' is no folder with a record. ` +
+          `Name a folder with an ${JSON_FILE}, or a folder of such folders.`,
       )
     }
     for (const record of records) found.add(record)

@@ -21,7 +21,10 @@ export interface Tally {
 }
 
 export interface RunOptions {
-  /** Only checks whose `case/tensor` contains this text; a text with `*` or `?` must match all of it, or all of `tensor`. */
+  /**
+   * Only checks whose `case/tensor` contains this text; a text with `*` or `?` must match all of it, or all of
+   * `tensor`.
+   */
   readonly only?: string
   /** Takes each line as soon as it is there. */
   readonly write: (line: string) => void
@@ -94,7 +97,8 @@ function nothingLeft(only: string | undefined): ArgumentError {
   return new ArgumentError(
     only === undefined
       ? 'conformance: the records list nothing to check. Name a folder with recorded tensors.'
-      : `conformance: --only '${only}' matches no check. Give a part of a case/tensor, or a pattern with * for all of it.`,
+      : `conformance: --only '${only}' matches no check. ` +
+          'Give a part of a case/tensor, or a pattern with * for all of it.',
   )
 }
 

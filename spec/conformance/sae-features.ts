@@ -44,21 +44,52 @@ export function featureRoutes(runs: SaeRuns): Routes {
     return [...top, ...bottom]
   }
   return [
-    [/^features\/k_largest\/(\d+)$/, async (i) => tf.tensor2d(kLargestCase(runs, await x(), Number(i)), undefined, 'int32')], // prettier-ignore
+    [
+      /^features\/k_largest\/(\d+)$/,
+      async (i) => tf.tensor2d(kLargestCase(runs, await x(), Number(i)), undefined, 'int32'),
+    ],
     [/^features\/windows\/buffer_None$/, async () => tf.tensor1d((await windows('None')).windows.flat())],
-    [/^features\/windows\/buffer_(\w+)_moved$/, async (b) => tf.tensor2d((await windows(b!)).indices.map(([r, c]) => [r, c]), undefined, 'int32')], // prettier-ignore
+    [
+      /^features\/windows\/buffer_(\w+)_moved$/,
+      async (b) =>
+        tf.tensor2d(
+          (await windows(b!)).indices.map(([r, c]) => [r, c]),
+          undefined,
+          'int32',
+        ),
+    ],
     [/^features\/windows\/buffer_(\d+)$/, async (b) => tf.tensor2d((await windows(b!)).windows)],
-    [/^features\/top_logits\/(\w+)\/(\d+)\/values$/, async (id, f) => tf.tensor1d((await ends(id!, f!)).map((end) => end.logit))], // prettier-ignore
-    [/^features\/top_logits\/(\w+)\/(\d+)\/tokens$/, async (id, f) => tf.tensor1d((await ends(id!, f!)).map((end) => end.id), 'int32')], // prettier-ignore
-    [/^features\/dfa\/(\w+)\/(\d+)\/batch_(\d+)\/indices$/, async (id, f, b) => {
-      const examples = await attentionExamples(runs, id!, Number(f), Number(b))
-      return tf.tensor2d(examples.map(({ row, position }) => [row, position]), undefined, 'int32')
-    }], // prettier-ignore
-    [/^features\/dfa\/(\w+)\/(\d+)\/batch_(\d+)\/scores$/, async (id, f, b) => {
-      const { positions } = await batch(runs, Number(b))
-      const examples = await attentionExamples(runs, id!, Number(f), Number(b))
-      return tf.tensor2d(examples.map(({ dfa }) => filledUp(dfa!.scores, positions)))
-    }], // prettier-ignore
+    [
+      /^features\/top_logits\/(\w+)\/(\d+)\/values$/,
+      async (id, f) => tf.tensor1d((await ends(id!, f!)).map((end) => end.logit)),
+    ],
+    [
+      /^features\/top_logits\/(\w+)\/(\d+)\/tokens$/,
+      async (id, f) =>
+        tf.tensor1d(
+          (await ends(id!, f!)).map((end) => end.id),
+          'int32',
+        ),
+    ],
+    [
+      /^features\/dfa\/(\w+)\/(\d+)\/batch_(\d+)\/indices$/,
+      async (id, f, b) => {
+        const examples = await attentionExamples(runs, id!, Number(f), Number(b))
+        return tf.tensor2d(
+          examples.map(({ row, position }) => [row, position]),
+          undefined,
+          'int32',
+        )
+      },
+    ],
+    [
+      /^features\/dfa\/(\w+)\/(\d+)\/batch_(\d+)\/scores$/,
+      async (id, f, b) => {
+        const { positions } = await batch(runs, Number(b))
+        const examples = await attentionExamples(runs, id!, Number(f), Number(b))
+        return tf.tensor2d(examples.map(({ dfa }) => filledUp(dfa!.scores, positions)))
+      },
+    ],
     [/^features\/last_tokens\/mean$/, () => lastTokens(runs)],
     [/^features\/last_tokens\/indices$/, async () => tf.tensor2d(await lastLatents(runs), undefined, 'int32')],
   ]
@@ -76,7 +107,9 @@ export function addFeatureFacts(list: CheckList, runs: SaeRuns): void {
     }
   }
   for (const [id, latents] of Object.entries(features.examples)) {
-    list.tree(`expected.json/features/examples/${id}`, latents, tolerance, () => mostActivating(runs, id, Object.keys(latents).map(Number))) // prettier-ignore
+    list.tree(`expected.json/features/examples/${id}`, latents, tolerance, () =>
+      mostActivating(runs, id, Object.keys(latents).map(Number)),
+    )
   }
   for (const [id, { examples }] of Object.entries(features.dfa)) {
     for (const [latent, recorded] of Object.entries(examples)) {
@@ -86,7 +119,9 @@ export function addFeatureFacts(list: CheckList, runs: SaeRuns): void {
     }
   }
   const { most_common: common } = features.last_tokens
-  list.fact('expected.json/features/last_tokens/most_common', common, async () => mostCommon((await lastLatents(runs)).flat(), common.length)) // prettier-ignore
+  list.fact('expected.json/features/last_tokens/most_common', common, async () =>
+    mostCommon((await lastLatents(runs)).flat(), common.length),
+  )
 }
 
 function expectedOf(runs: SaeRuns): FeaturesExpected | undefined {
@@ -109,7 +144,12 @@ async function topOf(runs: SaeRuns, id: string, latent: number): Promise<LatentL
   const recorded = [...(await runs.record.read(`features/top_logits/${id}/${latent}/tokens`)).values]
   const { latents } = await topLogits(await viewOf(runs, id), { latents: [latent], k: ENDS + SPARE })
   const ordered = (list: readonly TokenLogit[], ids: readonly number[]) =>
-    inRecordedOrder(list, ids, (one) => one.id, (one) => one.logit) // prettier-ignore
+    inRecordedOrder(
+      list,
+      ids,
+      (one) => one.id,
+      (one) => one.logit,
+    )
   const { top, bottom } = latents[0]!
   return { latent, top: ordered(top, recorded.slice(0, ENDS)), bottom: ordered(bottom, recorded.slice(ENDS)) }
 }
@@ -119,7 +159,10 @@ async function topLogitsText(runs: SaeRuns, id: string, latent: number): Promise
   const model = await runs.model()
   const inPython = (list: readonly TokenLogit[]) => list.map((one) => ({ ...one, token: model.toString([one.id]) }))
   const { top, bottom } = await topOf(runs, id, latent)
-  const table = new TopLogits([{ latent, top: inPython(top), bottom: inPython(bottom) }], await model.provenance()).toTable() // prettier-ignore
+  const table = new TopLogits(
+    [{ latent, top: inPython(top), bottom: inPython(bottom) }],
+    await model.provenance(),
+  ).toTable()
   return { top: table.rows.map(([top]) => top), bottom: table.rows.map(([, bottom]) => bottom) }
 }
 
@@ -168,7 +211,11 @@ async function mostActivating(runs: SaeRuns, id: string, latents: readonly numbe
   const { k, buffer } = expectedOf(runs)!.examples_settings
   const numbers = allBatches(runs)
   const rows = (await batch(runs, 0)).batch
-  const found: MaxActivating = await maxActivating(await viewOf(runs, id), await batches(runs, numbers), { latents, k, buffer }) // prettier-ignore
+  const found: MaxActivating = await maxActivating(await viewOf(runs, id), await batches(runs, numbers), {
+    latents,
+    k,
+    buffer,
+  })
   const plain = ({ activation, row, position, ids, tokens }: MaxActivatingExample) => ({
     act: activation,
     batch: Math.floor(row / rows),
@@ -259,7 +306,12 @@ async function lastLatents(runs: SaeRuns): Promise<number[][]> {
   mean.dispose()
   return rows.map((row, b) => {
     const entries = row.map((value, latent) => ({ value, latent })).sort((one, other) => other.value - one.value)
-    return inRecordedOrder(entries, recorded[b]!, (one) => one.latent, (one) => one.value).map((one) => one.latent) // prettier-ignore
+    return inRecordedOrder(
+      entries,
+      recorded[b]!,
+      (one) => one.latent,
+      (one) => one.value,
+    ).map((one) => one.latent)
   })
 }
 

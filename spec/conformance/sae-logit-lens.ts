@@ -41,30 +41,48 @@ const quiet = { onProgress: () => undefined }
 export function logitLensRoutes(runs: SaeRuns): Routes {
   return [
     [/^logit_lens\/cosine_(True|False)\/projection$/, async (cosine) => projections(runs, cosine === 'True')],
-    [/^logit_lens\/cosine_(True|False)\/(\w+)$/, async (cosine, name) => {
-      return tf.tensor1d((await statistics(runs, cosine === 'True')).select('statistic', name!).values)
-    }], // prettier-ignore
+    [
+      /^logit_lens\/cosine_(True|False)\/(\w+)$/,
+      async (cosine, name) => {
+        return tf.tensor1d((await statistics(runs, cosine === 'True')).select('statistic', name!).values)
+      },
+    ],
     [/^logit_lens\/all_layers\/(layer|feature)$/, async (what) => tf.tensor1d(await placesOf(runs, what!), 'int32')],
-    [/^logit_lens\/all_layers\/(\w+)$/, async (name) => {
-      const statistic = name === 'log_feature_sparsity' ? 'log sparsity' : name!
-      return tf.tensor1d((await ofAllLayers(runs)).select('statistic', statistic).values)
-    }], // prettier-ignore
-    [/^logit_lens\/feature_property\/feature$/, async () => tf.tensor1d([...(await properties(runs)).saes[0]!.latents])], // prettier-ignore
-    [/^logit_lens\/feature_property\/(\w+)$/, async (name) => {
-      return tf.tensor1d((await properties(runs)).select('property', propertyNames[name!]!).values)
-    }], // prettier-ignore
-    [/^tsea\/(regexes|letters|words)$/, async (group) => {
-      const { sets } = tseaOf(runs)[group as 'words']
-      return scores(runs, Object.fromEntries(sets.map((name) => [name, setOf(runs, name)])))
-    }], // prettier-ignore
+    [
+      /^logit_lens\/all_layers\/(\w+)$/,
+      async (name) => {
+        const statistic = name === 'log_feature_sparsity' ? 'log sparsity' : name!
+        return tf.tensor1d((await ofAllLayers(runs)).select('statistic', statistic).values)
+      },
+    ],
+    [
+      /^logit_lens\/feature_property\/feature$/,
+      async () => tf.tensor1d([...(await properties(runs)).saes[0]!.latents]),
+    ],
+    [
+      /^logit_lens\/feature_property\/(\w+)$/,
+      async (name) => {
+        return tf.tensor1d((await properties(runs)).select('property', propertyNames[name!]!).values)
+      },
+    ],
+    [
+      /^tsea\/(regexes|letters|words)$/,
+      async (group) => {
+        const { sets } = tseaOf(runs)[group as 'words']
+        return scores(runs, Object.fromEntries(sets.map((name) => [name, setOf(runs, name)])))
+      },
+    ],
     [/^tsea\/edge_cases$/, async () => edgeCases(runs)],
     [/^tsea\/running_sums$/, async () => runningSums(runs)],
-    [/^tsea\/minus_log_one_minus$/, async () => {
-      const score = await scores(runs, { first: setOf(runs, 'starts_with_space') })
-      const heights = tf.tidy(() => tf.sub(1, score).log().neg())
-      score.dispose()
-      return heights
-    }], // prettier-ignore
+    [
+      /^tsea\/minus_log_one_minus$/,
+      async () => {
+        const score = await scores(runs, { first: setOf(runs, 'starts_with_space') })
+        const heights = tf.tidy(() => tf.sub(1, score).log().neg())
+        score.dispose()
+        return heights
+      },
+    ],
   ]
 }
 
@@ -78,7 +96,11 @@ export function addLogitLensFacts(list: CheckList, runs: SaeRuns): void {
     list.fact('expected.json/logit_lens/features_by_skewness', lens.features_by_skewness, () => bySkewness(runs))
     for (const [name, url] of Object.entries(lens.quick_list.urls)) {
       list.fact(`expected.json/logit_lens/quick_list/${name}`, url, async () => {
-        return neuronpediaListUrl((await runs.sae(lens.sae)).config, (await bySkewness(runs)).slice(0, lens.quick_list.features.length), name) // prettier-ignore
+        return neuronpediaListUrl(
+          (await runs.sae(lens.sae)).config,
+          (await bySkewness(runs)).slice(0, lens.quick_list.features.length),
+          name,
+        )
       })
     }
   }
@@ -131,7 +153,9 @@ async function properties(runs: SaeRuns): Promise<LatentStatistics> {
 async function ofAllLayers(runs: SaeRuns): Promise<LatentStatistics> {
   const entries = Object.entries(runs.expected.saes ?? {})
   const at = (hook: string) => {
-    const found = entries.find(([, { expected_by: by = '', settings }]) => by.startsWith('sae_lens 3.') && settings['hook_name'] === hook) // prettier-ignore
+    const found = entries.find(
+      ([, { expected_by: by = '', settings }]) => by.startsWith('sae_lens 3.') && settings['hook_name'] === hook,
+    )
     return runs.sae(found?.[0] ?? hook)
   }
   const saes = await Promise.all(lensOf(runs).all_layers.hooks.map(at))

@@ -1,4 +1,6 @@
-/** Files of an SAE record beside the one each SAE is loaded from: second copies, which must be equal, and hostile ones. */
+/**
+ * Files of an SAE record beside the one each SAE is loaded from: second copies, which must be equal, and hostile ones.
+ */
 import path from 'node:path'
 import { loadSae } from '../../saes/load-sae.js'
 import { FileError } from '../../lib/errors/errors.js'

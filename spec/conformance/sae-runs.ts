@@ -112,7 +112,10 @@ export class SaeRuns {
       const sae = await this.sae(id)
       const input = await this.read(`sae/${id}/input`)
       const splice = sae.splice({ errorTerm })
-      const recorder = new Recorder(splice.points.map((p) => p.name), splice.points) // prettier-ignore
+      const recorder = new Recorder(
+        splice.points.map((p) => p.name),
+        splice.points,
+      )
       const output = tf.tidy(() => splice.apply(input, makeAt({ ...noTaps, observers: [recorder] })))
       input.dispose()
       const tokens = await this.tokens('model/tokens')

@@ -31,7 +31,10 @@ export function studyRoutes(saeRuns: SaeRuns): Routes {
     [/^study\/token_counts$/, async () => tf.tensor1d((await runs.counts()).values, 'int32')],
     [/^study\/rare_tokens$/, async () => tf.tensor1d(await runs.rare(), 'int32')],
     [/^study\/max_activations$/, async () => tensorOf(await runs.maxima())],
-    [/^study\/max_positions$/, async () => tf.tensor([...(await runs.maxima()).positions], (await runs.maxima()).shape)], // prettier-ignore
+    [
+      /^study\/max_positions$/,
+      async () => tf.tensor([...(await runs.maxima()).positions], (await runs.maxima()).shape),
+    ],
     [/^study\/dla$/, () => dla(runs)],
     [/^study\/remainder_dla$/, () => remainderDla(runs)],
     [/^study\/active_on_tests$/, async () => over(await runs.acts('second'), ACTIVE)],
@@ -39,14 +42,21 @@ export function studyRoutes(saeRuns: SaeRuns): Routes {
     [/^study\/test_acts$/, async () => tensorOf(await runs.acts('second'))],
     [/^study\/reconstruction_(\w+)$/, async (which) => tensorOf(await reconstruction(runs, which as Which))],
     [/^study\/mean_component_neurons$/, () => meanNeurons(runs)],
-    [/^study\/direction_dfa\/(\w+)\/(\d+)$/, async (mode, latent) => tensorOf((await dfaOf(runs, Number(latent), mode as 'zero')).mean('prompt').select('latent', 0))], // prettier-ignore
+    [
+      /^study\/direction_dfa\/(\w+)\/(\d+)$/,
+      async (mode, latent) =>
+        tensorOf((await dfaOf(runs, Number(latent), mode as 'zero')).mean('prompt').select('latent', 0)),
+    ],
     [/^study\/direction_acts_first_mlp_off$/, () => actsWithoutFirst(runs)],
     [/^study\/ablate_directions\/loss_increase$/, async () => tf.tensor1d(await directionsIncrease(runs))],
     [/^study\/mean_activation$/, async () => tf.tensor1d(await meanOf(runs, 10))],
     [/^study\/losses$/, async () => tensorOf(await losses(runs))],
     [/^study\/logprob_boosts$/, async () => tensorOf(await boosts(runs))],
     [/^study\/logit_boosts_raw$/, async () => tensorOf((await rawBoosts(runs)).select('latent', 0))],
-    [/^study\/direction_dla$/, async () => tensorOf(await latentDla(await runs.view('second'), { answer: runs.answer() }))], // prettier-ignore
+    [
+      /^study\/direction_dla$/,
+      async () => tensorOf(await latentDla(await runs.view('second'), { answer: runs.answer() })),
+    ],
     [/^study\/direction_dla_weighted$/, async () => tensorOf(await weightedDla(runs))],
   ]
 }
@@ -54,12 +64,19 @@ export function studyRoutes(saeRuns: SaeRuns): Routes {
 const tensorOf = ({ values, shape }: Result): tf.Tensor => tf.tensor(values, shape)
 
 const over = ({ values, shape }: Result, least: number): tf.Tensor =>
-  tf.tensor(Int32Array.from(values, (value) => Number(value > least)), shape) // prettier-ignore
+  tf.tensor(
+    Int32Array.from(values, (value) => Number(value > least)),
+    shape,
+  )
 
 /** Components of the answer's logit where it is predicted [test, component], b_U left out. */
 async function dla(runs: StudyRuns): Promise<tf.Tensor> {
   const result = await answerDla(runs)
-  return tf.tidy(() => tensorOf(result).slice(0, result.shape[0]! - 1).transpose()) // prettier-ignore
+  return tf.tidy(() =>
+    tensorOf(result)
+      .slice(0, result.shape[0]! - 1)
+      .transpose(),
+  )
 }
 
 /** The last token of each test prompt is its answer: [component, test], b_U last. */

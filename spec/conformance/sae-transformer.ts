@@ -13,7 +13,10 @@ export function transformerRoutes(saeRuns: SaeRuns): Routes {
     [/^transformer\/tokens$/, async () => (await runs.model()).toTokens(runs.expected.prompts).tensor()],
     [/^transformer\/answer_tokens$/, () => answerIds(runs)],
     [/^transformer\/stopped\/output$/, () => stoppedOutput(runs)],
-    [/^transformer\/attribution_three\/grad\/(.*)$/, async (hook) => (await runs.gradients('three')).gradients.get(hook!).clone()], // prettier-ignore
+    [
+      /^transformer\/attribution_three\/grad\/(.*)$/,
+      async (hook) => (await runs.gradients('three')).gradients.get(hook!).clone(),
+    ],
     ...effectRoutes(runs),
     [/^transformer\/(\w+)\/logits$/, async (label) => (await runs.cache(label!)).logits.clone()],
     [/^transformer\/(\w+)\/logit_diff$/, (label) => runs.logitDifference(label!)],
@@ -22,7 +25,10 @@ export function transformerRoutes(saeRuns: SaeRuns): Routes {
       /^transformer\/(\w+)\/loss$/,
       async (label) => tf.scalar(await (await runs.view(label!)).loss(await runs.tokens())),
     ],
-    [/^transformer\/(\w+)\/loss_per_token$/, async (label) => (await runs.view(label!)).lossPerToken(await runs.tokens())], // prettier-ignore
+    [
+      /^transformer\/(\w+)\/loss_per_token$/,
+      async (label) => (await runs.view(label!)).lossPerToken(await runs.tokens()),
+    ],
   ]
 }
 

@@ -95,7 +95,9 @@ function saeRoutes(runs: SaeRuns, id: string): Routes {
   ]
 }
 
-/** hook_sae_input, which SAELens 3 shows behind the subtraction of b_dec in JumpReLU SAEs; the other versions before. */
+/**
+ * hook_sae_input, which SAELens 3 shows behind the subtraction of b_dec in JumpReLU SAEs; the other versions before.
+ */
 async function recordedInput(runs: SaeRuns, id: string, input: tf.Tensor): Promise<tf.Tensor> {
   const { expected_by: version = '' } = runs.expected.saes![id]!
   const sae = await runs.sae(id)

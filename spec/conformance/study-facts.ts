@@ -1,6 +1,6 @@
 /**
- * The numbers, tables and lists of an SAE record's `study` that stand in its JSON. Left out are the margins: they say how
- * far the record itself is from a threshold.
+ * The numbers, tables and lists of an SAE record's `study` that stand in its JSON. Left out are the margins: they
+ * say how far the record itself is from a threshold.
  */
 import {
   answerRanks,
@@ -156,7 +156,10 @@ function addBoosts(runs: StudyRuns, tree: Fact, exact: Fact): void {
   exact('logit_boosts', { top, bottom }, async () => {
     const result = (await study.rawBoosts(runs, await runs.rare())).select('latent', 0)
     const text = (by: 'largest' | 'smallest') =>
-      result.top(10, { by }).map(({ labels, value }) => `('${labels[0]!}': ${value.toFixed(2)})`).join(', ') // prettier-ignore
+      result
+        .top(10, { by })
+        .map(({ labels, value }) => `('${labels[0]!}': ${value.toFixed(2)})`)
+        .join(', ')
     return { top: text('largest'), bottom: text('smallest') }
   })
 }
@@ -171,7 +174,11 @@ function addPositions(runs: StudyRuns, tree: Fact): void {
   })
   tree('ablate_each_position', pick(each, ['threshold', 'rows', 'mean', 'std']), async () => {
     const { threshold, places } = await activePlaces(runs)
-    const losses = await ablated(runs, places.map(([prompt]) => prompt), places.map(([, position]) => position)) // prettier-ignore
+    const losses = await ablated(
+      runs,
+      places.map(([prompt]) => prompt),
+      places.map(([, position]) => position),
+    )
     const increases = study.increase(losses)
     return { threshold, rows: places.map((place, i) => [...place, increases[i]!]), ...spread(increases) }
   })
@@ -202,7 +209,12 @@ async function activePlaces(runs: StudyRuns): Promise<{ threshold: number; place
   const prompts = await mostActive(runs, runs.expected.ablate_everywhere.prompts.length)
   const view = await runs.view('second')
   const tokens = view.toTokens(prompts.map((i) => runs.expected.prompts[i]!))
-  const data = { about: {}, async *batches() { yield await Promise.resolve({ tokens, firstRow: 0, next: {} }) } } // prettier-ignore
+  const data = {
+    about: {},
+    async *batches() {
+      yield await Promise.resolve({ tokens, firstRow: 0, next: {} })
+    },
+  }
   const options = { latents: [direction(runs)], k: tokens.batch * tokens.positions, buffer: 0 }
   const { examples } = await maxActivating(view, data, options)
   const last = tokens.rows.map((row, b) => tokens.mask?.[b]?.lastIndexOf(1) ?? row.length - 1)

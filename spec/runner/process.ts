@@ -68,7 +68,8 @@ export class SpecProcess {
     if (ended === 'exit code 0') return undefined
     if (ended === 'late') this.#child.kill('SIGKILL')
     const last = this.#printed.split('\n').slice(-20).join('\n')
-    return `a process of the runner ${ended === 'late' ? 'does not end: a spec holds it open' : `ends with ${ended}`}\n${last}`
+    const fault = ended === 'late' ? 'does not end: a spec holds it open' : `ends with ${ended}`
+    return `a process of the runner ${fault}\n${last}`
   }
 }
 

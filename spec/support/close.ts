@@ -10,7 +10,10 @@ export interface Tolerance {
 
 /** Every tolerance of the specs, with its reason. */
 export const tolerances = {
-  /** Recorded by torch in float32 on the pocket model; two float32 runs differ by about 2e-5 there (models/pocket/CARD.md). */
+  /**
+   * Recorded by torch in float32 on the pocket model; two float32 runs differ by about 2e-5 there
+   * (models/pocket/CARD.md).
+   */
   pocket: 2e-4,
   /** What spec/reference/saes/expected.json asks for under `sae/`: float32 against float32. */
   saes: { atol: 1e-4, rtol: 1e-4 },
@@ -26,13 +29,16 @@ export const tolerances = {
   /** The same number twice from the tiny GPT-2 (2 layers, d_model 12, logits below 15), summed in another order. */
   tiny: 2e-5,
   /**
-   * A gradient against differences of fourth order over steps of 0.02: rounding of the metric, some 1e-6, over the step;
-   * the left-out terms are smaller. A gradient that misses a path is off by a tenth and more.
+   * A gradient against differences of fourth order over steps of 0.02: rounding of the metric, some 1e-6, over the
+   * step; the left-out terms are smaller. A gradient that misses a path is off by a tenth and more.
    */
   derivative: { atol: 4e-4, rtol: 2e-3 },
 } as const satisfies Record<string, number | Tolerance>
 
-/** Fails, with the place and both numbers, when a number lies farther off than the tolerance, or is NaN on one side only. */
+/**
+ * Fails, with the place and both numbers, when a number lies farther off than the tolerance, or is NaN on one side
+ * only.
+ */
 export function expectClose(
   actual: ArrayLike<number> | tf.Tensor,
   expected: ArrayLike<number> | tf.Tensor,
@@ -53,7 +59,8 @@ export function expectClose(
   if (worst < 0) return
   const off = Math.abs(a[worst]! - e[worst]!)
   expect.fail(
-    `${what}: entry ${worst} of ${a.length} is ${a[worst]}, expected ${e[worst]} within ${atol} + ${rtol}·|e|: off by ${off}, the largest difference is ${maxDifference(a, e)}`,
+    `${what}: entry ${worst} of ${a.length} is ${a[worst]}, expected ${e[worst]} within ${atol} + ${rtol}·|e|: ` +
+      `off by ${off}, the largest difference is ${maxDifference(a, e)}`,
   )
 }
 

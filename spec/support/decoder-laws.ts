@@ -14,7 +14,14 @@ import { tinyDecoder, tinyDecoderTensors, type Family, type TinyDecoderOptions }
 const prompt = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3]
 
 /** The tiny decoder's sizes in the plain form. */
-export const tinyPlain = { layers: 3, heads: 4, keyValueHeads: 2, headSize: 6, eps: 0.01, frequencies: plainFrequencies(6, 50) } // prettier-ignore
+export const tinyPlain = {
+  layers: 3,
+  heads: 4,
+  keyValueHeads: 2,
+  headSize: 6,
+  eps: 0.01,
+  frequencies: plainFrequencies(6, 50),
+}
 
 /** Each case holds the model, with fields of its config changed, to the plain one, processed and not. */
 export function formulaLaws(

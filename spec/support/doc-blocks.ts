@@ -94,8 +94,9 @@ const NUMBER = /\d+(?:\.\d+)?(?:e[+-]?\d+)?/g
 
 /**
  * Whether two outputs say the same: equal text, where widths of spaces and rules do not matter and one backend is as
- * good as another; whole numbers equal, others within one unit of the last digit that is expected or 2e-5 of their size,
- * as the last bits of float32 sums differ between backends. A line `…` in the expected output stands for any lines, ` …` at the end of one for any rest.
+ * good as another; whole numbers equal, others within one unit of the last digit that is expected or 2e-5 of their
+ * size, as the last bits of float32 sums differ between backends. A line `…` in the expected output stands for any
+ * lines, ` …` at the end of one for any rest.
  */
 export function sameOutput(expected: string, actual: string): boolean {
   const lines = (text: string) => text.trim().split('\n').map(plain)

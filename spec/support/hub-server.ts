@@ -129,7 +129,8 @@ export class HubServer {
   }
 
   #info(response: ServerResponse, name: string, revision: string): void {
-    const address = `/api/${name.startsWith('datasets/') ? '' : 'models/'}${name}/revision/${encodeURIComponent(revision)}`
+    const kind = name.startsWith('datasets/') ? '' : 'models/'
+    const address = `/api/${kind}${name}/revision/${encodeURIComponent(revision)}`
     const found = this.#find(response, name, revision, address)
     if (!found) return
     const siblings = [...found.files.keys()].map((rfilename) => ({ rfilename }))

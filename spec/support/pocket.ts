@@ -5,8 +5,8 @@ import type { HookedModel } from '../../lib/model.js'
 let loaded: Promise<HookedModel> | undefined
 
 /**
- * The pocket model. Its first backward pass has been made: it keeps a transpose of each weight matrix, which would count
- * as a leak of the test that makes it.
+ * The pocket model. Its first backward pass has been made: it keeps a transpose of each weight matrix, which would
+ * count as a leak of the test that makes it.
  */
 export function pocket(): Promise<HookedModel> {
   return (loaded ??= load())

@@ -50,15 +50,68 @@ function configOf(family: string, { whole, oneOf }: Draw): Record<string, unknow
   const act = oneOf(['gelu_new', 'relu', 'gelu'])
   switch (family) {
     case 'gpt2':
-      return { ...common, n_layer: layers, n_embd: width, n_head: heads, n_inner: whole(9, 20), n_positions: 16, scale_attn_weights: oneOf([true, false]) } // prettier-ignore
+      return {
+        ...common,
+        n_layer: layers,
+        n_embd: width,
+        n_head: heads,
+        n_inner: whole(9, 20),
+        n_positions: 16,
+        scale_attn_weights: oneOf([true, false]),
+      }
     case 'gpt_neo':
-      return { ...common, num_layers: layers, hidden_size: width, num_heads: heads, intermediate_size: whole(9, 20), max_position_embeddings: 16, attention_types: [[['local'], layers]], window_size: whole(2, 4) } // prettier-ignore
+      return {
+        ...common,
+        num_layers: layers,
+        hidden_size: width,
+        num_heads: heads,
+        intermediate_size: whole(9, 20),
+        max_position_embeddings: 16,
+        attention_types: [[['local'], layers]],
+        window_size: whole(2, 4),
+      }
     case 'gpt_neox':
-      return { ...common, layer_norm_eps: eps, num_hidden_layers: layers, hidden_size: width, num_attention_heads: heads, intermediate_size: whole(9, 20), max_position_embeddings: 16, hidden_act: act, use_parallel_residual: oneOf([true, false]), rotary_pct: oneOf([0.5, 1]), tie_word_embeddings: oneOf([true, false]) } // prettier-ignore
+      return {
+        ...common,
+        layer_norm_eps: eps,
+        num_hidden_layers: layers,
+        hidden_size: width,
+        num_attention_heads: heads,
+        intermediate_size: whole(9, 20),
+        max_position_embeddings: 16,
+        hidden_act: act,
+        use_parallel_residual: oneOf([true, false]),
+        rotary_pct: oneOf([0.5, 1]),
+        tie_word_embeddings: oneOf([true, false]),
+      }
     case 'neel': // its heads need not fill the stream: equal heads × d_head, other d_model
-      return { n_layers: layers, d_model: whole(20, 45), n_heads: 5, d_head: 6, d_mlp: whole(9, 20), n_ctx: 16, d_vocab: whole(11, 17), act_fn: oneOf(['gelu_new', 'gelu_new', 'gelu_new', 'solu_ln']), attn_only: oneOf([false, false, false, true]) } // prettier-ignore
+      return {
+        n_layers: layers,
+        d_model: whole(20, 45),
+        n_heads: 5,
+        d_head: 6,
+        d_mlp: whole(9, 20),
+        n_ctx: 16,
+        d_vocab: whole(11, 17),
+        act_fn: oneOf(['gelu_new', 'gelu_new', 'gelu_new', 'solu_ln']),
+        attn_only: oneOf([false, false, false, true]),
+      }
     default:
-      return { ...common, num_hidden_layers: layers, hidden_size: whole(10, 21), num_attention_heads: 4, num_key_value_heads: oneOf([1, 2, 4]), head_dim: size, intermediate_size: whole(9, 20), max_position_embeddings: 16, rms_norm_eps: eps, rope_theta: oneOf([50, 10000]), tie_word_embeddings: oneOf([true, false]), sliding_window: whole(2, 4), query_pre_attn_scalar: whole(5, 20) } // prettier-ignore
+      return {
+        ...common,
+        num_hidden_layers: layers,
+        hidden_size: whole(10, 21),
+        num_attention_heads: 4,
+        num_key_value_heads: oneOf([1, 2, 4]),
+        head_dim: size,
+        intermediate_size: whole(9, 20),
+        max_position_embeddings: 16,
+        rms_norm_eps: eps,
+        rope_theta: oneOf([50, 10000]),
+        tie_word_embeddings: oneOf([true, false]),
+        sliding_window: whole(2, 4),
+        query_pre_attn_scalar: whole(5, 20),
+      }
   }
 }
 
@@ -68,7 +121,9 @@ export async function buildModel({ architecture, json, seed }: RandomModel, proc
   const specs = [...architecture.tensors(new Map(), config)]
   const { normal } = random(seed)
   const stored = new Map(specs.map(([name, , shape]) => [name, { shape, values: numbers(shape, normal) }]))
-  const infos = new Map([...stored].map(([name, { shape }]) => [name, { name, dtype: 'F32' as const, shape: [...shape], byteLength: 0 }])) // prettier-ignore
+  const infos = new Map(
+    [...stored].map(([name, { shape }]) => [name, { name, dtype: 'F32' as const, shape: [...shape], byteLength: 0 }]),
+  )
   const reader: TensorReader = {
     infos,
     read: async (name) => ({ shape: [...stored.get(name)!.shape], values: stored.get(name)!.values }),
@@ -85,10 +140,27 @@ const numbers = (shape: readonly number[], normal: () => number) =>
 /** Logits of a fixed batch, and the gradient of their squares by the embedding, as text with every digit. */
 export function digitsOf(model: Runnable): string {
   return tf.tidy(() => {
-    const tokens = tf.tensor2d([[1, 5, 3, 8, 2, 7], [4, 4, 9, 0, 6, 10]], undefined, 'int32') // prettier-ignore
+    const tokens = tf.tensor2d(
+      [
+        [1, 5, 3, 8, 2, 7],
+        [4, 4, 9, 0, 6, 10],
+      ],
+      undefined,
+      'int32',
+    )
     const silent = makeAt(noTaps)
     const logits = forward(model, { tokens }, silent)
-    const padded = forward(model, { tokens, mask: [[0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1]] }, silent) // prettier-ignore
+    const padded = forward(
+      model,
+      {
+        tokens,
+        mask: [
+          [0, 0, 1, 1, 1, 1],
+          [1, 1, 1, 1, 1, 1],
+        ],
+      },
+      silent,
+    )
     const from = tf.ones<tf.Rank.R3>([2, 6, model.config.dModel])
     const gradient = tf.grad((resid) =>
       forward(model, { tokens, from: { layer: 0, resid: resid.add<tf.Tensor3D>(resid.mul(resid)) } }, silent)

@@ -84,7 +84,9 @@ export function recordLaws(name: string, { architecture, lacks, slopes }: Record
     for (const input of ['hook_q_input', 'hook_k_input', 'hook_v_input']) {
       const view = model.withHooks({ [`blocks.0.${input}`]: (x: tf.Tensor4D) => x.mul(onlyHead(x.shape[2], 1)) })
       const off = tf.tidy(() => zOf(view, batch).sub(clean).abs().max([0, 1, 3]))
-      expect(Array.from(off.dataSync(), (x) => x > 1e-3)).to.deep.equal(Array.from({ length: off.size }, (_, h) => h === 1)) // prettier-ignore
+      expect(Array.from(off.dataSync(), (x) => x > 1e-3)).to.deep.equal(
+        Array.from({ length: off.size }, (_, h) => h === 1),
+      )
       off.dispose()
     }
     clean.dispose()
@@ -110,7 +112,6 @@ export function recordLaws(name: string, { architecture, lacks, slopes }: Record
         [left, width],
         [right, 0],
       ] as const) {
-        // prettier-ignore
         const logits = model.run(tokens)
         expectClose(logits.slice([1, begin, 0], [1, short.length, -1]), alone, atol)
         expectClose(logits.slice([0, 0, 0], [1, -1, -1]), model.run([row]), atol)
@@ -133,7 +134,6 @@ export function recordLaws(name: string, { architecture, lacks, slopes }: Record
       [5, 6],
       [6, batch[0]!.length],
     ] as const) {
-      // prettier-ignore
       const tokens = new Tokens(batch.map((row) => row.slice(begin, end)))
       const logits = tf.tidy(() =>
         forward(
@@ -172,7 +172,10 @@ export function recordLaws(name: string, { architecture, lacks, slopes }: Record
     using cache = model.runWithCache(batch)
     const hasMlp = model.hookNames.includes('blocks.0.hook_mlp_out')
     const mid = model.hookNames.includes('blocks.0.hook_resid_mid')
-    const targets: [object, tf.Tensor][] = [[{}, cache.get('resid_post', -1)], [{ layer: 0 }, cache.get('resid_pre', 0)]] // prettier-ignore
+    const targets: [object, tf.Tensor][] = [
+      [{}, cache.get('resid_post', -1)],
+      [{ layer: 0 }, cache.get('resid_pre', 0)],
+    ]
     if (hasMlp) targets.push([{ layer: 0, mlpInput: true }, cache.get(mid ? 'resid_mid' : 'resid_pre', 0)])
     tf.tidy(() => {
       for (const [options, whole] of targets) {

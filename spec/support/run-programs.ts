@@ -1,4 +1,7 @@
-/** Runs the modules of the command line, each a JSON list of its path and its arguments, and prints after each how it ended. */
+/**
+ * Runs the modules of the command line, each a JSON list of its path and its arguments, and prints after each how it
+ * ended.
+ */
 import { pathToFileURL } from 'node:url'
 import * as tf from '@tensorflow/tfjs'
 import { MARK } from './doc-blocks.js'

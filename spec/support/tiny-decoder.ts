@@ -1,4 +1,7 @@
-/** Decoders of rotary positions, RMSNorm and shared key/value heads, tiny, with seeded random weights: a folder or loaded. */
+/**
+ * Decoders of rotary positions, RMSNorm and shared key/value heads, tiny, with seeded random weights: a folder or
+ * loaded.
+ */
 import type { HookedModel } from '../../lib/model.js'
 import { random } from '../../lib/stats/random.js'
 import { encodeSafetensors } from '../../lib/weights/formats/safetensors.js'

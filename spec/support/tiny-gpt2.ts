@@ -28,7 +28,10 @@ export interface TinyOptions {
   readonly edit?: (tensors: TensorRecord) => void
 }
 
-/** Every tensor of the checkpoint under the hub's names: biases and norm weights are random too, so that all of them count. */
+/**
+ * Every tensor of the checkpoint under the hub's names: biases and norm weights are random too, so that all of them
+ * count.
+ */
 export function tinyTensors(seed = 1): TensorRecord {
   const { normal } = random(seed)
   const make = (shape: number[], deviation: number, mean = 0) => ({

@@ -105,20 +105,67 @@ export function zip(members: Record<string, MemberText | Uint8Array>, options: Z
     const { content, deflate = false, wide = false, says = {} } = member as MemberText
     const data = deflate ? new Uint8Array(deflateRawSync(content)) : content
     const method = deflate ? 8 : 0
-    const [size, storedSize, header] = [says.size ?? content.length, says.storedSize ?? data.length, says.header ?? file.length] // prettier-ignore
+    const [size, storedSize, header] = [
+      says.size ?? content.length,
+      says.storedSize ?? data.length,
+      says.header ?? file.length,
+    ]
     const extra = wide ? bytes(le(1, 2), le(24, 2), le(size, 8), le(storedSize, 8), le(header, 8)) : bytes()
     const field = (value: number) => le(wide ? 0xffffffff : value, 4)
     const label = text.encode(path)
     const told = text.encode(says.name ?? path)
     file = bytes(file, 'PK', [3, 4, 20, 0, 8, 8], le(method, 2), le(0, 16), le(label.length, 2), le(0, 2), label, data)
-    directory = bytes(directory, 'PK', [1, 2, 20, 0, 20, 0], le(says.flags ?? 0x808, 2), le(says.method ?? method, 2), le(0, 8), field(storedSize), field(size), le(told.length, 2), le(extra.length, 2), le(0, 10), field(header), told, extra) // prettier-ignore
+    directory = bytes(
+      directory,
+      'PK',
+      [1, 2, 20, 0, 20, 0],
+      le(says.flags ?? 0x808, 2),
+      le(says.method ?? method, 2),
+      le(0, 8),
+      field(storedSize),
+      field(size),
+      le(told.length, 2),
+      le(extra.length, 2),
+      le(0, 10),
+      field(header),
+      told,
+      extra,
+    )
   }
   const { count = Object.keys(members).length, begin = file.length, size = directory.length } = options.says ?? {}
   const record = file.length + directory.length
-  const wide64 = bytes('PK', [6, 6], le(44, 8), le(0, 4), le(0, 8), le(count, 8), le(count, 8), le(size, 8), le(begin, 8), 'PK', [6, 7], le(0, 4), le(record, 8), le(1, 4)) // prettier-ignore
+  const wide64 = bytes(
+    'PK',
+    [6, 6],
+    le(44, 8),
+    le(0, 4),
+    le(0, 8),
+    le(count, 8),
+    le(count, 8),
+    le(size, 8),
+    le(begin, 8),
+    'PK',
+    [6, 7],
+    le(0, 4),
+    le(record, 8),
+    le(1, 4),
+  )
   const [n, s, b] = options.wide ? [0xffff, 0xffffffff, 0xffffffff] : [count, size, begin]
   const comment = text.encode(options.comment ?? '')
-  return bytes(file, directory, options.wide ? wide64 : [], 'PK', [5, 6], le(0, 4), le(n, 2), le(n, 2), le(s, 4), le(b, 4), le(comment.length, 2), comment) // prettier-ignore
+  return bytes(
+    file,
+    directory,
+    options.wide ? wide64 : [],
+    'PK',
+    [5, 6],
+    le(0, 4),
+    le(n, 2),
+    le(n, 2),
+    le(s, 4),
+    le(b, 4),
+    le(comment.length, 2),
+    comment,
+  )
 }
 
 /** A torch.save archive of this pickle and these storages. */

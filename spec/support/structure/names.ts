@@ -11,7 +11,7 @@ export function vagueNameFaults({ path }: Module): string[] {
   return VAGUE_NAME.test(path) ? [`${path}: a name that says nothing`] : []
 }
 
-/** Names that two files declare and export: one has to guess which is meant. Commands have the same names on purpose. */
+/** Names that two files declare and export: one has to guess which is meant. Commands share theirs on purpose. */
 export function doubleNameFaults(modules: readonly Module[]): string[] {
   const places = new Map<string, string[]>()
   for (const module of modules.filter(({ path }) => !path.startsWith('lib/cli/'))) {
