@@ -41,7 +41,13 @@ function hasLatents(attached: AttachedSae<Attachable>): attached is AttachedSae<
 /** The same, attached with its error term. @throws ArgumentError when it is attached without, HookError */
 export function saeWithError(name: string, view: HookedModel, hook?: string): AttachedSae<Sae> {
   const attached = saeAt(name, view, hook)
-  if (attached.options.errorTerm) return attached
+  checkErrorTerm(name, attached)
+  return attached
+}
+
+/** @throws ArgumentError for an SAE that is attached without its error term */
+export function checkErrorTerm(name: string, attached: AttachedSae): void {
+  if (attached.options.errorTerm) return
   throw new ArgumentError(
     `${name}: the SAE at ${attached.readsAt} is attached without its error term, so that all else it misses would be ` +
       'changed too. Attach it with { errorTerm: true }.',

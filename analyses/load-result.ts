@@ -11,6 +11,7 @@ import { LatentMaxima, TopLatents } from './latent-activations/index.js'
 import { LatentDensity, LatentStatistics, RankedLatents } from './latent-statistics/index.js'
 import { AnswerRanks, LogitLens, TopLogits } from './logit-lens/index.js'
 import { LatentPeaks, MaxActivating } from './max-activating/index.js'
+import { LatentsByLoss, PositionAblation } from './patching/index.js'
 import { GenerationAccuracy } from './prompts/index.js'
 import { ReconstructionLoss, SaeEvaluation } from './sae-evaluation/index.js'
 
@@ -28,8 +29,10 @@ export const savedKinds = [
   LatentMaxima,
   LatentPeaks,
   LatentStatistics,
+  LatentsByLoss,
   LogitLens,
   MaxActivating,
+  PositionAblation,
   RankedLatents,
   ReconstructionLoss,
   SaeEvaluation,

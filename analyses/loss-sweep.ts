@@ -1,70 +1,91 @@
 /** Losses of one prediction under many interventions: a sweep, so that only what these change is computed. B prompts */
+import type { JobOptions } from '../lib/core/job-options.js'
+import { promptAxis } from '../lib/core/labels.js'
 import { logProb } from '../lib/core/metrics.js'
 import type { AttachedSae } from '../lib/core/view.js'
-import type { Sae } from '../saes/index.js'
 import type { HookedModel } from '../lib/model.js'
-import type { Edit, SweepOptions } from '../lib/sweep/index.js'
 import { Result } from '../lib/report/result/result.js'
+import type { Edit, Intervention } from '../lib/sweep/index.js'
 import type { TokenOptions, Tokens } from '../lib/tokens/tokens.js'
-import { promptAxis } from '../lib/core/labels.js'
 import { lossPositions } from './losses.js'
-
-export interface LossSweep {
-  /** [B], nats. */
-  readonly original: Float32Array
-  /** [intervention][B], nats. */
-  readonly under: readonly Float32Array[]
-}
+import { sweepEffects } from './sweep-effects.js'
 
 /** An edit where the prediction is made. */
 export type EditThere = Omit<Edit, 'position' | 'column'>
 
+/** Interventions at a position. */
+export interface LossSweep<Interventions> {
+  /** What messages call it. */
+  readonly name: string
+  /** The position whose prediction is judged, and where the edits are made. */
+  readonly position: number
+  /** Lists of edits, each made in one run. */
+  readonly interventions: Interventions
+  readonly options?: TokenOptions & JobOptions
+}
+
+/** Losses in nats. */
+export interface SweptLosses {
+  /** [B] */
+  readonly original: Float32Array
+  /** [intervention][B] */
+  readonly under: readonly Float32Array[]
+}
+
 /**
  * −log p(token p + 1 | tokens up to p) of each prompt, as it is and under each list of edits, all of them at p.
- * @throws ArgumentError for a position behind which no token stands
+ * @throws ArgumentError for a position after which there is no token
  */
 export async function lossSweep(
-  verb: string,
   view: HookedModel,
   tokens: Tokens,
-  position: number,
-  interventions: readonly (readonly EditThere[])[],
-  onProgress: NonNullable<SweepOptions['onProgress']> = false,
-): Promise<LossSweep> {
-  const positions = lossPositions(verb, tokens, position)!
-  const next = tokens.rows.map((row, b) => row[positions[b]! + 1]!)
-  const edits = interventions.map((list) => list.map((edit) => ({ ...edit, position }) as Edit))
-  const changes = await view.sweep(tokens, {
-    ...{ interventions: edits, metric: logProb(next, { position }), kind: verb, onProgress },
-  })
+  { name, position, interventions, options = {} }: LossSweep<readonly (readonly EditThere[])[]>,
+): Promise<SweptLosses> {
+  const positions = lossPositions(name, tokens, position) ?? []
+  const next = tokens.rows.map((row, b) => row[(positions[b] ?? NaN) + 1] ?? NaN)
+  const edits = interventions.map((list): Intervention => list.map((edit) => ({ ...edit, position })))
+  const metric = logProb(next, { position })
+  const changes = await sweepEffects(view, tokens, { name, edits, metric, options })
   const original = changes.baseline.values.map((value) => -value)
-  const under = edits.map((_, i) => original.map((value, b) => value - changes.values[i * tokens.batch + b]!))
+  const under = edits.map((_, i) => {
+    const change = changes.values.subarray(i * tokens.batch, (i + 1) * tokens.batch)
+    return original.map((value, b) => value - (change[b] ?? NaN))
+  })
   return { original, under }
 }
 
-/** The same under named interventions as a result, like that of `compareLosses`: axes [prompt, condition], `original` first. */
+/** What comes with losses at a position. */
+export type LossExtra = {
+  /** The position whose prediction is judged: of all prompts, or of each; or the mean over all. */
+  readonly position: number | 'all' | readonly number[]
+}
+
+/** The same under named interventions as a result, like that of `compareLosses`: `original` is the first condition. */
 export async function lossesAt(
-  verb: string,
   view: HookedModel,
   tokens: Tokens,
-  options: TokenOptions & { readonly position: number },
-  interventions: Readonly<Record<string, readonly EditThere[]>>,
-): Promise<Result> {
-  const { original, under } = await lossSweep(verb, view, tokens, options.position, Object.values(interventions))
+  plan: LossSweep<Readonly<Record<string, readonly EditThere[]>>>,
+): Promise<Result<LossExtra>> {
+  const { position, options = {} } = plan
+  const { original, under } = await lossSweep(view, tokens, {
+    ...plan,
+    interventions: Object.values(plan.interventions),
+  })
+  const columns = [original, ...under]
   return new Result({
     kind: 'losses',
     title: 'next-token loss',
     unit: 'nats',
-    values: Float32Array.from([...original].flatMap((value, b) => [value, ...under.map((losses) => losses[b]!)])),
-    axes: [promptAxis(view, tokens), { name: 'condition', labels: ['original', ...Object.keys(interventions)] }],
+    values: Float32Array.from(tokens.rows.flatMap((_, b) => columns.map((losses) => losses[b] ?? NaN))),
+    axes: [promptAxis(view, tokens), { name: 'condition', labels: ['original', ...Object.keys(plan.interventions)] }],
     provenance: await view.provenance({ prependBos: options.prependBos ?? true }),
-    extra: { position: options.position },
+    extra: { position },
   })
 }
 
-/** What takes latents' directions out; with `encoded`, the SAE's error as well. */
-export function withoutDirections(
-  { readsAt, writesAt }: AttachedSae<Sae>,
+/** What takes away what latents write; with `encoded`, the SAE's error as well. */
+export function latentsOut(
+  { readsAt, writesAt }: AttachedSae,
   latents: readonly number[],
   encoded = false,
 ): EditThere[] {
@@ -72,7 +93,7 @@ export function withoutDirections(
   return encoded ? [out, errorOut(writesAt)] : [out]
 }
 
-/** What leaves an SAE's error out. */
-export function errorOut(outputSite: string): EditThere {
-  return { hook: `${outputSite}.hook_sae_error`, to: 'zero' }
+/** What leaves an SAE's error out. @param writesAt the hook point where the SAE writes */
+export function errorOut(writesAt: string): EditThere {
+  return { hook: `${writesAt}.hook_sae_error`, to: 'zero' }
 }

@@ -6,8 +6,13 @@ import type { Tokens } from '../lib/tokens/tokens.js'
 /** One position for all prompts (−1 is the last real token), one for each, or all positions. */
 export type PromptPositions = number | readonly number[] | 'all'
 
-/** The column of each prompt's position in the padded batch [B]; undefined for all. @throws ArgumentError */
-export function positionsAt(name: string, tokens: Tokens, positions: PromptPositions): number[] | undefined {
+/**
+ * The column of each prompt's position in the padded batch [B]; undefined for all.
+ * @param name what messages call the caller @default 'positionsAt'
+ * @example positionsAt(model.toTokens(['Once upon a time', 'The cat']), -1) // [4, 2]
+ * @throws ArgumentError for a position that a prompt does not have, or not one for each prompt
+ */
+export function positionsAt(tokens: Tokens, positions: PromptPositions, name = 'positionsAt'): number[] | undefined {
   if (positions === 'all') return undefined
   if (typeof positions === 'number') return promptPositions(tokens, positions, name)
   if (!Array.isArray(positions) || positions.length !== tokens.batch) {

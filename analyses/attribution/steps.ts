@@ -1,10 +1,12 @@
-/** Integrated gradients: the points of a path at which gradients are taken. Sundararajan et al. 2017, arXiv:1703.01365. */
+/**
+ * Integrated gradients: the points of a path at which gradients are taken. Sundararajan et al. 2017, arXiv:1703.01365.
+ */
 import { ArgumentError } from '../../lib/errors/errors.js'
 
 /** @throws ArgumentError for a number of steps that is none */
-export function checkSteps(verb: string, steps: number | undefined): void {
+export function checkSteps(name: string, steps: number | undefined): void {
   if (steps === undefined || (Number.isInteger(steps) && steps >= 1)) return
-  throw new ArgumentError(`${verb}: steps is ${String(steps)}. It must be a whole number, at least 1.`)
+  throw new ArgumentError(`${name}: steps is ${String(steps)}. It must be a whole number, at least 1.`)
 }
 
 /** Shares of the way: the middles of equal steps; 0, the start, without any. */

@@ -1,10 +1,17 @@
-/** Ablation: what a metric loses when heads, latents, layers or positions are replaced by nothing, a mean, or another prompt's. */
+/** Ablation: what a metric loses when something is replaced by zeros, by its mean, or by another prompt's. */
 import { ArgumentError } from '../../lib/errors/errors.js'
+import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import type { HookedModel } from '../../lib/model.js'
 import type { Prompts } from '../../lib/tokens/tokens.js'
 import type { EffectResult } from '../../lib/report/result/effect-result.js'
-import { intervene, type InterventionOptions } from './interventions.js'
+import {
+  intervene,
+  interventionOptionNames,
+  type InterventionExtra,
+  type InterventionOptions,
+} from './interventions.js'
 
+/** What to ablate, by what, and what the change is measured by. */
 export interface AblationOptions extends InterventionOptions {
   /**
    * What takes the activation's place: zeros; its mean over all real positions of the source prompts; or its value, at
@@ -18,22 +25,36 @@ export interface AblationOptions extends InterventionOptions {
   readonly seed?: number
 }
 
+const optionNames: OptionNames<AblationOptions> = { ...interventionOptionNames, mode: true, source: true, seed: true }
+
 /**
- * Change of the metric when each target is ablated: axes [target…, (position), prompt], unit of the metric. Negative
- * where the target helped. `baseline` is the metric without ablation.
+ * Change of the metric when each place of the target is ablated: axes [target…, (position), prompt], in the unit of the
+ * metric. Negative where the target helped. `baseline` is the metric without ablation.
  *
- * `ablation(model, prompts, { metric, target: 'heads' })`,
- * `ablation(model.withSaes(sae, { errorTerm: true }), prompts, { metric, target: { latents: [3, 14] }, position: -1 })`
+ * @example
+ * const heads = await ablation(model, prompts, { metric: logitDiff(' Carl', ' Eva'), target: 'heads' })
+ * heads.mean('prompt').print()
+ * const view = model.withSaes(sae, { errorTerm: true })
+ * await ablation(view, prompts, { metric, target: latents(sae, 3, 14), position: -1 })
  * @throws ArgumentError, HookError, TokenError before any run
  */
-export function ablation(view: HookedModel, prompts: Prompts, options: AblationOptions): Promise<EffectResult> {
-  const { mode = 'zero', seed = 0 } = options
+export async function ablation(
+  view: HookedModel,
+  prompts: Prompts,
+  options: AblationOptions,
+): Promise<EffectResult<InterventionExtra>> {
+  checkOptions('ablation', options, optionNames)
+  const { mode = 'zero', seed = 0, source } = options
   if (!['zero', 'mean', 'resample'].includes(mode)) {
     throw new ArgumentError(`ablation: mode is '${String(mode)}'. It must be 'zero', 'mean' or 'resample'.`)
   }
-  return intervene('ablation', view, prompts, options, (tokens) => {
-    if (mode === 'zero') return { to: mode, extra: { mode } }
-    const source = options.source === undefined ? tokens : view.toTokens(options.source, options)
-    return { to: mode, source, seed, extra: { mode } }
+  return intervene(view, prompts, {
+    name: 'ablation',
+    kind: 'ablation',
+    options,
+    prepare(tokens) {
+      if (mode === 'zero') return { to: mode, mode }
+      return { to: mode, mode, source: source === undefined ? tokens : view.toTokens(source, options), seed }
+    },
   })
 }

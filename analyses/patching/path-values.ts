@@ -5,12 +5,18 @@ import type { HookedModel } from '../../lib/model.js'
 import type { Edit, LazyTensor } from '../../lib/sweep/index.js'
 import type { Tokens } from '../../lib/tokens/tokens.js'
 import type { Receiver, Sender } from '../nodes.js'
-import { afterSaes, senderChange, SenderRun } from '../sender-changes.js'
+import { afterSaes, senderChange, SenderRun, type SenderRuns } from '../sender-changes.js'
 
 /** Prompts, and their sources. */
 interface Pairs {
   readonly tokens: Tokens
   readonly source: Tokens
+}
+
+/** Ends of paths. */
+export interface PathEnds {
+  readonly senders: readonly Sender[]
+  readonly receivers: readonly Receiver[]
 }
 
 /** Ends a run whose rest nobody needs. */
@@ -20,18 +26,16 @@ class Enough extends Error {}
 export class PathValues implements Disposable {
   readonly #view: HookedModel
   readonly #pairs: Pairs
-  readonly #senders: readonly Sender[]
-  readonly #receivers: readonly Receiver[]
+  readonly #ends: PathEnds
   readonly #lazy = new Map<string, LazyTensor>()
-  #runs: { readonly of: string; readonly clean: SenderRun; readonly source: SenderRun } | undefined
+  #runs: (SenderRuns & { readonly of: string }) | undefined
   /** Queries, keys and values of the last sender and layer. */
   #heads: { readonly of: string; readonly tensors: Map<string, tf.Tensor> } | undefined
 
-  constructor(view: HookedModel, pairs: Pairs, senders: readonly Sender[], receivers: readonly Receiver[]) {
+  constructor(view: HookedModel, pairs: Pairs, ends: PathEnds) {
     this.#view = view
     this.#pairs = pairs
-    this.#senders = senders
-    this.#receivers = receivers
+    this.#ends = ends
   }
 
   /** The receiver's input with the sender's change in it. */
@@ -57,8 +61,7 @@ export class PathValues implements Disposable {
   }
 
   #change(sender: Sender, prompts: readonly number[]): tf.Tensor3D {
-    const { clean, source } = this.#runsOf(prompts)
-    return senderChange(this.#view, clean, source, sender)
+    return senderChange(this.#view, this.#runsOf(prompts), sender)
   }
 
   #changed(sender: Sender, point: string, prompts: readonly number[]): tf.Tensor3D {
@@ -106,14 +109,15 @@ export class PathValues implements Disposable {
   }
 
   /** Runs of some prompts and of their sources. */
-  #runsOf(prompts: readonly number[]): { readonly clean: SenderRun; readonly source: SenderRun } {
+  #runsOf(prompts: readonly number[]): SenderRuns {
     const of = prompts.join()
     if (this.#runs?.of === of) return this.#runs
     this[Symbol.dispose]()
     const { tokens, source } = this.#pairs
-    const clean = new SenderRun(this.#view, tokens.pick(prompts), this.#senders, this.#points())
+    const { senders } = this.#ends
+    const clean = new SenderRun(this.#view, tokens.pick(prompts), { senders, names: this.#points() })
     try {
-      this.#runs = { of, clean, source: new SenderRun(this.#view, source.pick(prompts), this.#senders) }
+      this.#runs = { of, clean, source: new SenderRun(this.#view, source.pick(prompts), { senders }) }
       return this.#runs
     } catch (error) {
       clean[Symbol.dispose]()
@@ -123,7 +127,7 @@ export class PathValues implements Disposable {
 
   /** What receivers read. */
   #points(): string[] {
-    const names = this.#receivers.flatMap(({ layer, input }) => {
+    const names = this.#ends.receivers.flatMap(({ layer, input }) => {
       if (input === 'final') return []
       const point = `blocks.${layer}.${input === 'mlp' ? 'hook_mlp_in' : 'hook_resid_pre'}`
       return input === 'mlp' ? [point] : [point, afterSaes(this.#view, point)]

@@ -1,6 +1,7 @@
 /** What the model loses at one position when an SAE's reconstruction, or nothing, stands in for the activation. */
 import { z } from 'zod'
 import type { HookName } from '../../lib/core/hooks.js'
+import { progressOptionNames } from '../../lib/core/job-options.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import type { HookedModel } from '../../lib/model.js'
@@ -10,7 +11,7 @@ import { numberField } from '../../lib/report/result/saved.js'
 import { type Prompts, tokenOptionNames, type Tokens } from '../../lib/tokens/tokens.js'
 import type { Sae } from '../../saes/index.js'
 import { saeWithError } from '../attached-saes.js'
-import { errorOut, lossesAt } from '../loss-sweep.js'
+import { errorOut, lossesAt, type EditThere } from '../loss-sweep.js'
 import { lossPositions, lossRecovered } from '../losses.js'
 import { compareLosses, withoutError, withReplaced, type CompareLossesOptions } from '../patching/index.js'
 import type { PromptPositions } from '../prompt-positions.js'
@@ -21,7 +22,12 @@ export interface ReconstructionLossOptions extends CompareLossesOptions {
   readonly hook?: HookName
 }
 
-const optionNames: OptionNames<ReconstructionLossOptions> = { ...tokenOptionNames, position: true, hook: true }
+const optionNames: OptionNames<ReconstructionLossOptions> = {
+  ...tokenOptionNames,
+  ...progressOptionNames,
+  position: true,
+  hook: true,
+}
 
 type About = {
   readonly position: 'all' | number | readonly number[]
@@ -68,13 +74,18 @@ export async function reconstructionLoss(
   options: ReconstructionLossOptions = {},
 ): Promise<ReconstructionLoss> {
   checkOptions('reconstructionLoss', options, optionNames)
-  const { hook, position = -2, ...tokenOptions } = options
+  const { hook, position = -2, ...rest } = options
   const attached = saeWithError('reconstructionLoss', view, hook)
   const tokens = view.toTokens(prompts, options)
   const losses =
     typeof position === 'number'
-      ? await lossesAt('reconstructionLoss', view, tokens, { ...tokenOptions, position }, changes(attached))
-      : await compareLosses(changedViews(view, attached, { tokens, position }), tokens, { ...tokenOptions, position })
+      ? await lossesAt(view, tokens, {
+          name: 'reconstructionLoss',
+          position,
+          interventions: changes(attached),
+          options: rest,
+        })
+      : await compareLosses(changedViews(view, attached, { tokens, position }), tokens, { ...rest, position })
   const mean = (condition: string) => losses.select('condition', condition).mean('prompt').at()
   return new ReconstructionLoss({
     ...losses,
@@ -87,7 +98,7 @@ export async function reconstructionLoss(
 }
 
 /** The conditions as edits of a sweep, for one position. */
-function changes({ writesAt }: AttachedSae<Sae>): Parameters<typeof lossesAt>[4] {
+function changes({ writesAt }: AttachedSae<Sae>): Record<'ablated' | 'encoded', EditThere[]> {
   return { ablated: [{ hook: writesAt, to: 'zero' }], encoded: [errorOut(writesAt)] }
 }
 
@@ -100,7 +111,7 @@ function changedViews(
   const positions = lossPositions('reconstructionLoss', tokens, position)
   return {
     original: view,
-    ablated: withReplaced(view, attached.writesAt, positions),
-    encoded: withoutError(view, attached, positions),
+    ablated: withReplaced(view, { hook: attached.writesAt }, { positions }),
+    encoded: withoutError(view, { positions, hook: attached.readsAt }),
   }
 }

@@ -12,9 +12,9 @@ import { meanActivation, meanInterval, peakExamples, positionAblation } from 'tf
 import { Notebook, pearson } from 'tfjs-lens/report'
 import { positionsAt, rareTokens, reconstructionLoss, tokenCounts, tokenLabel } from 'tfjs-lens/analyses'
 import { scatter, Table } from 'tfjs-lens/report'
-import { latentsByLoss, latentsByLossTable, withoutError, withoutLatents, withReplaced } from 'tfjs-lens/analyses'
+import { latentsByLoss, withoutError, withoutLatents, withReplaced } from 'tfjs-lens/analyses'
 import { visibleToken } from 'tfjs-lens/report'
-import type { Result } from 'tfjs-lens'
+import { latents, type Result } from 'tfjs-lens'
 import { count, hookOption, loadSaes, research, researchModel, type ResearchOptions } from './setup/research.js'
 
 const options = research('closing-quotes', {
@@ -66,7 +66,7 @@ const rows = documents.flatMap((row) => {
 })
 if (rows.length === 0) throw new Error(`closing-quotes: none of ${documents.length} documents has ${options.answer} among its first ${options.longest} tokens. Give another --answer, more --prompts or a larger --longest.`) // prettier-ignore
 const tests = model.toTokens(rows.slice(0, options.tests))
-const at = positionsAt('closing-quotes', tests, -2)
+const at = positionsAt(tests, -2)
 report.show(`${tests.batch} prompts, such as`, model.toString(rows[0]!.slice(1)))
 const dla = await directLogitAttribution(model, tests, { answer: id, position: -2 })
 report.show('what writes the answer', table('component', 'logits', dla.mean('prompt'), 10))
@@ -80,13 +80,14 @@ for (const one of saes.list) {
 
 report.heading('Directions', 'latents that fire here as they rarely do elsewhere')
 const directions = await latentsByLoss(view, tests, { maxima: found.max, limit: 30, prompts: 20 })
-if (directions.length === 0) throw new Error('closing-quotes: no latent fires on the test prompts as it rarely does elsewhere. Give more --tests, or another SAE.') // prettier-ignore
-report.show(latentsByLossTable(directions.slice(0, 10)))
-report.show(scatter({ x: directions.map((d) => d.meanActivation), y: directions.map((d) => d.lossIncrease), labels: directions.map((d) => `latent ${d.latent}`), xTitle: 'mean activation', yTitle: 'loss increase' })) // prettier-ignore
+if (directions.latents.length === 0) throw new Error('closing-quotes: no latent fires on the test prompts as it rarely does elsewhere. Give more --tests, or another SAE.') // prettier-ignore
+report.show(directions.toTable({ limit: 10 }))
+const quantity = (name: string) => directions.select('quantity', name).values
+report.show(scatter({ x: quantity('mean activation'), y: quantity('loss increase'), labels: directions.axes[0]!.labels, xTitle: 'mean activation', yTitle: 'loss increase' })) // prettier-ignore
 report.keep('directions', directions)
-const latents = directions.slice(0, 3).map(({ latent }) => latent)
-const [first] = latents as [number]
-report.show(await peakExamples(view, found, { latents, k: 5, buffer: 6 }))
+const chosen = directions.latents.slice(0, 3)
+const [first] = chosen as [number]
+report.show(await peakExamples(view, found, { latents: chosen, k: 5, buffer: 6 }))
 
 report.heading('Remainder', 'the MLP, its reconstruction and the rest, in the answer’s logit')
 const parts = (await directLogitAttribution(view, tests, { answer: id, position: -2, latents: 0 })).mean('prompt')
@@ -97,23 +98,34 @@ report.keep('remainder', { mlp: code + rest, reconstruction: code, remainder: re
 
 report.heading('What feeds the directions', 'components through W_in and W_enc, inactive neurons at 0 or at their mean')
 for (const inactive of ['zero', 'mean'] as const) {
-  const dfa = await directionDfa(view, tests, { latents, position: -2, inactive, source: documents.slice(0, 12) })
+  const dfa = await directionDfa(view, tests, {
+    latents: [...chosen],
+    position: -2,
+    inactive,
+    source: documents.slice(0, 12),
+  })
   report.show(table('component', `inactive neurons: ${inactive}`, dfa.mean('prompt').select('latent', 0), 6))
 }
 
 const off = early?.hookName ?? 'blocks.0.mlp.hook_post'
-const acts = await latentsAt(view, tests, { latents, position: -2 })
-const actsOff = await latentsAt(withReplaced(view, off, at), tests, { latents, position: -2 })
-report.show(`their activations, and those with ${off} at 0 there, on average`, new Table(['latent', 'as it is', 'without'], latents.map((f, i) => [String(f), acts.mean('prompt').at(i), actsOff.mean('prompt').at(i)]))) // prettier-ignore
+const acts = await latentsAt(view, tests, { latents: chosen, position: -2 })
+const actsOff = await latentsAt(withReplaced(view, { hook: off }, { positions: at }), tests, {
+  latents: chosen,
+  position: -2,
+})
+report.show(`their activations, and those with ${off} at 0 there, on average`, new Table(['latent', 'as it is', 'without'], chosen.map((f, i) => [String(f), acts.mean('prompt').at(i), actsOff.mean('prompt').at(i)]))) // prettier-ignore
 report.keep('withoutEarlyMlp', { off, acts: acts.mean('prompt'), actsOff: actsOff.mean('prompt') })
 
-report.heading('Without the directions', `latents ${latents.join(', ')} taken out together`)
-const increase = difference(await latentAblation(view, tests, { latents }))
+report.heading('Without the directions', `latents ${chosen.join(', ')} taken out together`)
+const increase = difference(await latentAblation(view, tests, { target: latents(sae!, ...chosen) }))
 report.number('mean loss increase', meanInterval(increase).mean, `± ${meanInterval(increase).ci95.toFixed(4)} nats`)
 report.show(histogram({ values: increase, bins: 20, xTitle: 'loss increase (nats)', yTitle: 'prompts' }))
 const mean = await meanActivation(model, documents.slice(0, 10), { hook: sae!.hookName })
-const without = withoutLatents(view, { readsAt: sae!.hookName }, latents, at)
-const [zero, meant, encoded] = [withReplaced(model, sae!.hookName, at), withReplaced(model, sae!.hookName, at, mean.values), withoutError(view, { writesAt: sae!.hookName }, at)] // prettier-ignore
+const without = withoutLatents(view, latents(sae!, ...chosen), { positions: at })
+const site = { hook: sae!.hookName }
+const zero = withReplaced(model, site, { positions: at })
+const meant = withReplaced(model, site, { positions: at, by: mean.values })
+const encoded = withoutError(view, { positions: at, hook: sae!.hookName })
 const ranks = await answerRanks(model, tests, { edited: without, answer: id, position: -2 })
 const changes = Object.entries(ranks.difference)
 report.show('the answer, before less after', intervals(changes.map(([name, change]) => [name, change])))
@@ -124,7 +136,7 @@ report.show('loss, with its 95% interval', intervals(conditions.map((name) => [n
 report.keep('losses', losses)
 
 report.heading('What the first direction says', `latent ${first}`)
-const only = withoutLatents(view, { readsAt: sae!.hookName }, [first], at)
+const only = withoutLatents(view, latents(sae!, first), { positions: at })
 const boosts = await logprobBoosts(model, only, tests, { position: -2, floor: -9, exclude: rare })
 report.show('log probabilities, with less without it', table('token', 'nats', boosts, 8))
 report.show('directly, through W_out and W_U', table('token', 'logits', (await logitBoosts(view, { latents: [first], exclude: rare })).select('latent', 0), 8)) // prettier-ignore
@@ -137,7 +149,7 @@ report.show(
 report.keep('latentDla', towards)
 
 report.heading('Each active position', `latent ${first} taken out at one position of general text at a time`)
-const active = await positionAblation(view, documents.slice(0, 100), { latent: first, threshold: 0.1 * found.max[first]!, limit: 300 }) // prettier-ignore
+const active = await positionAblation(view, documents.slice(0, 100), { target: latents(sae!, first), threshold: 0.1 * found.max[first]!, limit: 300 }) // prettier-ignore
 const [x, y] = ['activation', 'loss increase'].map((name) => active.select('quantity', name).values) as [Float32Array, Float32Array] // prettier-ignore
 report.show(scatter({ x, y, labels: active.axes[0]!.labels, xTitle: 'activation', yTitle: 'loss increase (nats)' }))
 report.number('correlation of activation and loss increase', pearson(x, y))

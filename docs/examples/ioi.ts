@@ -3,7 +3,7 @@
  * and their errors ablated, attributed and cut off from later heads. Run it: npm run example -- ioi
  */
 import { readFileSync } from 'node:fs'
-import { logitDiff } from 'tfjs-lens'
+import { head, latents, logitDiff } from 'tfjs-lens'
 import { ablation, attributionPatching, ioiPrompts, latentPaths, latentsAt } from 'tfjs-lens/analyses'
 import { heatmap } from 'tfjs-lens/report'
 import { type Result } from 'tfjs-lens'
@@ -62,7 +62,7 @@ report.heading('Latents ablated', `one at a time at the second name (position ${
 const acts = await latentsAt(one, clean, { position: S2 })
 const live = acts.axes[1]!.labels.flatMap((_, f) => (clean.some((_, b) => acts.at(b, f) > 0) ? [f] : []))
 if (live.length === 0) throw new Error(`ioi: no latent of ${sae!.label} fires at position ${S2} of these prompts. Give others, or another SAE.`) // prettier-ignore
-const ablated = await ablation(one, clean, { metric, target: { latents: live }, position: S2 })
+const ablated = await ablation(one, clean, { metric, target: latents(sae!, ...live), position: S2 })
 const shown = ablated.mean('prompt').top(24)
 report.show(
   `${live.length} latents fire there; of these the ${shown.length} of the largest mean effect`,
@@ -77,32 +77,34 @@ report.keep('ablated', ablated)
 
 report.heading('Paths', `from the strongest latents into the value input of each later head`)
 const strongest = shown.slice(0, options.latents)
-const latents = strongest.map(({ index }) => live[index[0]!]!)
+const senders = latents(sae!, ...strongest.map(({ index }) => live[index[0]!]!))
 const first = Number(/blocks\.(\d+)/.exec(sae!.hookName)![1]) + 1
 const { nLayers, nHeads } = model.config
-const heads = Array.from({ length: (nLayers - first) * nHeads }, (_, i) => [first + Math.floor(i / nHeads), i % nHeads] as const) // prettier-ignore
-const paths = await latentPaths(one, clean, { metric, latents, heads, position: S2 })
+const receivers = Array.from({ length: (nLayers - first) * nHeads }, (_, i) => head(first + Math.floor(i / nHeads), i % nHeads, 'v')) // prettier-ignore
+const paths = await latentPaths(one, clean, { metric, senders, receivers, position: S2 })
 report.show(paths.mean('prompt').plot())
 report.show(new Table(['latent', 'head', 'mean change'], paths.mean('prompt').top(8).map(({ labels, value }) => [...labels, value]))) // prettier-ignore
 report.keep('paths', paths)
 
 report.heading('Errors', 'what SAEs miss, ablated at the second name and everywhere, where it is kept otherwise')
 const errors = allKept.attached.map(({ writesAt }) => `${writesAt}.hook_sae_error`)
-const target = { hooks: errors }
+const target = errors.map((hook) => ({ hook }))
 const atName = await ablation(allKept, clean, { metric, target, position: S2 })
 const everywhere = await ablation(allKept, clean, { metric, target })
 const attributedErrors: number[] = []
-for (const hook of errors) attributedErrors.push(mean(perPrompt(await attributionPatching(allKept, clean, { metric, hook })))) // prettier-ignore
+for (const hook of errors) attributedErrors.push(mean(perPrompt(await attributionPatching(allKept, clean, { metric, target: { hook } })))) // prettier-ignore
 const errorRows = errors.map((hook, i) => [hook, atName.mean('prompt').at(i), everywhere.mean('prompt').at(i), attributedErrors[i]!]) // prettier-ignore
 report.show(new Table(['error', 'ablated at the name', 'ablated everywhere', 'attributed everywhere'], errorRows))
 report.keep('errors', { hooks: errors, atName: atName.mean('prompt'), everywhere: everywhere.mean('prompt'), attributed: attributedErrors }) // prettier-ignore
 
 report.heading('Attribution patching', 'gradient × (0 − activation) beside exact ablation, each latent and the error')
-const exact = await ablation(kept, clean, { metric, target: { latents: live }, position: S2 })
+const exact = await ablation(kept, clean, { metric, target: latents(sae!, ...live), position: S2 })
 const estimate = await attributionPatching(kept, clean, { metric, position: S2 })
 const errorHook = `${kept.attached[0]!.writesAt}.hook_sae_error`
-const exactError = await ablation(kept, clean, { metric, target: { hooks: [errorHook] }, position: S2 })
-const estimateError = perPrompt(await attributionPatching(kept, clean, { metric, hook: errorHook, position: S2 }))
+const exactError = await ablation(kept, clean, { metric, target: { hook: errorHook }, position: S2 })
+const estimateError = perPrompt(
+  await attributionPatching(kept, clean, { metric, target: { hook: errorHook }, position: S2 }),
+)
 const points = clean.flatMap((_, b) => [
   ...live.map((f, i) => ({ label: `latent ${f}, prompt ${b}`, x: estimate.at(b, f), y: exact.at(i, b) })),
   { label: `error, prompt ${b}`, x: estimateError[b]!, y: exactError.at(0, b) },

@@ -2,7 +2,7 @@
  * Do gradients tell which SAE latents matter? The estimated effect of removing each latent (attribution patching, one
  * backward pass) beside the exact one (a run for each). Run it: npx tsx docs/examples/latent-effects.ts
  */
-import { loadModel, loadSae, logitDiff } from 'tfjs-lens'
+import { latents, loadModel, loadSae, logitDiff } from 'tfjs-lens'
 import { ablation, attributionPatching } from 'tfjs-lens/analyses'
 import { Table } from 'tfjs-lens/report'
 
@@ -17,16 +17,16 @@ using sae = await loadSae('pocket-res', 'blocks.3.hook_resid_pre')
 const view = model.withSaes(sae, { errorTerm: true })
 
 const estimated = (await attributionPatching(view, prompts, { metric, position: -1 })).mean('prompt')
-const latents = estimated.top(12).map(({ index }) => index[0]!)
-const exact = (await ablation(view, prompts, { metric, target: { latents }, position: -1 })).mean('prompt')
+const largest = estimated.top(12).map(({ index }) => index[0]!)
+const exact = (await ablation(view, prompts, { metric, target: latents(sae, ...largest), position: -1 })).mean('prompt')
 
-const rows = latents.map((latent, i) => [`latent ${latent}`, estimated.at(latent), exact.at(i)])
+const rows = largest.map((latent, i) => [`latent ${latent}`, estimated.at(latent), exact.at(i)])
 new Table(['', 'gradient × (0 − activation)', 'ablated'], rows, {
   title: `Change of the logit difference without a latent at ${sae.hookName}`,
 }).print()
 console.log(
   `correlation ${correlation(
-    latents.map((s) => estimated.at(s)),
+    largest.map((s) => estimated.at(s)),
     [...exact.values],
   ).toFixed(3)}`,
 )

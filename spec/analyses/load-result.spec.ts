@@ -23,6 +23,8 @@ const quiet = { onProgress: () => undefined }
 interface Material {
   readonly model: lens.HookedModel
   readonly residual: lens.HookedModel
+  /** The same with the error term. */
+  readonly spliced: lens.HookedModel
   readonly attention: lens.HookedModel
   readonly sae: Sae
   readonly data: TokenData
@@ -32,6 +34,9 @@ type Saved = Result | SavedRecord | lens.Table
 
 const headAblation = (model: lens.HookedModel) =>
   lens.ablation(model, prompts, { metric: logitDiff([' Carl', ' Kate'], [' Eva', ' Emma']), target: 'heads' })
+
+const byLoss = (view: lens.HookedModel, { config }: Sae) =>
+  lens.latentsByLoss(view, prompts, { maxima: new Float32Array(config.dSae), limit: 3, ...quiet })
 
 /** A maker for each class, or for each analysis that fills a Result with data of its own. */
 const makers: Record<string, (given: Material) => Promise<Saved>> = {
@@ -51,6 +56,11 @@ const makers: Record<string, (given: Material) => Promise<Saved>> = {
       { few: [5, 6, 7], more: [1, 2, 3, 300] },
       { latents: [3, 12], permutations: 20, ...quiet },
     ),
+  LatentsByLoss: ({ spliced, sae }) => byLoss(spliced, sae),
+  PositionAblation: async ({ spliced, sae }) => {
+    const [latent] = (await byLoss(spliced, sae)).latents
+    return lens.positionAblation(spliced, prompts, { target: lens.latents(sae, latent!), limit: 3, ...quiet })
+  },
   Comparison: async ({ model }) => {
     const [a, b] = await Promise.all(
       [prompts.slice(0, 1), prompts].map((some) =>
@@ -109,6 +119,7 @@ describe('saved results', () => {
     given = {
       model,
       residual,
+      spliced: model.withSaes(saes[0]!, { errorTerm: true }),
       attention,
       sae: saes[0]!,
       data: givenRows([...rows, ...rows.map((row) => [...row].reverse())], 2),

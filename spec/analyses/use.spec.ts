@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import { ablation, attributionPatching, directLogitAttribution } from '../../analyses/index.js'
 import { ArgumentError } from '../../lib/errors/errors.js'
+import { head, latents } from '../../lib/core/sites.js'
 import type { HookedModel } from '../../lib/model.js'
 import type { Prompts } from '../../lib/tokens/tokens.js'
 import type { Sae } from '../../saes/index.js'
@@ -34,7 +35,7 @@ describe('use', () => {
 
   it('gives typed methods that do what the functions do', async () => {
     const lens = model.use({ ablation, directLogitAttribution })
-    const options = { metric: few.metric, target: { heads: [[1, 1]] as const }, ...quiet }
+    const options = { metric: few.metric, target: head(1, 1), ...quiet }
     const [method, plain] = [await lens.ablation(few.clean, options), await ablation(model, few.clean, options)]
     expectClose(method.values, plain.values, 0)
     expect(method.toJSON()).to.deep.equal(plain.toJSON())
@@ -53,7 +54,7 @@ describe('use', () => {
     expect(spliced.plain().describeView().saes).to.deep.equal([])
     expect(lens.stopAt(2).describeView().view.toString()).to.equal(lens.stopAt(2).toString())
     const hooked = spliced.withHooks({ hook_embed: () => undefined })
-    const options = { metric: few.metric, target: { latents: [37] }, position: -1, ...quiet } as const
+    const options = { metric: few.metric, target: latents(sae, 37), position: -1, ...quiet } as const
     const result = await hooked.ablation(few.clean, options)
     expect(result.provenance).to.include.keys('saes', 'hooks')
     expectClose(result.values, (await ablation(spliced, few.clean, options)).values, 0)

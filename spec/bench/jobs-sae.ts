@@ -57,7 +57,7 @@ export const latentAblation = job(async (material): Promise<Prepared<EffectResul
     run: () =>
       ablation(model.withSaes(sae, { errorTerm: true }), tokens, {
         metric,
-        target: { latents },
+        target: { hook: `${sae.hookName}.hook_sae_acts_post`, unit: latents },
         position: pos,
         onProgress: () => undefined,
       }),

@@ -18,6 +18,7 @@ import {
   withoutLatents,
   withReplaced,
 } from '../../analyses/index.js'
+import type { Site } from '../../lib/core/sites.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
 import type { HookedModel } from '../../lib/model.js'
 import type { Result } from '../../lib/report/result/result.js'
@@ -114,14 +115,18 @@ export async function dfaOf(runs: StudyRuns, latent: number, inactive: 'zero' | 
 
 async function actsWithoutFirst(runs: StudyRuns): Promise<tf.Tensor> {
   const tests = await runs.tests()
-  const view = withReplaced(await runs.view('second'), runs.hook('first'), positionsAt('study', tests, AT))
+  const view = withReplaced(
+    await runs.view('second'),
+    { hook: runs.hook('first') },
+    { positions: positionsAt(tests, AT) },
+  )
   return tensorOf(await latentsAt(view, tests, { latents: runs.expected.directions, position: AT }))
 }
 
 /** What all the directions together are worth on each test prompt. */
 export async function directionsIncrease(runs: StudyRuns): Promise<Float32Array> {
-  const { directions: latents } = runs.expected
-  return increase(await latentAblation(await runs.view('second'), await runs.tests(), { latents, position: AT }))
+  const target = latentsOf(runs, runs.expected.directions)
+  return increase(await latentAblation(await runs.view('second'), await runs.tests(), { target, position: AT }))
 }
 
 /** Ablated less original [prompt]. */
@@ -143,24 +148,27 @@ export async function withoutDirections(
   latents: readonly number[],
 ): Promise<HookedModel> {
   const view = await runs.view('second')
-  return withoutLatents(
-    view,
-    { readsAt: runs.hook('second') },
-    latents,
-    positionsAt('study', view.toTokens(prompts), AT),
-  )
+  const positions = positionsAt(view.toTokens(prompts), AT)
+  return withoutLatents(view, latentsOf(runs, latents), { positions })
 }
+
+/** Latents of the second SAE. */
+export const latentsOf = (runs: StudyRuns, latents: readonly number[]): Site => ({
+  hook: `${runs.hook('second')}.hook_sae_acts_post`,
+  unit: latents,
+})
 
 /** Losses under each intervention [test, kind]. */
 export async function losses(runs: StudyRuns): Promise<Result> {
   const [view, tests, hook] = [await runs.view('second'), await runs.tests(), runs.hook('second')]
-  const positions = positionsAt('study', tests, AT)
+  const positions = positionsAt(tests, AT)
+  const site = { hook }
   const views = {
     original: view,
-    mean: withReplaced(view, hook, positions, await meanOf(runs, 20)),
-    zero: withReplaced(view, hook, positions),
+    mean: withReplaced(view, site, { positions, by: await meanOf(runs, 20) }),
+    zero: withReplaced(view, site, { positions }),
     directions: await withoutDirections(runs, runs.expected.test_prompts, runs.expected.directions),
-    reconstruction: withoutError(view, { writesAt: hook }, positions),
+    reconstruction: withoutError(view, { positions, hook }),
   }
   return compareLosses(views, tests, { position: AT })
 }

@@ -77,17 +77,16 @@ function addDirections(runs: StudyRuns, tree: Fact, exact: Fact): void {
         minShare,
       })
     })
-  tree('top_directions/rows', recorded.rows, async () =>
-    (await found()).map((one) => [
-      one.latent,
-      one.lossIncrease,
-      one.lossIncreaseEncoded,
-      one.meanActivation,
-      one.share,
-    ]),
-  )
-  exact('top_directions/index', recorded.index, async () => (await found()).map(({ place }) => place))
-  exact('directions', directions, async () => (await found()).slice(0, directions.length).map(({ latent }) => latent))
+  tree('top_directions/rows', recorded.rows, async () => {
+    const table = await found()
+    return table.latents.map((latent, i) => [latent, ...table.select('latent', i).values])
+  })
+  exact('top_directions/index', recorded.index, async () => {
+    const means = (await found()).select('quantity', 'mean activation').values
+    const order = [...means].sort((a, b) => b - a)
+    return Array.from(means, (mean) => order.indexOf(mean))
+  })
+  exact('directions', directions, async () => (await found()).latents.slice(0, directions.length))
   tree('ablate_directions', together, async () => spread(await study.directionsIncrease(runs)))
 }
 
@@ -105,8 +104,8 @@ function addRanks(runs: StudyRuns, tree: Fact): void {
   const { answer_token: answer, other_token: other, test_prompts: tests, directions } = runs.expected
   const byMean = async () => {
     const model = await runs.model()
-    const positions = positionsAt('study', model.toTokens(tests), AT)
-    return withReplaced(model, runs.hook('second'), positions, await study.meanOf(runs, 10))
+    const positions = positionsAt(model.toTokens(tests), AT)
+    return withReplaced(model, { hook: runs.hook('second') }, { positions, by: await study.meanOf(runs, 10) })
   }
   const cases = [
     ['directions', () => study.withoutDirections(runs, tests, directions), answer[1]],
@@ -188,7 +187,10 @@ const direction = ({ expected }: StudyRuns) => expected.logprob_boosts.direction
 
 async function ablated(runs: StudyRuns, prompts: readonly number[], position: 'all' | readonly number[]) {
   const texts = prompts.map((i) => runs.expected.prompts[i]!)
-  return latentAblation(await runs.view('second'), texts, { latents: [direction(runs)], position })
+  return latentAblation(await runs.view('second'), texts, {
+    target: study.latentsOf(runs, [direction(runs)]),
+    position,
+  })
 }
 
 function pairs(losses: Result): number[][] {

@@ -1,7 +1,6 @@
 /** SAEs spliced into the pocket model: what they may change and what they may not. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { HookError } from '../../lib/errors/errors.js'
 import type { HookedModel } from '../../lib/model.js'
 import { embeddedSaes, type Sae } from '../../saes/index.js'
 import { loadSae } from '../../saes/load-sae.js'
@@ -265,14 +264,9 @@ describe('Sae, spliced into a model', () => {
       const copy = await embeddedSae(sites[0]!)
       const view = model.withSaes([at(sites[0]!), copy], { errorTerm: true })
       for (const where of [site, second]) {
-        expect(resolveTarget('ablation', view, { latents: [3], hook: where }).sites).to.deep.equal([
-          { name: `${where}.hook_sae_acts_post`, unit: 3 },
-        ])
+        const target = { hook: `${where}.hook_sae_acts_post`, unit: 3 }
+        expect(resolveTarget('ablation', view, target).places).to.deep.equal([target])
       }
-      expect(() => resolveTarget('ablation', view, { latents: [3] })).to.throw(
-        HookError,
-        `ablation: no hook point is named. The view has SAEs at ${site}, ${second}.`,
-      )
       copy.dispose()
     })
   })

@@ -9,6 +9,7 @@ import type { HookedModel } from '../../model.js'
 import { progressOf } from '../../report/terminal/progress.js'
 import type { Provenance } from '../../report/result/provenance.js'
 import { Result } from '../../report/result/result.js'
+import { latents } from '../../core/sites.js'
 import type { Attachable } from '../../core/splice.js'
 import { pearson } from '../../stats/correlation.js'
 
@@ -111,7 +112,7 @@ async function studyLatents(
   const exact = await ablation(view, clean, {
     metric,
     position,
-    target: { latents: firing.latents },
+    target: latents(sae, ...firing.latents),
     onProgress: progressOf(label),
   })
   const estimated = attributionOf(attribution, firing.latents)

@@ -73,7 +73,7 @@ export class EffectResult<Extra extends EffectExtra = EffectExtra> extends Resul
       kind: `${kind}, restored`,
       title: `${title}, share restored`,
       unit: '',
-      values: values.map((change, i) => change / (whole[at(i)] ?? NaN)),
+      values: values.map((change, i) => change / (whole[whole.length === 1 ? 0 : at(i)] ?? NaN)),
       axes,
       provenance,
       notes,
@@ -93,8 +93,9 @@ export class EffectResult<Extra extends EffectExtra = EffectExtra> extends Resul
   }
 
   protected override derived(init: ResultInit, { axis, toOne }: Reduction): EffectResult<Extra> {
+    const prompts = axis === 'prompt' ? this.#prompts : 0
     const reduced = (numbers: readonly number[]) =>
-      axis === 'prompt' ? [Math.fround(toOne(Float32Array.from(numbers)))] : numbers
+      numbers.length === prompts ? [Math.fround(toOne(Float32Array.from(numbers)))] : numbers
     const { baseline, source } = this.extra
     const extra = { ...this.extra, baseline: reduced(baseline), ...(source && { source: reduced(source) }) }
     return new EffectResult<Extra>({ ...init, extra })
@@ -107,10 +108,14 @@ export class EffectResult<Extra extends EffectExtra = EffectExtra> extends Resul
       title: `${this.extra.metric} ${when}`,
       unit,
       values: Float32Array.from(numbers),
-      axes: axes.filter(({ name }) => name === 'prompt'),
+      axes: axes.filter(({ name, labels }) => name === 'prompt' && labels.length === numbers.length),
       provenance,
       notes,
     })
+  }
+
+  get #prompts(): number {
+    return this.axes.find(({ name }) => name === 'prompt')?.labels.length ?? 0
   }
 
   /** From the place of a value to the number of its prompt; 0 where there is one for all. */
@@ -118,6 +123,6 @@ export class EffectResult<Extra extends EffectExtra = EffectExtra> extends Resul
     const axis = this.axes.findIndex(({ name }) => name === 'prompt')
     if (axis < 0) return () => 0
     const inner = this.shape.slice(axis + 1).reduce((size, length) => size * length, 1)
-    return (place) => Math.floor(place / inner) % (this.shape[axis] ?? 1)
+    return (place) => Math.floor(place / inner) % this.#prompts
   }
 }

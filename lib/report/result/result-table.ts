@@ -13,7 +13,8 @@ const widestHead = 24
 export function resultTable(result: ResultInit, options: { limit?: number; digits?: number }): Table {
   const { limit = 20, digits } = options
   const format = digits === undefined ? formatFor(result.values) : { digits, exponent: false }
-  const { columns, rows } = asMatrix(result, format) ?? asList(result, format)
+  const ofColumn = digits === undefined && result.axes[1]?.name === 'quantity' ? undefined : format
+  const { columns, rows } = asMatrix(result, ofColumn) ?? asList(result, format)
   const note = rows.length > limit ? `… and ${rows.length - limit} more rows` : undefined
   const unit = result.unit ? ` (${result.unit})` : ''
   return new Table(columns, rows.slice(0, limit), { title: `${result.title}${unit}`, note })
@@ -24,8 +25,11 @@ interface Content {
   readonly rows: Cell[][]
 }
 
-/** Two axes of which one is short: the short one along the top. */
-function asMatrix({ axes, values }: ResultInit, format: NumberFormat): Content | undefined {
+/**
+ * Two axes of which one is short: the short one along the top.
+ * @param format of all columns @default each column its own, as of quantities in several units
+ */
+function asMatrix({ axes, values }: ResultInit, format: NumberFormat | undefined): Content | undefined {
   const [first, second] = axes
   if (axes.length !== 2 || !first || !second) return undefined
   const [height, width] = [first.labels.length, second.labels.length]
@@ -34,7 +38,7 @@ function asMatrix({ axes, values }: ResultInit, format: NumberFormat): Content |
   const value = (row: number, column: number) =>
     down === first ? values[row * width + column]! : values[column * width + row]!
   const head = (label: string) => shorten(visibleToken(label), widestHead)
-  const heads = across.labels.map((label): Column => ({ name: head(label), align: 'right', format }))
+  const heads = across.labels.map((label): Column => ({ name: head(label), align: 'right', ...(format && { format }) }))
   const rows = down.labels.map((label, row) => [
     visibleToken(label),
     ...Array.from({ length: down === first ? width : height }, (_, column) => value(row, column)),

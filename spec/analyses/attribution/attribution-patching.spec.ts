@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { ablation, activationPatching, attributionPatching, type AttributionOptions } from '../../../analyses/index.js'
 import { logitDiff } from '../../../lib/core/metrics.js'
+import { head, latents as latentsOf, point } from '../../../lib/core/sites.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { Prompts } from '../../../lib/tokens/tokens.js'
 import type { Result } from '../../../lib/report/result/result.js'
@@ -59,18 +60,18 @@ describe('attributionPatching', () => {
       expectClose(result.values, record.values(`sae/${sae.label}/attribution_last`), tolerances.pocket, sae.label)
       expect(result.axes.map((axis) => axis.name)).to.deep.equal(['prompt', 'latent'])
       expect(result.axes[1]!.labels[37]).to.equal('latent 37')
-      expectClose(result.extra['value'] as number[], record.values('logit_diff'), tolerances.pocket, 'the metric')
+      expectClose(result.baseline.values, record.values('logit_diff'), tolerances.pocket, 'the metric')
     }
   })
 
   it('is exact where the metric is linear: behind the last MLP, with the final norm held', async () => {
     await withFrozenNorm(model, async (frozen) => {
       for (const hook of ['blocks.3.hook_resid_post', 'blocks.3.hook_mlp_out', 'unembed.hook_in']) {
-        const estimate = await attribute(frozen, { hook, source: few.corrupt })
+        const estimate = await attribute(frozen, { target: { hook }, source: few.corrupt })
         const exact = await activationPatching(frozen, few.clean, {
           metric: few.metric,
           source: few.corrupt,
-          target: { hooks: [hook] },
+          target: { hook },
           position: 'each',
           ...quiet,
         })
@@ -81,7 +82,7 @@ describe('attributionPatching', () => {
     await withFrozenNorm(model.withSaes(at('blocks.3.mlp.hook_post'), { errorTerm: true }), async (frozen) => {
       const estimate = await attribute(frozen, { position: -1 })
       const latents = [...new Set(estimate.top(12).map(({ index }) => index[1]!))]
-      const target = { latents }
+      const target = latentsOf(at('blocks.3.mlp.hook_post'), ...latents)
       const exact = await ablation(frozen, few.clean, { metric: few.metric, target, position: -1, ...quiet })
       const chosen = latents.flatMap((latent) => [0, 1, 2].map((b) => estimate.at(b, latent)))
       expectClose(chosen, exact.values, tolerances.noise, 'latents of the last MLP')
@@ -94,8 +95,8 @@ describe('attributionPatching', () => {
       const error = async (scale: number) => {
         // what is left of the activation is what the ablation takes away
         const view = model.withHooks({ [hook]: (x: tf.Tensor) => x.mul(scale) })
-        const estimate = await attribute(view, { hook })
-        const exact = await ablation(view, few.clean, { metric: few.metric, target: { hooks: [hook] }, ...quiet })
+        const estimate = await attribute(view, { target: { hook } })
+        const exact = await ablation(view, few.clean, { metric: few.metric, target: { hook }, ...quiet })
         const total = (b: number) => estimate.select('prompt', b).values.reduce((sum, v) => sum + v, 0)
         return [0, 1, 2].map((b) => total(b) - exact.at(0, b))
       }
@@ -131,17 +132,20 @@ describe('attributionPatching', () => {
       for (const source of [undefined, few.corrupt]) {
         const product = change(hook, source)
         const perUnit = summed ? product.sum(-1) : product.clone()
-        const result = await attribute(model, { hook, source })
+        const result = await attribute(model, { target: { hook }, source })
         expect(result.axes.map((axis) => axis.name)).to.deep.equal(axes)
         expectClose(result.values, perUnit, 0, hook)
-        const last = await attribute(model, { hook, source, position: -1 })
+        const last = await attribute(model, { target: { hook }, source, position: -1 })
         expect(last.axes.map((axis) => axis.name)).to.deep.equal(axes.filter((axis) => axis !== 'position'))
         expectClose(last.values, result.select('position', -1).values, 0, `${hook} at the last position`)
         tf.dispose([product, perUnit])
       }
     }
-    const heads = await attribute(model, { hook: 'blocks.1.attn.hook_z', position: 3 })
+    const heads = await attribute(model, { target: point('z', 1), position: 3 })
     expect(heads.axes[1]!.labels).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7].map((h) => `head ${h}`))
+    const two = await attribute(model, { target: { hook: 'blocks.1.attn.hook_z', unit: [5, 2] }, position: 3 })
+    expect(two.axes[1]!.labels).to.deep.equal(['head 5', 'head 2'])
+    for (const b of [0, 1, 2]) expect([two.at(b, 0), two.at(b, 1)]).to.deep.equal([heads.at(b, 5), heads.at(b, 2)])
     expect([heads.kind, heads.title, heads.unit]).to.deep.equal([
       'attribution patching',
       'estimated change of logit difference at blocks.1.attn.hook_z',
@@ -152,13 +156,13 @@ describe('attributionPatching', () => {
   it('takes the points of one SAE among several, and the error', async () => {
     const [res, mlp] = [at('blocks.2.hook_resid_pre'), at('blocks.3.mlp.hook_post')]
     const view = model.withSaes([res, mlp], { errorTerm: true })
-    const acts = await attribute(view, { hook: `${res.hookName}.hook_sae_acts_post`, position: -1 })
+    const acts = await attribute(view, { target: { hook: `${res.hookName}.hook_sae_acts_post` }, position: -1 })
     const alone = await attribute(model.withSaes(res, { errorTerm: true }), { position: -1 })
     // the other SAE is behind it and its error is detached, so it does change gradients, but not activations
     expect(acts.shape).to.deep.equal(alone.shape)
     const fires = (result: Result) => Array.from(result.values, (value) => value !== 0)
     expect(fires(acts)).to.deep.equal(fires(alone))
-    const error = await attribute(view, { hook: `${res.hookName}.hook_sae_error` })
+    const error = await attribute(view, { target: { hook: `${res.hookName}.hook_sae_error` } })
     expect(error.axes.map((axis) => axis.name)).to.deep.equal(['prompt', 'position'])
     expect(await refusalOf(() => attribute(view))).to.equal(
       'HookError: attributionPatching: no hook point is named. The view has SAEs at blocks.2.hook_resid_pre, blocks.3.mlp.hook_post.',
@@ -166,18 +170,18 @@ describe('attributionPatching', () => {
   })
 
   it('with the prompts themselves as sources is nothing at all', async () => {
-    const result = await attribute(model, { hook: 'blocks.1.hook_resid_pre', source: few.clean })
+    const result = await attribute(model, { target: point('resid_pre', 1), source: few.clean })
     expectClose(result.values, new Float32Array(3 * 22), 0)
   })
 
   it('of a scalar metric is by prompt all the same', async () => {
     const metric = model.bindMetric(few.metric, model.toTokens(few.clean))
-    const hook = 'blocks.2.attn.hook_z'
-    const scalar = await attribute(model, { hook, metric: (logits) => metric(logits).sum() })
-    const each = await attribute(model, { hook })
+    const target = point('z', 2)
+    const scalar = await attribute(model, { target, metric: (logits) => metric(logits).sum() })
+    const each = await attribute(model, { target })
     expectClose(scalar.values, each.values, tolerances.noise)
     expect(scalar.axes[0]!.labels).to.have.length(3)
-    expect([(scalar.extra['value'] as number[]).length, (each.extra['value'] as number[]).length]).to.deep.equal([1, 3])
+    expect([scalar.baseline.shape, each.baseline.shape]).to.deep.equal([[], [3]])
   })
 
   it('of a padded batch is that of single prompts', async () => {
@@ -186,11 +190,11 @@ describe('attributionPatching', () => {
     const view = model.withSaes(at('blocks.1.attn.hook_z'), { errorTerm: true })
     for (const paddingSide of ['left', 'right'] as const) {
       const last = await attribute(view, { metric, position: -1, paddingSide }, texts)
-      const all = await attribute(view, { metric, paddingSide, hook: 'blocks.1.hook_resid_pre' }, texts)
+      const all = await attribute(view, { metric, paddingSide, target: point('resid_pre', 1) }, texts)
       for (const [b, text] of texts.entries()) {
         const alone = await attribute(view, { metric, position: -1 }, text)
         expectClose(last.select('prompt', b).values, alone.values, tolerances.noise, `${paddingSide} ${b}`)
-        const along = (await attribute(view, { metric, hook: 'blocks.1.hook_resid_pre' }, text)).values
+        const along = (await attribute(view, { metric, target: point('resid_pre', 1) }, text)).values
         const row = all.select('prompt', b).values
         const [before, after] = paddingSide === 'left' ? [22 - along.length, 0] : [0, 22 - along.length]
         const expected = [...new Float32Array(before), ...along, ...new Float32Array(after)]
@@ -202,23 +206,25 @@ describe('attributionPatching', () => {
   it('comes back from JSON and says where it is from', async () => {
     const result = await attribute(model.withSaes(at('blocks.2.attn.hook_z')), { position: -1 })
     await expectTraceable(result, { saes: ['pocket-z/blocks.2.hook_z'] })
-    expect(result.extra['hook']).to.equal('blocks.2.attn.hook_z.hook_sae_acts_post')
+    expect(result.extra.hook).to.equal('blocks.2.attn.hook_z.hook_sae_acts_post')
   })
 
   it('refuses what it cannot estimate, before any run', async () => {
     let runs = 0
     const counted = model.withHooks({ hook_embed: () => void runs++ })
     const attempt = (options: Partial<AttributionOptions>) =>
-      refusalOf(() => attribute(counted, { hook: 'blocks.1.hook_resid_pre', ...options }))
-    expect(await attempt({ hook: undefined })).to.equal(
+      refusalOf(() => attribute(counted, { target: point('resid_pre', 1), ...options }))
+    expect(await attempt({ target: undefined })).to.equal(
       'HookError: attributionPatching: no hook point is named. The view has no SAE: attach one with withSaes.',
     )
-    expect(await attempt({ hook: 'blocks.1.hook_resid_per' })).to.match(
+    expect(await attempt({ target: { hook: 'blocks.1.hook_resid_per' } })).to.match(
       /^HookError: .*no hook point 'blocks\.1\.hook_resid_per'.*Did you mean 'blocks\.1\.hook_resid_pre'\?/,
     )
-    expect(await attempt({ hook: 'blocks.1.attn.hook_pattern' })).to.equal(
-      "HookError: attributionPatching: 'blocks.1.attn.hook_pattern' has shape [B,H,P,P]. Give a hook point of shape [B,P,…].",
+    expect(await attempt({ target: point('pattern', 1) })).to.equal(
+      "HookError: attributionPatching: 'blocks.1.attn.hook_pattern' has shape [B,H,P,P]. Give a hook point of shape [B,P,…], where products of each position can be told apart.",
     )
+    expect(await attempt({ target: head(1, 8) })).to.include("there is no head 8 at 'blocks.1.attn.hook_z'")
+    expect(await attempt({ hook: 'blocks.1.attn.hook_z' } as never)).to.include("there is no option 'hook'.")
     expect(await attempt({ position: -23 })).to.include(
       'attributionPatching: there is no position -23 in prompts of 22',
     )

@@ -8,9 +8,10 @@ import {
   meanActivation,
   rareTokens,
   tokenCounts,
+  LatentsByLoss,
   latentsByLoss,
-  latentsByLossTable,
 } from '../../../analyses/index.js'
+import { latents as latentsOf } from '../../../lib/core/sites.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { Sae } from '../../../saes/index.js'
 import { expectClose, tolerances } from '../../support/close.js'
@@ -106,19 +107,37 @@ describe('latents on prompts', () => {
     })
     const wanted = over.sort((a, b) => b.mean - a.mean).slice(0, 6)
     expect(wanted).to.have.length(6)
-    expect([...found].sort((a, b) => a.place - b.place).map(({ latent }) => latent)).to.deep.equal(wanted.map(({ latent }) => latent)) // prettier-ignore
-    const increases = found.map(({ lossIncrease }) => lossIncrease)
+    expect([...found.latents].sort((a, b) => a - b)).to.deep.equal(
+      wanted.map(({ latent }) => latent).sort((a, b) => a - b),
+    )
+    const increases = [...found.select('quantity', 'loss increase').values]
     expect(increases).to.deep.equal([...increases].sort((a, b) => b - a))
-    for (const { latent, lossIncrease, lossIncreaseEncoded, meanActivation: mean, share, place } of found) {
+    for (const [i, latent] of found.latents.entries()) {
+      const [lossIncrease, lossIncreaseEncoded, mean, share] = found.select('latent', i).values
+      const its = wanted.find((one) => one.latent === latent)!
       const firing = texts.filter((_, b) => acts[b]![latent]! > 0.1)
       const increase = async (encoded: boolean) => {
-        const result = (await latentAblation(view, firing, { latents: [latent], encoded })).mean('prompt')
+        const result = (await latentAblation(view, firing, { target: latentsOf(sae, latent), encoded })).mean('prompt')
         return result.at('ablated') - result.at('original')
       }
-      expectClose([lossIncrease, lossIncreaseEncoded], [await increase(false), await increase(true)], tolerances.noise)
-      expectClose([mean, share], [wanted[place]!.mean, wanted[place]!.share], tolerances.noise)
+      expectClose(
+        [lossIncrease!, lossIncreaseEncoded!],
+        [await increase(false), await increase(true)],
+        tolerances.noise,
+      )
+      expectClose([mean!, share!], [its.mean, its.share], tolerances.noise)
     }
-    expect(latentsByLossTable(found).rows[0]![0]).to.equal(String(found[0]!.latent))
+    expect(found.axes[0]!.labels).to.deep.equal(found.latents.map((latent) => `latent ${latent}`))
+    expect(found.toTable().columns.map(({ name }) => name)).to.deep.equal([
+      'latent \\ quantity',
+      'loss increase',
+      'loss increase (encoded)',
+      'mean activation',
+      'share of prompts',
+    ])
+    expect(LatentsByLoss.fromJSON(JSON.parse(JSON.stringify(found)))).to.deep.equal(found)
+    const none = await latentsByLoss(view, texts, { maxima: maxima.map(() => 1e6) })
+    expect(none.shape).to.deep.equal([0, 4])
   })
 
   it('are refused where they are not there', async () => {
@@ -129,13 +148,13 @@ describe('latents on prompts', () => {
     const maxima = await latentMaxima(view, texts)
     const silent = maxima.select('prompt', 0).values.findIndex((_, f) => [0, 1, 2].every((b) => maxima.at(b, f) === 0))
     expect(silent).to.be.at.least(0)
-    expect((await latentAblation(view, texts, { latents: [silent] })).select('condition', 'ablated').values).to.deep.equal((await latentAblation(view, texts, { latents: [silent] })).select('condition', 'original').values) // prettier-ignore
+    expect((await latentAblation(view, texts, { target: latentsOf(sae, silent) })).select('condition', 'ablated').values).to.deep.equal((await latentAblation(view, texts, { target: latentsOf(sae, silent) })).select('condition', 'original').values) // prettier-ignore
     expect([...(await latentMaxima(view, texts, { dropLast: 50 })).positions].every((p) => p === -1)).to.equal(true)
     expect(await refusalOf(() => latentMaxima(model, texts))).to.include('latentMaxima: no hook point is named')
     expect(await refusalOf(() => latentMaxima(view, texts, { dropLast: -1 }))).to.equal(
       'ArgumentError: latentMaxima: dropLast is -1. It must be a whole number from 0.',
     )
-    expect(await latentsByLoss(view, texts, { maxima: new Float32Array(1024).fill(1e9) })).to.deep.equal([])
+    expect((await latentsByLoss(view, texts, { maxima: new Float32Array(1024).fill(1e9) })).latents).to.deep.equal([])
     expect(await refusalOf(() => latentsByLoss(view, texts, { maxima: [1, 2] }))).to.equal(
       'ArgumentError: latentsByLoss: there are 2 maxima. Give one for each of the 1024 latents.',
     )

@@ -4,9 +4,9 @@ import { expect } from 'chai'
 import { ablation, type AblationOptions } from '../../../analyses/index.js'
 import type { HookFunction } from '../../../lib/core/hooks.js'
 import { logitDiff, logProb } from '../../../lib/core/metrics.js'
+import { head, latents as latentsOf, point } from '../../../lib/core/sites.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { Prompts } from '../../../lib/tokens/tokens.js'
-import type { Result } from '../../../lib/report/result/result.js'
 import type { Sae } from '../../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../../support/close.js'
 import { ioi, quiet, type Ioi } from '../../support/ioi.js'
@@ -72,7 +72,7 @@ describe('ablation', () => {
     for (const sae of saes) {
       const { latents } = prompts.saes[sae.label]!
       const view = model.withSaes(sae, { errorTerm: true })
-      const result = await ablation(view, clean, { metric, target: { latents }, position: -1, ...quiet })
+      const result = await ablation(view, clean, { metric, target: latentsOf(sae, ...latents), position: -1, ...quiet })
       expectClose(result.values, record.values(`sae/${sae.label}/ablation_last`), tolerances.pocket, sae.label)
       expect(result.axes[0]).to.deep.equal({ name: 'latent', labels: latents.map((latent) => `latent ${latent}`) })
     }
@@ -80,12 +80,7 @@ describe('ablation', () => {
 
   it('sets each target to zero as a hook would', async () => {
     const two = await ablate(model, {
-      target: {
-        heads: [
-          [2, 3],
-          [0, 7],
-        ],
-      },
+      target: [head(2, 3), head(0, 7)],
     })
     expect(two.axes[0]).to.deep.equal({ name: 'head', labels: ['L2H3', 'L0H7'] })
     const zeroHead = (head: number) => (z: tf.Tensor) => z.mul(tf.sub(1, only(z.shape, 2, [head])))
@@ -108,7 +103,7 @@ describe('ablation', () => {
     }
 
     const hooks = ['hook_embed', 'blocks.1.attn.hook_pattern', 'blocks.2.mlp.hook_post', 'ln_final.hook_normalized']
-    const whole = await ablate(model, { target: { hooks } })
+    const whole = await ablate(model, { target: hooks.map((hook) => ({ hook })) })
     expect(whole.axes[0]).to.deep.equal({ name: 'hook', labels: hooks })
     expectClose(
       whole.values,
@@ -116,7 +111,7 @@ describe('ablation', () => {
       tolerances.noise,
       'whole hook points',
     )
-    const scores = await ablate(model, { target: { hooks: ['blocks.0.attn.hook_attn_scores'] } })
+    const scores = await ablate(model, { target: point('attn_scores', 0) })
     const flat = changeBy(model, { 'blocks.0.attn.hook_attn_scores': tf.zerosLike })
     expectClose(scores.values, flat, tolerances.noise, 'scores, which hold −Infinity')
   })
@@ -125,20 +120,20 @@ describe('ablation', () => {
     const [res, z] = saes
     const view = model.withSaes([res!, z!], { errorTerm: true })
     const acts = `${z!.hookName}.hook_sae_acts_post`
-    const target = { latents: [37, 4], hook: z!.hookName }
-    const result = await ablate(view, { target, position: 'all' })
-    const expected = target.latents.flatMap((latent) =>
+    const chosen = [37, 4]
+    const result = await ablate(view, { target: latentsOf(z!, ...chosen), position: 'all' })
+    const expected = chosen.flatMap((latent) =>
       changeBy(view, { [acts]: (x: tf.Tensor) => x.mul(tf.sub(1, only(x.shape, 2, [latent]))) }),
     )
     expectClose(result.values, expected, tolerances.noise)
     const error = `${res!.hookName}.hook_sae_error`
-    const errors = await ablate(view, { target: { hooks: [error] } })
+    const errors = await ablate(view, { target: { hook: error } })
     expectClose(errors.values, changeBy(view, { [error]: tf.zerosLike }), tolerances.noise)
     expect(maxDifference(errors.values, new Float32Array(3))).to.be.above(0.1)
   })
 
   it('acts at one position, at all, or at each in turn', async () => {
-    const target = { heads: [[1, 2]] as const }
+    const target = head(1, 2)
     const name = 'blocks.1.attn.hook_z'
     const at = (positions: number[]) => ({
       [name]: (z: tf.Tensor) => z.mul(tf.sub(1, only(z.shape, 2, [2]).mul(only(z.shape, 1, positions)))),
@@ -160,12 +155,12 @@ describe('ablation', () => {
       )
     const all = await ablate(model, { target })
     expectClose(all.values, changeBy(model, at(Array.from({ length: 22 }, (_, p) => p))), tolerances.noise)
-    expect([all.extra['position'], each.extra['position']]).to.deep.equal(['all', 'each'])
+    expect([all.extra.position, each.extra.position]).to.deep.equal(['all', 'each'])
   })
 
   it("by the mean puts the mean over prompts and real positions in an activation's place", async () => {
     const name = 'blocks.2.attn.hook_z'
-    const target = { heads: [[2, 5]] as const }
+    const target = head(2, 5)
     const mean = (source: Prompts, position?: number) => {
       using cache = model.runWithCache(source, { names: name, logits: false })
       const mask = cache.tokens.mask ?? cache.tokens.rows.map((row) => row.map(() => 1))
@@ -192,7 +187,7 @@ describe('ablation', () => {
 
   it("by resampling puts another prompt's activation there, the same one for the same seed", async () => {
     const name = 'blocks.2.hook_resid_pre'
-    const options = { target: { hooks: [name] }, mode: 'resample', position: -1 } as const
+    const options = { target: point('resid_pre', 2), mode: 'resample', position: -1 } as const
     const shifted = [1, 2].map((step) => {
       using cache = model.runWithCache(few.clean, { names: name, logits: false })
       const order = [0, 1, 2].map((b) => (b + step) % 3)
@@ -211,7 +206,7 @@ describe('ablation', () => {
       expect(Math.min(...distances), `seed ${seed}`).to.be.below(tolerances.noise)
       expectClose((await ablate(model, { ...options, seed })).values, result.values, 0, 'again')
       await expectTraceable(result, { seed })
-      expect(result.extra['mode']).to.equal('resample')
+      expect(result.extra.mode).to.equal('resample')
     }
     expect([...used].sort(), 'steps that seeds chose').to.deep.equal([1, 2])
     const given = await ablate(model, { ...options, seed: 3, source: few.clean })
@@ -226,7 +221,7 @@ describe('ablation', () => {
   })
 
   it('takes any metric: a scalar gives one column', async () => {
-    const target = { heads: [[3, 1]] as const }
+    const target = head(3, 1)
     const perPrompt = await ablate(model, { target })
     const context = model.bindMetric(few.metric, model.toTokens(few.clean))
     const scalar = await ablate(model, { target, metric: (logits) => context(logits).mean() })
@@ -244,7 +239,7 @@ describe('ablation', () => {
     const texts = ['Carl and Eva went to the hill', few.clean[1]!, 'Rose gave a hat to']
     const metric = logitDiff([' Carl', ' George', ' Ben'], ' Eva')
     const view = model.withSaes(saes[1]!, { errorTerm: true })
-    const options = { target: { latents: [4, 37] }, ...quiet }
+    const options = { target: latentsOf(saes[1]!, 4, 37), ...quiet }
     for (const paddingSide of ['left', 'right'] as const) {
       for (const position of [-1, 1, 'all'] as const) {
         const padded = await ablation(view, texts, { ...options, metric, position, paddingSide })
@@ -266,7 +261,7 @@ describe('ablation', () => {
     const seen: string[] = []
     const view = model.withSaes(saes[0]!, { errorTerm: true }).withHooks({ hook_embed: () => undefined })
     const onProgress = (done: number, total: number) => void seen.push(`${done}/${total}`)
-    const result: Result = await ablate(view, { target: 'mlp_out', mode: 'mean', onProgress })
+    const result = await ablate(view, { target: 'mlp_out', mode: 'mean', onProgress })
     await expectTraceable(result, { saes: [labels[0]!], hooks: ['hook_embed'] })
     expect(result.extra).to.include({ mode: 'mean', position: 'all' })
     expect(seen).to.deep.equal(['1/4', '2/4', '3/4', '4/4'])
@@ -299,7 +294,7 @@ describe('ablation', () => {
     expect(await attempt({ mode: 'resample', metric: logitDiff(5, 6) }, uneven)).to.equal(
       'ArgumentError: ablation: prompts of several lengths cannot stand in for each other. Give a source.',
     )
-    expect(await attempt({ mode: 'mean', target: { hooks: ['blocks.0.attn.hook_pattern'] } })).to.equal(
+    expect(await attempt({ mode: 'mean', target: point('pattern', 0) })).to.equal(
       "ArgumentError: ablation: the mean at 'blocks.0.attn.hook_pattern' of shape [B,H,P,P] is not defined. Use points of shape [B,P,…].",
     )
     expect(await attempt({ mode: 'mean', source: [] })).to.include('TokenError: toTokens: the list of prompts is empty')

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { activationPatching, type PatchingOptions } from '../../../analyses/index.js'
 import { logitDiff } from '../../../lib/core/metrics.js'
+import { head, latents as latentsOf, point } from '../../../lib/core/sites.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { Prompts } from '../../../lib/tokens/tokens.js'
 import type { Sae } from '../../../saes/index.js'
@@ -84,15 +85,15 @@ describe('activationPatching', () => {
     for (const target of [
       'heads',
       'mlp_out',
-      { latents: [3, 14] },
-      { hooks: ['hook_embed', `${z}.hook_sae_error`] },
+      latentsOf(sae, 3, 14),
+      [{ hook: 'hook_embed' }, { hook: `${z}.hook_sae_error` }],
     ] as const) {
       for (const position of ['all', 7] as const) {
         const result = await patch(view, { ...own, target, position })
         expectClose(result.values, new Float32Array(result.values.length), 0, JSON.stringify(target))
       }
     }
-    const scores = await patch(model, { ...own, target: { hooks: ['blocks.1.attn.hook_attn_scores'] } })
+    const scores = await patch(model, { ...own, target: point('attn_scores', 1) })
     expectClose(scores.values, new Float32Array(3), 0, 'scores, which hold −Infinity')
   })
 
@@ -126,7 +127,7 @@ describe('activationPatching', () => {
     const view = model.withSaes(sae, { errorTerm: true })
     const acts = `${z}.hook_sae_acts_post`
     const latents = [0, 7, 51]
-    const byTarget = await patch(view, { target: { latents }, position: -1 })
+    const byTarget = await patch(view, { target: latentsOf(sae, ...latents), position: -1 })
     using source = view.runWithCache(few.corrupt, { names: [acts, z] })
     const metric = view.bindMetric(few.metric, view.toTokens(few.clean))
     const baseline = byTarget.baseline.values
@@ -140,14 +141,14 @@ describe('activationPatching', () => {
     const last = (shape: number[]) => hot(shape[1]! - 1, shape[1]!).reshape([1, -1, 1])
     const expected = latents.flatMap((latent) => changeBy(acts, (shape) => last(shape).mul(hot(latent, 512))))
     expectClose(byTarget.values, expected, tolerances.noise, 'latents')
-    const heads = await patch(view, { target: { heads: [[2, 6]] } })
+    const heads = await patch(view, { target: head(2, 6) })
     expectClose(
       heads.values,
       changeBy(z, () => hot(6, 8).reshape([1, 1, 8, 1])),
       tolerances.noise,
       'a head',
     )
-    const whole = await patch(view, { target: { hooks: [z] } })
+    const whole = await patch(view, { target: { hook: z } })
     expectClose(
       whole.values,
       changeBy(z, () => tf.scalar(1)),
@@ -161,9 +162,9 @@ describe('activationPatching', () => {
     const axes = async (options: Some) => (await patch(view, options)).axes.map((axis) => axis.name)
     expect(await axes({ target: 'attn_out' })).to.deep.equal(['layer', 'position', 'prompt'])
     expect(await axes({ target: 'heads' })).to.deep.equal(['layer', 'head', 'prompt'])
-    expect(await axes({ target: { latents: [1] } })).to.deep.equal(['latent', 'prompt'])
-    expect(await axes({ target: { hooks: ['hook_embed'] } })).to.deep.equal(['hook', 'prompt'])
-    expect(await axes({ target: { latents: [1] }, position: 'each' })).to.deep.equal(['latent', 'position', 'prompt'])
+    expect(await axes({ target: latentsOf(sae, 1) })).to.deep.equal(['latent', 'prompt'])
+    expect(await axes({ target: point('embed') })).to.deep.equal(['hook', 'prompt'])
+    expect(await axes({ target: latentsOf(sae, 1), position: 'each' })).to.deep.equal(['latent', 'position', 'prompt'])
   })
 
   it('of a padded batch is that of single prompts', async () => {
@@ -192,7 +193,7 @@ describe('activationPatching', () => {
 
   it('comes back from JSON and says where it is from', async () => {
     const view = model.withSaes(sae, { errorTerm: true })
-    const result = await patch(view, { target: { latents: [3] } })
+    const result = await patch(view, { target: latentsOf(sae, 3) })
     await expectTraceable(result, { saes: ['pocket-z/blocks.2.hook_z'] })
   })
 

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { latentAblation, compareLosses, lossRecovered, reconstructionLoss } from '../../../analyses/index.js'
+import { latents as latentsOf } from '../../../lib/core/sites.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { Sae } from '../../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../../support/close.js'
@@ -44,7 +45,7 @@ describe('losses under conditions', () => {
     }
     const result = await compareLosses({ original: model, edited }, texts)
     expect(result.axes[1]).to.deep.equal({ name: 'condition', labels: ['original', 'edited'] })
-    expect([result.unit, result.extra['position']]).to.deep.equal(['nats', -2])
+    expect([result.unit, result.extra.position]).to.deep.equal(['nats', -2])
     await expectTraceable(result)
   })
 
@@ -97,18 +98,18 @@ describe('losses under conditions', () => {
     const explicit = (name: string, text: string) =>
       lossesOf(model.withHooks({ [sae.hookName]: (x: tf.Tensor) => tf.tidy(() => hooks[name]!(x)) }), text)
     const mean = (list: number[]) => list.reduce((sum, value) => sum + value, 0) / list.length
-    const everywhere = await latentAblation(view, texts, { latents, position: 'all' })
-    const once = await latentAblation(view, texts, { latents })
-    const listed = await latentAblation(view, texts, { latents, position: [-2, -2, -2] })
+    const everywhere = await latentAblation(view, texts, { target: latentsOf(sae, ...latents), position: 'all' })
+    const once = await latentAblation(view, texts, { target: latentsOf(sae, ...latents) })
+    const listed = await latentAblation(view, texts, { target: latentsOf(sae, ...latents), position: [-2, -2, -2] })
     expectClose(once.values, listed.values, tolerances.noise, 'as a sweep and by whole runs')
-    const encoded = await latentAblation(view, texts, { latents, encoded: true })
+    const encoded = await latentAblation(view, texts, { target: latentsOf(sae, ...latents), encoded: true })
     texts.forEach((text, b) => {
       expectClose([everywhere.at(b, 'original'), everywhere.at(b, 'ablated')], [mean(lossesOf(model, text)), mean(explicit('all', text))], tolerances.noise) // prettier-ignore
       expectClose([once.at(b, 'ablated')], [explicit('last', text).at(-1)!], tolerances.noise)
       expectClose([encoded.at(b, 'ablated')], [explicit('encoded', text).at(-1)!], tolerances.noise)
     })
     expect(maxDifference(once.select('condition', 0).values, once.select('condition', 1).values)).to.be.above(0.01)
-    expect(once.extra['latents']).to.deep.equal(latents)
+    expect(once.extra.latents).to.deep.equal(latents)
   })
 
   it('are refused where there is nothing to predict, to compare or to take away', async () => {
@@ -122,11 +123,13 @@ describe('losses under conditions', () => {
     expect(await refusalOf(() => compareLosses({ model }, short, { position: 'all' }))).to.equal(
       'ArgumentError: compareLosses: prompt 0 is 1 token long, so that it has no loss. Give each at least 2 tokens.',
     )
-    expect(await refusalOf(() => latentAblation(view, texts, { latents: [] }))).to.include(
-      'latentAblation: latents is []',
-    )
-    expect(await refusalOf(() => latentAblation(view, texts, { latents: [1024] }))).to.include('latent 1024: the SAE')
-    expect(await refusalOf(() => latentAblation(model.withSaes(sae), texts, { latents: [1] }))).to.include(
+    const acts = `${sae.hookName}.hook_sae_acts_post`
+    const of = (unit: number[], over = view) =>
+      refusalOf(() => latentAblation(over, texts, { target: { hook: acts, unit } }))
+    expect(await of([])).to.include('latentAblation: latents is []')
+    expect(await of([1024])).to.include('latent 1024: the SAE')
+    expect(await of([3, 3])).to.include('latentAblation: latent 3 is listed twice.')
+    expect(await of([1], model.withSaes(sae))).to.include(
       'latentAblation: the SAE at blocks.1.mlp.hook_post is attached without its error term',
     )
     expect(await refusalOf(() => reconstructionLoss(model, texts))).to.include(

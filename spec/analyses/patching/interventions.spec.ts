@@ -46,13 +46,7 @@ describe('intervene', () => {
     const counted = model.withHooks(runs.map((_, l) => [`blocks.${l}.hook_resid_pre`, () => void runs[l]!++] as const))
     await ablation(counted, few.clean, {
       metric: few.metric,
-      target: {
-        heads: [
-          [2, 0],
-          [2, 1],
-          [2, 2],
-        ],
-      },
+      target: { hook: 'blocks.2.attn.hook_z', unit: [0, 1, 2] },
       ...quiet,
     })
     expect(runs).to.deep.equal([1, 1, 1 + 3, 1 + 3])

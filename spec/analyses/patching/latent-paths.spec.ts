@@ -11,6 +11,7 @@ import {
   topLatents,
 } from '../../../analyses/index.js'
 import { logitDiff, logProb } from '../../../lib/core/metrics.js'
+import { head, latents } from '../../../lib/core/sites.js'
 import type { HookedModel } from '../../../lib/model.js'
 import { loadModel } from '../../../models/load-model.js'
 import { loadSae } from '../../../saes/load-sae.js'
@@ -52,7 +53,9 @@ describe('latents in a recorded model', () => {
     const { position, answers, prompts, ablation, path_patching: paths } = record.json['transformer'] as Recorded
     using sae = await loadSae(`${record.folder}/sae_lens_6/standard_attn_z`)
     const metric = logitDiff(answers.map(([right]) => right), answers.map(([, wrong]) => wrong)) // prettier-ignore
-    const options = { metric, latents: ablation.live_features, heads: paths.heads, position, together: true }
+    const receivers = paths.heads.map(([layer, h]) => head(layer, h, 'v'))
+    const senders = latents(sae, ...ablation.live_features)
+    const options = { metric, senders, receivers, position, together: true }
     const effects = await latentPaths(model.withSaes(sae), prompts, options)
     const expected = record.values('transformer/path_patching/effects') // [prompt, latent]
     const count = ablation.live_features.length
@@ -66,8 +69,8 @@ describe('latents in a recorded model', () => {
     const view = model.withSaes(sae, { errorTerm: true })
     const chosen = [...new Set(each.rows.map(([prompt]) => prompt))]
     const { direction: latent, threshold } = each
-    const found = await positionAblation(view, chosen.map((i) => prompts[i]!), { latent, threshold }) // prettier-ignore
-    const places = (found.extra['places'] as [number, number][]).map(([row, position]) => [chosen[row], position])
+    const found = await positionAblation(view, chosen.map((i) => prompts[i]!), { target: latents(sae, latent), threshold }) // prettier-ignore
+    const places = found.places.map(({ prompt, position }) => [chosen[prompt], position])
     expect(places).to.deep.equal(each.rows.map(([prompt, position]) => [prompt, position]))
     expectClose(found.select('quantity', 'loss increase').values, each.rows.map(([, , increase]) => increase), { atol: 5e-4, rtol: 1e-3 }) // prettier-ignore
     for (const value of found.select('quantity', 'activation').values) expect(value).to.be.greaterThan(threshold)
@@ -93,10 +96,15 @@ describe('latents in the embedded model', () => {
       'Mary and Jack were very good friends. When Mary and Jack went to the school, Jack gave a stone to',
     ]
     const metric = logitDiff([' Carl', ' Mary'], [' Eva', ' Jack'])
-    const given = { metric, latents: [443, 88], position: -5, heads: [[2, 3], [1, 4]] as const } // prettier-ignore
+    const given = {
+      metric,
+      senders: latents(first, 443, 88),
+      position: -5,
+      receivers: [head(2, 3, 'v'), head(1, 4, 'v')],
+    }
     const each = await latentPaths(view, prompts, given)
     for (const paddingSide of ['left', 'right'] as const) {
-      const alone = await latentPaths(view, prompts, { ...given, heads: [[1, 4]], together: true, paddingSide })
+      const alone = await latentPaths(view, prompts, { ...given, receivers: ['L1H4.v'], together: true, paddingSide })
       expectClose(alone.values, each.select('head', 'L1H4').values, tolerances.noise)
     }
     for (const value of each.select('head', 'L1H4').values) expect(value).to.be.greaterThan(1e-3)
@@ -109,12 +117,14 @@ describe('latents in the embedded model', () => {
       [model.withSaes(first, { errorTerm: true }), first],
       [model.withSaes([first, sae], { errorTerm: true }), sae],
     ] as const
-    for (const [view, { hookName: hook }] of views) {
+    for (const [view, one] of views) {
+      const { hookName: hook } = one
       const [latent] = (await topLatents(view, texts, { position: -2, hook })).extra['each'] as number[][]
-      const found = await positionAblation(view, texts, { latent: latent![0]!, hook })
+      const target = latents(one, latent![0]!)
+      const found = await positionAblation(view, texts, { target })
       const increases = found.select('quantity', 'loss increase').values
-      for (const [i, [row, position]] of (found.extra['places'] as [number, number][]).entries()) {
-        const whole = await latentAblation(view, texts[row]!, { latents: [latent![0]!], position: [position], hook })
+      for (const [i, { prompt, position }] of found.places.entries()) {
+        const whole = await latentAblation(view, texts[prompt]!, { target, position: [position] })
         expectClose([increases[i]!], [whole.at(0, 'ablated') - whole.at(0, 'original')], tolerances.noise)
       }
       expect(increases.some((value) => Math.abs(value) > 1e-3)).to.equal(true)
@@ -156,16 +166,22 @@ describe('latents in the embedded model', () => {
 
   it('refuse what they cannot do before any run', async () => {
     const view = model.withSaes(sae, { errorTerm: true })
-    const given = { metric, latents: [3] }
-    expect(await refusalOf(() => latentPaths(view, texts, { ...given, heads: [[1, 0]] }))).to.equal(
-      'ArgumentError: latentPaths: no head [1, 0] reads what the SAE of layer 1 writes. Give layers 2 to 3 and heads 0 to 7.',
+    const given = { metric, senders: latents(sae, 3) }
+    expect(await refusalOf(() => latentPaths(view, texts, { ...given, receivers: [head(1, 0, 'v')] }))).to.equal(
+      'ArgumentError: latentPaths: L1H0.v does not read what the SAE of layer 1 writes. Give heads of layers 2 to 3.',
     )
-    expect(await refusalOf(() => latentPaths(view, texts, { ...given, heads: [] }))).to.match(/heads is \[\]\./)
+    expect(await refusalOf(() => latentPaths(view, texts, { ...given, receivers: [] }))).to.match(/receivers is \[\]\./)
+    expect(await refusalOf(() => latentPaths(view, texts, { ...given, receivers: ['MLP3'] }))).to.include(
+      "'MLP3' is no input of a head",
+    )
+    expect(await refusalOf(() => latentPaths(view, texts, { ...given, receivers: [head(2, 0)] }))).to.include(
+      "there is no 'L2H0' among receivers. Did you mean 'L2H0.",
+    )
     expect(await refusalOf(() => compareMetric({}, texts, { metric }))).to.match(/compareMetric: there is no view\./)
     expect(await refusalOf(() => compareMetric({ model }, texts, { metric: (x) => x.mean() }))).to.equal(
       "ArgumentError: compareMetric: the metric gives shape [] under 'model'. It must give one number for each of the 2 prompts.",
     )
-    expect(await refusalOf(() => positionAblation(view, texts, { latent: 7, threshold: 1e6 }))).to.equal(
+    expect(await refusalOf(() => positionAblation(view, texts, { target: latents(sae, 7), threshold: 1e6 }))).to.equal(
       'ArgumentError: positionAblation: latent 7 is above 1000000 nowhere in the 2 prompts. Give prompts it fires on, or a lower threshold.',
     )
   })

@@ -7,6 +7,7 @@ import { expect } from 'chai'
 import { edgeAttribution, pathPatching } from '../../../analyses/index.js'
 import type { HookFunction } from '../../../lib/core/hooks.js'
 import { logitDiff, type Metric } from '../../../lib/core/metrics.js'
+import { head, point } from '../../../lib/core/sites.js'
 import type { HookedModel } from '../../../lib/model.js'
 import { random } from '../../../lib/stats/random.js'
 import { loadModel } from '../../../models/load-model.js'
@@ -171,7 +172,7 @@ describe('pathPatching and edgeAttribution', () => {
     const slope = up.map((x, b) => (x - down[b]!) / (2 * step))
     expectClose([0, 1].map((b) => edges.at('MLP1', 'MLP2', b)), slope, { atol: 4e-3, rtol: 1e-2 }) // prettier-ignore
     const stepped = await edgeAttribution(model, clean, { metric, source: corrupt, ...nodes, steps: 4 })
-    expect(stepped.extra['steps']).to.equal(4)
+    expect(stepped.extra.steps).to.equal(4)
     await expectTraceable(stepped)
   })
 
@@ -179,7 +180,12 @@ describe('pathPatching and edgeAttribution', () => {
     // all that the embedding changes goes through its edges: their path integral is the whole change
     const { clean, corrupt, metric } = await ioi(2)
     const { attributionPatching } = await import('../../../analyses/index.js')
-    const total = await attributionPatching(model, clean, { metric, source: corrupt, hook: 'hook_embed', steps: 48 })
+    const total = await attributionPatching(model, clean, {
+      metric,
+      source: corrupt,
+      target: point('embed'),
+      steps: 48,
+    })
     const bound = model.bindMetric(metric, model.toTokens(clean))
     const whole = tf.tidy(() =>
       Array.from(
@@ -194,6 +200,24 @@ describe('pathPatching and edgeAttribution', () => {
     expectClose(edges.sum('receiver').values, total.sum('position').values, 2e-3)
   })
 
+  it('take sites for nodes, next to names', async () => {
+    const { clean, corrupt, metric } = await ioi(2)
+    const named = { senders: ['embed', 'L0H3', 'L0H5', 'MLP1'], receivers: ['L2H4.v', 'L2H4.q', 'MLP2', 'final'] }
+    const sites = {
+      senders: [point('embed'), { hook: 'blocks.0.attn.hook_z', unit: [3, 5] }, point('mlp_out', 1)],
+      receivers: [head(2, 4, 'v'), 'L2H4.q', point('mlp_in', 2), point('resid_post', 3)],
+    }
+    for (const analysis of [pathPatching, edgeAttribution]) {
+      const given = { metric, source: corrupt, ...quiet }
+      const [found, wanted] = [
+        await analysis(model, clean, { ...given, ...sites }),
+        await analysis(model, clean, { ...given, ...named }),
+      ]
+      expect(found.axes).to.deep.equal(wanted.axes)
+      expectClose(found.values, wanted.values, 0)
+    }
+  })
+
   it('refuse nodes that the model has not, before any run', async () => {
     let runs = 0
     const { clean, corrupt, metric } = await ioi(2)
@@ -202,6 +226,15 @@ describe('pathPatching and edgeAttribution', () => {
       refusalOf(() => pathPatching(view, clean, { metric, source: corrupt, ...quiet, ...options }))
     expect(await attempt({ senders: ['L1H9'] })).to.include("pathPatching: there is no 'L1H9' among senders. Did you mean 'L1H") // prettier-ignore
     expect(await attempt({ receivers: ['L1H2'] })).to.include("there is no 'L1H2' among receivers.")
+    expect(await attempt({ receivers: [head(1, 2)] })).to.include(
+      "there is no 'L1H2' among receivers. Did you mean 'L1H2.",
+    )
+    expect(await attempt({ senders: [point('resid_mid', 1)] })).to.include(
+      "there is no 'blocks.1.hook_resid_mid' among senders.",
+    )
+    expect(await attempt({ sender: ['L1H1'] })).to.include(
+      "pathPatching: there is no option 'sender'. Did you mean 'senders'?",
+    )
     expect(await attempt({ receivers: [] })).to.include('receivers is []. Give a list of at least one.')
     expect(await attempt({ source: corrupt.slice(1) })).to.include('Each prompt needs a source of its own length.')
     expect(await refusalOf(() => edgeAttribution(view, clean, { metric, source: corrupt, steps: 0 }))).to.equal('ArgumentError: edgeAttribution: steps is 0. It must be a whole number, at least 1.') // prettier-ignore

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
 import { edgeAttribution, pathPatching } from '../../../analyses/index.js'
 import { logitDiff } from '../../../lib/core/metrics.js'
+import { head, latents } from '../../../lib/core/sites.js'
 import type { HookedModel } from '../../../lib/model.js'
 import { random } from '../../../lib/stats/random.js'
 import { loadModel } from '../../../models/load-model.js'
@@ -130,6 +131,12 @@ describe('paths and edges from an SAE', () => {
     const senders = ['latent 443 at blocks.0.attn.hook_z', 'L1H0', 'latent 183 at blocks.2.hook_resid_pre']
     const result = await pathPatching(view, clean, { ...set, senders })
     expect(result.axes[0]!.labels).to.deep.equal(senders)
+    const bySite = await pathPatching(view, clean, {
+      ...set,
+      senders: [latents(first, 443), head(1, 0), latents(second, 183)],
+    })
+    expect(bySite.axes[0]!.labels).to.deep.equal(senders)
+    expectClose(bySite.values, result.values, 0)
     expectClose([0, 1].map((b) => result.at(2, 1, b)), [0, 0], 0, 'from layer 2 to layer 1') // prettier-ignore
     expect(Math.abs(result.at(0, 1, 0))).to.be.above(1e-4)
     const attempt = (of: HookedModel, name: string) => refusalOf(() => pathPatching(of, clean, { ...set, senders: [name] })) // prettier-ignore
@@ -137,6 +144,10 @@ describe('paths and edges from an SAE', () => {
     expect(await attempt(model, 'error')).to.match(/^HookError: pathPatching: no hook point is named\. The view has no SAE/) // prettier-ignore
     const one = model.withSaes(second)
     expect(await attempt(one, 'error')).to.equal("ArgumentError: pathPatching: there is no 'error': the SAE at blocks.2.hook_resid_pre has no error term. Attach it with { errorTerm: true }.") // prettier-ignore
+    const error = [{ hook: `${second.hookName}.hook_sae_error` }]
+    expect(await refusalOf(() => pathPatching(one, clean, { ...set, senders: error }))).to.include(
+      "there is no 'error': the SAE at",
+    )
     expect(await attempt(one, 'latent 99999')).to.include('latent 99999: the SAE')
     expect(await attempt(one, 'latnt 3')).to.include("there is no 'latnt 3' among senders.")
     using normed = randomSae({ hookName: 'blocks.1.hook_resid_pre', dIn: 128, normalization: 'layer_norm' })

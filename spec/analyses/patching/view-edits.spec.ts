@@ -1,9 +1,9 @@
 /** Views changed at a position of each prompt: exactly there, exactly so. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { saeWithError } from '../../../analyses/attached-saes.js'
 import { positionsAt, withoutError, withoutLatents, withReplaced } from '../../../analyses/index.js'
 import { replacedAt } from '../../../analyses/patching/view-edits.js'
+import { head, latents, point } from '../../../lib/core/sites.js'
 import type { HookedModel } from '../../../lib/model.js'
 import type { Sae } from '../../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../../support/close.js'
@@ -38,31 +38,31 @@ describe('view edits', () => {
     ] as const) {
       const tokens = model.toTokens(texts, { paddingSide })
       expect(tokens.positions).to.equal(8)
-      expect(positionsAt('test', tokens, -1)).to.deep.equal(last)
-      expect(positionsAt('test', tokens, [0, -2])).to.deep.equal([0, last[1] - 1])
-      expect(positionsAt('test', tokens, 'all')).to.equal(undefined)
+      expect(positionsAt(tokens, -1, 'test')).to.deep.equal(last)
+      expect(positionsAt(tokens, [0, -2], 'test')).to.deep.equal([0, last[1] - 1])
+      expect(positionsAt(tokens, 'all', 'test')).to.equal(undefined)
     }
     const tokens = model.toTokens(texts)
-    expect(await refusalOf(() => positionsAt('test', tokens, [1]))).to.equal(
+    expect(await refusalOf(() => positionsAt(tokens, [1], 'test'))).to.equal(
       "ArgumentError: test: position is [1]. Give a number, 'all', or a list of one for each of the 2 prompts.",
     )
-    expect(await refusalOf(() => positionsAt('test', tokens, [0, 6]))).to.include('test: there is no position 6 in prompts of 6 tokens') // prettier-ignore
+    expect(await refusalOf(() => positionsAt(tokens, [0, 6], 'test'))).to.include('test: there is no position 6 in prompts of 6 tokens') // prettier-ignore
   })
 
   it('replace at one position of each prompt, or at all', () => {
     tf.tidy(() => {
       const x = tf.range(0, 24).reshape([2, 3, 2, 2])
-      const edited = replacedAt(x, [2, 0], tf.scalar(-1)).arraySync() as number[][][][]
+      const edited = replacedAt(x, tf.scalar(-1), { positions: [2, 0] }).arraySync() as number[][][][]
       const plain = x.arraySync() as number[][][][]
       const minus = [[-1, -1], [-1, -1]] // prettier-ignore
       expect(edited).to.deep.equal([[plain[0]![0], plain[0]![1], minus], [minus, plain[1]![1], plain[1]![2]]]) // prettier-ignore
-      expect(replacedAt(x, undefined, tf.scalar(3)).arraySync()).to.deep.equal(tf.fill(x.shape, 3).arraySync())
+      expect(replacedAt(x, tf.scalar(3), {}).arraySync()).to.deep.equal(tf.fill(x.shape, 3).arraySync())
     })
   })
 
   it('take away what latents write, zero an activation, put a mean in, or leave the reconstruction', () => {
     const tokens = view.toTokens(texts)
-    const positions = positionsAt('test', tokens, -2)!
+    const positions = positionsAt(tokens, -2, 'test')!
     const clean = goesOn(view)
     using cache = view.runWithCache(tokens, { names: /hook_sae_(acts_post|recons)$/, logits: false })
     const acts = cache.get<tf.Tensor3D>(`${sae.hookName}.hook_sae_acts_post`).arraySync()
@@ -73,12 +73,12 @@ describe('view edits', () => {
     const mean = Float32Array.from({ length: 128 }, (_, i) => i / 100)
     const cases: [HookedModel, (b: number, p: number) => number[]][] = [
       [
-        withoutLatents(view, { readsAt: sae.hookName }, firing, positions),
+        withoutLatents(view, latents(sae, ...firing), { positions }),
         (b, p) => clean[b]![p]!.map((x, i) => firing.reduce((sum, f) => sum - acts[b]![p]![f]! * W_dec[f]![i]!, x)),
       ],
-      [withReplaced(view, sae.hookName, positions), () => new Array<number>(128).fill(0)],
-      [withReplaced(view, sae.hookName, positions, mean), () => [...mean]],
-      [withoutError(view, { writesAt: sae.hookName }, positions), (b, p) => recons[b]![p]!],
+      [withReplaced(view, point('resid_pre', 2), { positions }), () => new Array<number>(128).fill(0)],
+      [withReplaced(view, point('resid_pre', 2), { positions, by: mean }), () => [...mean]],
+      [withoutError(view, { positions }), (b, p) => recons[b]![p]!],
     ]
     for (const [edited, wanted] of cases) {
       const after = goesOn(edited)
@@ -89,14 +89,45 @@ describe('view edits', () => {
       )
       expect(maxDifference(after[0]![positions[0]!]!, clean[0]![positions[0]!]!)).to.be.above(0.01)
     }
-    const everywhere = goesOn(withoutError(view, { writesAt: sae.hookName }, undefined))
+    const everywhere = goesOn(withoutError(view))
     expectClose(everywhere.flat(2), recons.flat(2), tolerances.noise)
   })
 
-  it('of an SAE without its error term are refused', async () => {
-    expect(await refusalOf(() => saeWithError('test', model.withSaes(sae)))).to.equal(
-      'ArgumentError: test: the SAE at blocks.2.hook_resid_pre is attached without its error term, so that all else it misses would be changed too. Attach it with { errorTerm: true }.',
+  it('replace units of an activation alone', () => {
+    const name = 'blocks.1.attn.hook_z'
+    const zOf = (of: HookedModel) => {
+      using cache = of.runWithCache(texts, { names: name, logits: false })
+      return cache.get<tf.Tensor4D>(name).arraySync()
+    }
+    const plain = zOf(model)
+    const by = Float32Array.from({ length: 16 }, (_, i) => i)
+    for (const [edited, wanted] of [
+      [withReplaced(model, head(1, 6)), new Float32Array(16)],
+      [withReplaced(model, head(1, 6), { positions: [2, 4], by }), by],
+    ] as const) {
+      const isChanged = (b: number, p: number) => wanted !== by || p === [2, 4][b]
+      zOf(edited).forEach((row, b) =>
+        row.forEach((heads, p) =>
+          heads.forEach((z, h) => {
+            expectClose(z, h === 6 && isChanged(b, p) ? [...wanted] : plain[b]![p]![h]!, 0, `${b} ${p} ${h}`)
+          }),
+        ),
+      )
+    }
+  })
+
+  it('refuse places and options that there are not', async () => {
+    expect(await refusalOf(() => withReplaced(model, head(1, 8)))).to.equal(
+      "ArgumentError: withReplaced: there is no head 8 at 'blocks.1.attn.hook_z'. It has heads 0 to 7.",
     )
-    expect(saeWithError('test', view).sae).to.equal(sae)
+    expect(await refusalOf(() => withoutLatents(view, point('resid_pre', 2)))).to.equal(
+      'ArgumentError: withoutLatents: {"hook":"blocks.2.hook_resid_pre"} are no latents. Give latents(sae, 3, 14).',
+    )
+    expect(await refusalOf(() => withoutLatents(model, latents(sae, 3)))).to.match(
+      /^HookError: withoutLatents: there is no SAE at/,
+    )
+    expect(await refusalOf(() => withReplaced(model, head(1, 2), { position: [1] } as never))).to.equal(
+      "ArgumentError: withReplaced: there is no option 'position'. Did you mean 'positions'? The options are positions, by.",
+    )
   })
 })

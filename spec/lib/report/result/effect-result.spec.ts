@@ -78,6 +78,10 @@ describe('lib/report/result/effect-result', () => {
     const extra = { metric: 'x', baseline: [3] }
     const all = new EffectResult({ ...effects(), values: Float32Array.of(2), axes, extra })
     expect([all.baseline.value, all.mean('prompt').baseline.value]).to.deep.equal([3, 3])
+    const each = effects({ baseline: [3], source: [5] }) // the estimates of a scalar metric are by prompt all the same
+    expect([each.baseline.value, each.mean('prompt').baseline.value, each.restored().at(0, 1, 0)]).to.deep.equal([
+      3, 3, 1,
+    ])
   })
 
   it('comes back from files, means of it too, and compares', async () => {
