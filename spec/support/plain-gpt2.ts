@@ -9,6 +9,8 @@ export interface PlainOptions {
   readonly scaleScores?: boolean
   /** Divide the scores of layer l by l + 1 too. @default false */
   readonly byInverseLayer?: boolean
+  /** The MLP's. @default gelu_new */
+  readonly activation?: (x: number) => number
 }
 
 type Row = number[]
@@ -28,7 +30,7 @@ export function plainGpt2(tensors: TensorRecord, ids: readonly number[], options
     const mixed = attend(qkv, l, options)
     stream = stream.map((x, p) => add(x, conv1d(mixed[p]!, `h.${l}.attn.c_proj`)))
     stream = stream.map((x) => {
-      const hidden = conv1d(norm(x, `h.${l}.ln_2`), `h.${l}.mlp.c_fc`).map(geluNew)
+      const hidden = conv1d(norm(x, `h.${l}.ln_2`), `h.${l}.mlp.c_fc`).map(options.activation ?? geluNew)
       return add(x, conv1d(hidden, `h.${l}.mlp.c_proj`))
     })
   }
