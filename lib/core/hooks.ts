@@ -5,7 +5,7 @@
 import type * as tf from '@tensorflow/tfjs'
 import { ArgumentError, ShapeError } from '../errors/errors.js'
 import { layerOf } from '../transformer/hook-names.js'
-import type { At, HookPoint } from '../transformer/at.js'
+import type { At } from '../transformer/at.js'
 
 export { axesOf, silent, type At, type HookPoint } from '../transformer/at.js'
 
