@@ -36,40 +36,52 @@ export async function topLogits(view: HookedModel, options: TopLogitsOptions = {
   const latents = chosenLatents('topLogits', attached.sae, options.latents)
   const k = Math.min(options.k ?? 10, view.config.dVocab)
   checkCounts('topLogits', { k })
-  const label = (id: number) => tokenLabel(view.tokenizer, id)
   using report = jobProgress('topLogits: latents', options, latents.length)
   const found: LatentLogits[] = []
   for await (const { logits, first } of eachLatentLogits(view, attached, latents)) {
-    const [tops, bottoms] = [await largest(logits, k), await smallest(logits, k)]
-    for (const [i, latent] of latents.slice(first, first + logits.shape[0]).entries()) {
-      const named = (ends: TokenEnd[][]) => (ends[i] ?? []).map((end): TokenLogit => ({ ...end, token: label(end.id) }))
-      found.push({ latent, top: named(tops), bottom: named(bottoms) })
-    }
+    const named = (ends: RankedTokens, sign: 1 | -1) => (row: number) => tokensOf(view, ends, { row, k, sign })
+    const [top, bottom] = [named(await largest(logits, k), 1), named(await smallest(logits, k), -1)]
+    const some = latents.slice(first, first + logits.shape[0])
+    for (const [row, latent] of some.entries()) found.push({ latent, top: top(row), bottom: bottom(row) })
     report(found.length)
     options.signal?.throwIfAborted()
   }
   return new TopLogits(found, await view.provenance())
 }
 
-type TokenEnd = Omit<TokenLogit, 'token'>
+/** The k tokens of each row that rank first, and their logits [f · k]. */
+interface RankedTokens {
+  readonly logits: ArrayLike<number>
+  readonly ids: ArrayLike<number>
+}
+
+/** Those of one row, by name. */
+function tokensOf(
+  { tokenizer }: HookedModel,
+  { logits, ids }: RankedTokens,
+  { row, k, sign }: { readonly row: number; readonly k: number; readonly sign: 1 | -1 },
+): TokenLogit[] {
+  return Array.from({ length: k }, (_, i) => {
+    const id = ids[row * k + i] ?? -1
+    return { id, token: tokenLabel(tokenizer, id), logit: sign * (logits[row * k + i] ?? NaN) }
+  })
+}
 
 /** The k largest of each row, in order. */
-async function largest(logits: tf.Tensor2D, k: number): Promise<TokenEnd[][]> {
-  const { values, indices } = tf.topk(logits, k)
+async function largest(x: tf.Tensor2D, k: number): Promise<RankedTokens> {
+  const { values, indices } = tf.topk(x, k)
   try {
-    const [numbers, ids] = [await values.data(), await indices.data()]
-    const ends = Array.from(numbers, (logit, i): TokenEnd => ({ id: ids[i] ?? -1, logit }))
-    return Array.from({ length: logits.shape[0] }, (_, row) => ends.slice(row * k, (row + 1) * k))
+    return { logits: await values.data(), ids: await indices.data() }
   } finally {
     tf.dispose([values, indices])
   }
 }
 
-/** The k smallest of each row, the smallest first. */
-async function smallest(logits: tf.Tensor2D, k: number): Promise<TokenEnd[][]> {
-  const negated = logits.neg<tf.Tensor2D>()
+/** The k smallest of each row, the smallest first; their logits have the other sign. */
+async function smallest(x: tf.Tensor2D, k: number): Promise<RankedTokens> {
+  const negated = x.neg<tf.Tensor2D>()
   try {
-    return (await largest(negated, k)).map((row) => row.map(({ id, logit }) => ({ id, logit: -1 * logit })))
+    return await largest(negated, k)
   } finally {
     negated.dispose()
   }
