@@ -1,5 +1,5 @@
 /** HookedModel: an immutable view of a model, with the few verbs that run it. */
-import * as tf from '@tensorflow/tfjs'
+import type * as tf from '@tensorflow/tfjs'
 import { addHooks, type HookArguments, type Hooks } from './core/add-hooks.js'
 import { cachedRun } from './core/cached-run.js'
 import { hooksTable, modelFacts, viewProvenance, viewSummary } from './core/describe.js'
@@ -7,20 +7,24 @@ import { gradientRun, type GradientsOf } from './core/gradients.js'
 import type { NameFilter } from './core/hook-filters.js'
 import type { HookedView } from './core/hooked-view.js'
 import type { HookFunction, HookPoint } from './core/hooks.js'
+import { lossOf, tokenLossesOf } from './core/losses.js'
 import * as metrics from './core/metrics.js'
 import { bindPlugins, checkPlugins, type Plugin, type PluginMethods } from './core/plugins.js'
+import { attachOptionNames, cacheOptionNames, gradientOptionNames, runOptionNames } from './core/run-options.js'
 import type { AttachOptions, CacheOptions, GradientOptions, RunOptions } from './core/run-options.js'
 import { checkHasLogits, runInput, runTokens, type ViewedModel } from './core/run-view.js'
 import { selfCheck, type SelfCheck } from './core/self-check.js'
 import type { Attachable } from './core/splice.js'
 import { TextModel } from './core/text-model.js'
 import * as views from './core/view.js'
-import * as generation from './generation/generate.js'
-import { meanLoss, tokenLosses } from './ops/loss.js'
+import { generate, generateOptionNames, streamTokens } from './generation/index.js'
+import type { GenerateOptions, Generation, GenerationStep, GenerationTask } from './generation/index.js'
+import { checkOptions } from './errors/options.js'
 import type { EffectResult } from './report/result/effect-result.js'
 import type { Provenance } from './report/result/provenance.js'
 import { ActivationCache } from './residual/activation-cache.js'
 import { sweep, type SweepOptions } from './sweep/sweep.js'
+import { tokenOptionNames, tokenOptionsOf } from './tokens/tokens.js'
 import type { Prompts, TokenOptions, Tokens } from './tokens/tokens.js'
 import { packedWeight } from './weights/packed.js'
 import type { ProcessingFlags } from './weights/process.js'
@@ -119,6 +123,7 @@ export class HookedModel extends TextModel implements HookedView {
    * @throws HookError when the model has no such point, MismatchError when an SAE does not belong to this model.
    */
   withSaes(saes: Attachable | readonly Attachable[], options: AttachOptions = {}): this {
+    checkOptions('withSaes', options, attachOptionNames)
     const { force = false, ...splice } = options
     let view = this.#view
     for (const sae of [saes].flat() as Attachable[]) {
@@ -157,30 +162,39 @@ export class HookedModel extends TextModel implements HookedView {
 
   // ---- runs
 
-  /** Logits [B,P,V], or the residual stream [B,P,D] of a stopped view. The caller owns the tensor. */
-  run(input: Prompts, options: RunOptions = {}): tf.Tensor3D {
+  /**
+   * Logits [B,P,V], or the residual stream [B,P,D] of a stopped view. The caller owns the tensor.
+   *
+   * @example tf.tidy(() => model.run(prompt).argMax(-1)) // the most likely next tokens [B,P]
+   * @throws TokenError for prompts that cannot be run
+   */
+  run(prompts: Prompts, options: RunOptions = {}): tf.Tensor3D {
+    const tokens = this.tokensFor(prompts, options, { verb: 'run', names: runOptionNames })
     const { from } = options
-    const tokens = this.toTokens(input, options)
     if (from) views.checkStart(this.#model, this.#view, tokens, from)
     return runTokens(this.#subject, tokens, [], { from })
   }
 
   /**
-   * Runs and keeps activations: `using cache = model.runWithCache(prompts, { names: /resid_pre$/ })`.
-   * The cache owns its tensors and the logits; dispose it, or declare it with `using`.
-   * @throws HookError for an unknown point, or one behind the layer where the view stops.
+   * Runs and keeps activations. The cache owns its tensors and the logits: dispose it, or declare it with `using`.
+   *
+   * @example using cache = model.runWithCache(prompts, { names: [hook('z', 9), point('resid_pre', 7)] })
+   * @throws HookError for an unknown point, or one after the layer where the view stops; TokenError
    */
-  runWithCache(input: Prompts, options: CacheOptions = {}): ActivationCache {
-    const tokens = this.toTokens(input, options)
+  runWithCache(prompts: Prompts, options: CacheOptions = {}): ActivationCache {
+    const tokens = this.tokensFor(prompts, options, { verb: 'runWithCache', names: cacheOptionNames })
     return cachedRun(this.#subject, tokens, { ...options, cacheOf: this.#cacheOf })
   }
 
   /**
    * Activations and the metric's gradients at hook points, also inside SAEs (`….hook_sae_acts_post`).
    * A metric of one number a prompt is summed, so that each prompt's gradients are of its own number.
+   *
+   * @example using run = model.runWithGradients(prompt, { metric: logitDiff(' Carl', ' Eva'), names: hook('z', 9) })
+   * @throws HookError as `runWithCache`; ArgumentError, ShapeError for a metric that is none; TokenError
    */
-  runWithGradients(input: Prompts, options: GradientOptions): GradientRun {
-    const tokens = this.toTokens(input, options)
+  runWithGradients(prompts: Prompts, options: GradientOptions): GradientRun {
+    const tokens = this.tokensFor(prompts, options, { verb: 'runWithGradients', names: gradientOptionNames })
     const { names, metric } = options
     const context = this.metricContext(tokens)
     return gradientRun(this.#subject, tokens, { names, metric, context, cacheOf: this.#cacheOf })
@@ -198,51 +212,58 @@ export class HookedModel extends TextModel implements HookedView {
   }
 
   /**
-   * Tokens that follow prompts: `await model.generate('Once upon a time', { maxNewTokens: 20, seed: 1 })`. Lists are
-   * padded on the left. Hooks and SAEs of the view are active, on the new position alone once the prompt is run.
+   * Tokens that follow prompts. Lists are padded on the left. Hooks and SAEs of the view are active, on the new position
+   * alone once the prompt is run.
+   *
+   * @example (await model.generate('Once upon a time', { maxNewTokens: 20, seed: 1 })).texts
+   * @throws ArgumentError, HookError, TokenError before the first step
    */
-  generate(input: Prompts, options: generation.GenerateOptions = {}): Promise<generation.Generation> {
-    return generation.generate(this, this.#step, this.toTokens(input, { ...options, paddingSide: 'left' }), options)
+  async generate(prompts: Prompts, options: GenerateOptions = {}): Promise<Generation> {
+    return generate(this.#generation(prompts, options))
   }
 
-  /** The same step by step: `for await (const { text } of model.stream(prompt)) process.stdout.write(text[0])`. */
-  stream(
-    input: Prompts,
-    options: generation.GenerateOptions = {},
-  ): AsyncGenerator<generation.GenerationStep, void, undefined> {
-    return generation.streamTokens(this, this.#step, this.toTokens(input, { ...options, paddingSide: 'left' }), options)
+  /**
+   * The same step by step.
+   *
+   * @example for await (const { text } of model.stream(prompt)) process.stdout.write(text[0])
+   * @throws ArgumentError, TokenError before the first step
+   */
+  stream(prompts: Prompts, options: GenerateOptions = {}): AsyncGenerator<GenerationStep, void, undefined> {
+    return streamTokens(this.#generation(prompts, options))
   }
 
-  /** One forward pass over what is new. */
-  get #step(): generation.Step {
+  #generation(prompts: Prompts, options: GenerateOptions): GenerationTask {
     checkHasLogits('generate', this.#view)
-    return (tokens, mask, past, observers) => runInput(this.#subject, { tokens, mask, past }, observers)
+    checkOptions('generate', options, generateOptionNames)
+    const tokens = this.toTokens(prompts, { ...tokenOptionsOf(options), paddingSide: 'left' })
+    return { view: this, prompts: tokens, options, run: (input, seen) => runInput(this.#subject, input, seen) }
   }
 
-  /** Mean next-token loss in nats over real tokens, padding left out: `await model.loss('Once upon a time')`. */
-  async loss(input: Prompts, options: TokenOptions = {}): Promise<number> {
-    const tokens = this.toTokens(input, options)
-    const mean = tf.tidy(() => meanLoss(this.#logits('loss', tokens), tokens))
-    const [value] = await mean.data()
-    mean.dispose()
-    return value!
+  /**
+   * Mean next-token loss over real tokens, padding left out, in nats.
+   *
+   * @example (await model.loss('Once upon a time')).toFixed(3)
+   * @throws TokenError where no prompt has two tokens
+   */
+  async loss(prompts: Prompts, options: TokenOptions = {}): Promise<number> {
+    return lossOf(this.#subject, this.tokensFor(prompts, options, { verb: 'loss', names: tokenOptionNames }))
   }
 
-  /** Next-token loss at each position but the last, [B,P−1], in nats; padding is not left out. The caller owns it. */
-  lossPerToken(input: Prompts, options: TokenOptions = {}): tf.Tensor2D {
-    const tokens = this.toTokens(input, options)
-    return tf.tidy(() => tokenLosses(this.#logits('lossPerToken', tokens), tokens))
+  /**
+   * Next-token loss at each position but the last, [B,P−1], in nats; padding is not left out. The caller owns it.
+   *
+   * @example const losses = model.lossPerToken(prompts)
+   * @throws TokenError where no prompt has two tokens
+   */
+  lossPerToken(prompts: Prompts, options: TokenOptions = {}): tf.Tensor2D {
+    const tokens = this.tokensFor(prompts, options, { verb: 'lossPerToken', names: tokenOptionNames })
+    return tokenLossesOf(this.#subject, tokens)
   }
 
   /** A metric made ready for these prompts: its tokens are checked here, before any run. */
   bindMetric(metric: metrics.AnyMetric, tokens: Tokens): metrics.MetricFunction {
     if (typeof metric !== 'function') checkHasLogits('metric', this.#view)
     return metrics.bindMetric(metric, this.metricContext(tokens))
-  }
-
-  #logits(verb: string, tokens: Tokens): tf.Tensor3D {
-    checkHasLogits(verb, this.#view)
-    return runTokens(this.#subject, tokens)
   }
 
   /** The text of token ids; without an argument, a line about the model. @throws TokenError */

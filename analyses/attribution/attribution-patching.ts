@@ -19,7 +19,13 @@ import { EffectResult, type EffectExtra } from '../../lib/report/result/effect-r
 import type { Axis } from '../../lib/report/result/result.js'
 import { range } from '../../lib/stats/range.js'
 import { checkSource } from '../../lib/tokens/paired-prompts.js'
-import { type Prompts, tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
+import {
+  tokenOptionsOf,
+  type Prompts,
+  tokenOptionNames,
+  type TokenOptions,
+  type Tokens,
+} from '../../lib/tokens/tokens.js'
 import { attachedAt } from '../attached-saes.js'
 import { placesOf } from '../sites.js'
 import { checkSteps, midpoints } from './steps.js'
@@ -80,10 +86,10 @@ export async function attributionPatching(
   checkOptions(name, options, optionNames)
   checkSteps(name, options.steps)
   const { point, units } = resolvePoint(view, options.target)
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const { position } = options
   const positions = position === undefined ? undefined : promptPositions(tokens, position, name)
-  const source = options.source === undefined ? undefined : view.toTokens(options.source, options)
+  const source = options.source === undefined ? undefined : view.toTokens(options.source, tokenOptionsOf(options))
   if (source) checkSource(name, tokens, source)
   view.bindMetric(options.metric, tokens) // refuses a metric that is none
   const { products, metric } = await attribute(view, { tokens, source, point }, options)

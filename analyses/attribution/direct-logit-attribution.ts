@@ -6,7 +6,7 @@ import { ArgumentError, MismatchError } from '../../lib/errors/errors.js'
 import { type Answers } from '../../lib/core/metrics.js'
 import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Prompts, TokenOptions } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts, type TokenOptions } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
 import { parseHook } from '../../lib/transformer/hook-names.js'
 import { plainPoint } from '../../lib/core/splice.js'
@@ -46,7 +46,7 @@ export async function directLogitAttribution(
   const { latents = 20 } = options
   if (!Number.isInteger(latents) || latents < 0)
     throw new ArgumentError(`directLogitAttribution: latents is ${latents}. It must be a whole number, at least 0.`)
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const positions = promptPositions(tokens, options.position ?? -1, 'directLogitAttribution')
   const ids = [
     view.answerIds('directLogitAttribution', options.answer, tokens),

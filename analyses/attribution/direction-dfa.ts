@@ -10,7 +10,7 @@ import { promptPositions } from '../../lib/core/positions.js'
 import type { AttachedSae } from '../../lib/core/view.js'
 import type { Sae } from '../../saes/index.js'
 import type { HookedModel } from '../../lib/model.js'
-import { type Prompts, type Tokens, type TokenOptions } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts, type Tokens, type TokenOptions } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
 import { promptAxis } from '../../lib/core/labels.js'
@@ -45,7 +45,7 @@ export async function directionDfa(view: HookedModel, prompts: Prompts, options:
   const attached = saeAt('directionDfa', view, options.hook)
   const layer = neuronLayer(view, attached)
   const latents = chosenLatents('directionDfa', attached.sae, options.latents)
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const positions = promptPositions(tokens, options.position ?? -1, 'directionDfa')
   const means = inactive === 'mean' ? await componentNeurons(view, layer, options.source ?? tokens, options) : undefined
   const columns: Float32Array[] = []
@@ -92,7 +92,7 @@ export async function componentNeurons(
   prompts: Prompts,
   options: TokenOptions = {},
 ): Promise<Float32Array> {
-  const rows = realRows(view.toTokens(prompts, options))
+  const rows = realRows(view.toTokens(prompts, tokenOptionsOf(options)))
   let sum: tf.Tensor | undefined
   try {
     for (const { ids } of rows) {

@@ -14,7 +14,13 @@ import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import type { GradientRun, HookedModel } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import { checkSource } from '../../lib/tokens/paired-prompts.js'
-import { type Prompts, tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
+import {
+  tokenOptionsOf,
+  type Prompts,
+  tokenOptionNames,
+  type TokenOptions,
+  type Tokens,
+} from '../../lib/tokens/tokens.js'
 import { NodeLookUp, reaches, type Receiver, type Sender } from '../nodes.js'
 import { afterSaes, senderChange, SenderRun, type SenderRuns } from '../sender-changes.js'
 import { checkSteps, midpoints } from './steps.js'
@@ -72,8 +78,8 @@ export async function edgeAttribution(
   const name = 'edgeAttribution'
   checkOptions(name, options, optionNames)
   checkSteps(name, options.steps)
-  const tokens = view.toTokens(prompts, options)
-  const source = view.toTokens(options.source, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
+  const source = view.toTokens(options.source, tokenOptionsOf(options))
   checkSource(name, tokens, source)
   const nodes = new NodeLookUp(name, view)
   const [senders, receivers] = [nodes.senders(options.senders), nodes.receivers(options.receivers)]

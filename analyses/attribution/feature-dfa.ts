@@ -12,7 +12,7 @@
 import type { HookName } from '../../lib/core/hooks.js'
 import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Prompts, TokenOptions } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts, type TokenOptions } from '../../lib/tokens/tokens.js'
 import { Result } from '../../lib/report/result/result.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
 import { positionAxis, promptAxis } from '../../lib/core/labels.js'
@@ -37,7 +37,7 @@ export async function featureDfa(view: HookedModel, prompts: Prompts, options: F
   const { sae } = attached
   checkDfa('featureDfa', attached)
   const latents = chosenLatents('featureDfa', sae, options.latents)
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const positions = promptPositions(tokens, options.position ?? -1, 'featureDfa')
   const targets = latents.flatMap((latent) => positions.map((position, row) => ({ row, position, latent })))
   const sources = Array.from({ length: tokens.positions }, (_, p) => p)

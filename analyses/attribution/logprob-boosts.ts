@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { HookName } from '../../lib/core/hooks.js'
 import { promptPositions } from '../../lib/core/positions.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
@@ -30,7 +30,7 @@ export async function logprobBoosts(
   options: LogprobBoostsOptions = {},
 ): Promise<Result> {
   const { floor = -Infinity, exclude = [] } = options
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const positions = promptPositions(tokens, options.position ?? -1, 'logprobBoosts')
   const [on, off] = [await meanLogProbs(view, tokens, positions), await meanLogProbs(edited, tokens, positions)]
   const left = new Set(exclude)

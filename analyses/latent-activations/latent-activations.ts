@@ -11,7 +11,13 @@ import type { HookedModel } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result, type ResultInit } from '../../lib/report/result/result.js'
 import { range } from '../../lib/stats/range.js'
-import { type Prompts, tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
+import {
+  tokenOptionsOf,
+  type Prompts,
+  tokenOptionNames,
+  type TokenOptions,
+  type Tokens,
+} from '../../lib/tokens/tokens.js'
 import { chosenLatents, saeAt } from '../attached-saes.js'
 import { latentSource, type LatentPoint } from '../latent-source.js'
 import { LatentMaxima } from './latent-maxima.js'
@@ -135,7 +141,7 @@ async function readLatents(
 ): Promise<ReadLatents> {
   const attached = saeAt(verb, view, options.hook)
   const latents = chosenLatents(verb, attached.sae, options.latents)
-  const tokens = view.toTokens(options.prompts, options)
+  const tokens = view.toTokens(options.prompts, tokenOptionsOf(options))
   const provenance = await view.provenance({ prependBos: options.prependBos ?? true })
   const source = latentSource(view, attached, { latents, point: options.point, hooks: provenance.hooks })
   const size = Math.max(1, Math.floor(RUN / tokens.positions))

@@ -11,7 +11,13 @@ import { Result } from '../../lib/report/result/result.js'
 import { readResult } from '../../lib/report/result/result-json.js'
 import { numberField } from '../../lib/report/result/saved.js'
 import { mean, variance } from '../../lib/stats/moments.js'
-import { type Prompts, tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
+import {
+  tokenOptionsOf,
+  type Prompts,
+  tokenOptionNames,
+  type TokenOptions,
+  type Tokens,
+} from '../../lib/tokens/tokens.js'
 import { readPrediction, type Prediction } from './prediction.js'
 
 /** What `answerRanks` compares, and where. */
@@ -82,7 +88,7 @@ export async function answerRanks(
 ): Promise<AnswerRanks> {
   checkOptions('answerRanks', options, optionNames)
   const { edited, answer, position = -1 } = options
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const ids = view.answerIds('answerRanks', answer, tokens)
   const at = { ids, positions: promptPositions(tokens, position, 'answerRanks') }
   const [before, after] = [await read(view, tokens, at), await read(edited, tokens, at)]

@@ -12,7 +12,7 @@ import { argMax } from '../../lib/generation/sampling.js'
 import type { HookedModel } from '../../lib/model.js'
 import { pickPositions } from '../../lib/ops/pick.js'
 import { Result } from '../../lib/report/result/result.js'
-import { type Prompts, tokenOptionNames, Tokens, type TokenOptions } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts, tokenOptionNames, Tokens, type TokenOptions } from '../../lib/tokens/tokens.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
 import { readPrediction, type Prediction } from './prediction.js'
 import { LogitLens } from './logit-lens-result.js'
@@ -48,7 +48,7 @@ export async function logitLens(
   options: LogitLensOptions = {},
 ): Promise<LogitLens> {
   checkOptions('logitLens', options, optionNames)
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const positions = promptPositions(tokens, options.position ?? -1)
   const given = options.answer === undefined ? undefined : view.answerIds('logitLens', options.answer, tokens)
   const states = await stateLogits(view, tokens, { positions, inclMid: options.inclMid ?? false })

@@ -2,7 +2,7 @@
 import { ArgumentError } from '../../lib/errors/errors.js'
 import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Prompts } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts } from '../../lib/tokens/tokens.js'
 import type { EffectResult } from '../../lib/report/result/effect-result.js'
 import {
   intervene,
@@ -54,7 +54,12 @@ export async function ablation(
     options,
     prepare(tokens) {
       if (mode === 'zero') return { to: mode, mode }
-      return { to: mode, mode, source: source === undefined ? tokens : view.toTokens(source, options), seed }
+      return {
+        to: mode,
+        mode,
+        source: source === undefined ? tokens : view.toTokens(source, tokenOptionsOf(options)),
+        seed,
+      }
     },
   })
 }

@@ -1,7 +1,7 @@
 /** Activation patching: prompts are run with an activation taken from others, one place at a time. */
 import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import type { HookedModel } from '../../lib/model.js'
-import type { Prompts } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts } from '../../lib/tokens/tokens.js'
 import type { EffectResult } from '../../lib/report/result/effect-result.js'
 import { checkSource } from '../../lib/tokens/paired-prompts.js'
 import {
@@ -49,7 +49,7 @@ export async function activationPatching(
     kind: 'activation patching',
     options: { ...options, position },
     prepare(tokens) {
-      const source = view.toTokens(options.source, options)
+      const source = view.toTokens(options.source, tokenOptionsOf(options))
       checkSource(name, tokens, source)
       return { to: 'source', source }
     },

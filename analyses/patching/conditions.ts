@@ -6,7 +6,7 @@ import { ArgumentError } from '../../lib/errors/errors.js'
 import type { HookedModel } from '../../lib/model.js'
 import type { JsonObject } from '../../lib/report/result/json.js'
 import { Result } from '../../lib/report/result/result.js'
-import type { Prompts, TokenOptions, Tokens } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
 
 /** What is measured, and how. */
 export interface Measure<Extra extends JsonObject> {
@@ -35,7 +35,7 @@ export async function eachCondition<Extra extends JsonObject>(
 ): Promise<Result<Extra>> {
   const [first] = Object.values(views)
   if (!first) throw new ArgumentError(`${name}: there is no view. Give one for each condition, by its name.`)
-  const tokens = first.toTokens(prompts, options)
+  const tokens = first.toTokens(prompts, tokenOptionsOf(options))
   const { of, ...what } = measure(tokens)
   const conditions = Object.entries(views)
   const columns: Float32Array[] = []

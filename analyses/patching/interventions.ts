@@ -7,7 +7,7 @@ import type { HookedModel } from '../../lib/model.js'
 import { EffectResult, type EffectExtra } from '../../lib/report/result/effect-result.js'
 import { range } from '../../lib/stats/range.js'
 import { sweepJobOptionNames, type Edit, type Replacement, type SweepJobOptions } from '../../lib/sweep/index.js'
-import type { Prompts, Tokens } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts, type Tokens } from '../../lib/tokens/tokens.js'
 import { sweepEffects } from '../sweep-effects.js'
 import { resolveTarget, type Target } from './targets.js'
 
@@ -68,7 +68,7 @@ export async function intervene(
   { name, kind, options, prepare }: InterventionPlan,
 ): Promise<EffectResult<InterventionExtra>> {
   const { metric, position = 'all' } = options
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const { axes, places } = resolveTarget(name, view, options.target)
   const positions = positionsOf(name, tokens, position)
   const { to, mode, ...from } = prepare(tokens)

@@ -3,7 +3,7 @@ import type { Site } from '../../lib/core/sites.js'
 import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import type { HookedModel } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
-import type { Prompts, Tokens } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts, type Tokens } from '../../lib/tokens/tokens.js'
 import { checkErrorTerm } from '../attached-saes.js'
 import { latentsOut, lossesAt, type LossExtra } from '../loss-sweep.js'
 import { lossPositions } from '../losses.js'
@@ -51,7 +51,7 @@ export async function latentAblation(
   const { target, position = -2, encoded = false, ...rest } = options
   const { attached, latents } = latentsOfSite(name, view, target)
   checkErrorTerm(name, attached)
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const interventions = { ablated: latentsOut(attached, latents, encoded) }
   const losses =
     typeof position === 'number'

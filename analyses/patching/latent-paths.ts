@@ -12,7 +12,7 @@ import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import type { HookedModel } from '../../lib/model.js'
 import { EffectResult, type EffectExtra } from '../../lib/report/result/effect-result.js'
 import { range } from '../../lib/stats/range.js'
-import { type Prompts, tokenOptionNames, type TokenOptions } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts, tokenOptionNames, type TokenOptions } from '../../lib/tokens/tokens.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
 import { latentsAt } from '../latent-activations/index.js'
 import { latentDirections } from '../latent-logits.js'
@@ -76,7 +76,7 @@ export async function latentPaths(
   const { metric, position = -1, together = false, senders, ...rest } = options
   const { attached, latents } = latentsOfSite(name, view, senders)
   const receivers = headInputs(view, attached.writesAt, options.receivers)
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const positions = promptPositions(tokens, position, name)
   const acts = await latentsAt(view, tokens, { latents, position, hook: attached.readsAt, onProgress: false })
   const groups = together ? [receivers] : receivers.map((receiver) => [receiver])

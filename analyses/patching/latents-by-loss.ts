@@ -12,7 +12,7 @@ import { readResult } from '../../lib/report/result/result-json.js'
 import { Result } from '../../lib/report/result/result.js'
 import { mean } from '../../lib/stats/moments.js'
 import { range } from '../../lib/stats/range.js'
-import { type Prompts, tokenOptionNames, type TokenOptions } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts, tokenOptionNames, type TokenOptions } from '../../lib/tokens/tokens.js'
 import { saeWithError } from '../attached-saes.js'
 import { latentsAt } from '../latent-activations/index.js'
 import { latentsOut, lossSweep } from '../loss-sweep.js'
@@ -99,7 +99,7 @@ export async function latentsByLoss(
   checkOptions(name, options, optionNames)
   const { position = -2, threshold = 0.1, prompts: most = 200, hook } = options
   const attached = saeWithError(name, view, hook)
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   lossPositions(name, tokens, position)
   const acts = await latentsAt(view, tokens, { position, hook, onProgress: false })
   const candidates = candidatesOf(acts, options).flatMap((candidate) => {

@@ -10,7 +10,7 @@ import type { HookedModel } from '../../lib/model.js'
 import { EffectResult } from '../../lib/report/result/effect-result.js'
 import { checkSource } from '../../lib/tokens/paired-prompts.js'
 import { nothing, sweepJobOptionNames, type Intervention, type SweepJobOptions } from '../../lib/sweep/index.js'
-import type { Prompts } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts } from '../../lib/tokens/tokens.js'
 import { NodeLookUp, reaches, type Receiver, type Sender } from '../nodes.js'
 import { sweepEffects } from '../sweep-effects.js'
 import { PathValues } from './path-values.js'
@@ -65,8 +65,8 @@ export async function pathPatching(
   const name = 'pathPatching'
   checkOptions(name, options, optionNames)
   const { metric, together = false } = options
-  const tokens = view.toTokens(prompts, options)
-  const source = view.toTokens(options.source, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
+  const source = view.toTokens(options.source, tokenOptionsOf(options))
   checkSource(name, tokens, source)
   const nodes = new NodeLookUp(name, view)
   const [senders, receivers] = [nodes.senders(options.senders), nodes.receivers(options.receivers)]

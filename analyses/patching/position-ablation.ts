@@ -16,7 +16,13 @@ import { tokenLosses } from '../../lib/ops/loss.js'
 import { pickColumns } from '../../lib/ops/pick.js'
 import { readResult } from '../../lib/report/result/result-json.js'
 import { Result } from '../../lib/report/result/result.js'
-import { type Prompts, tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
+import {
+  tokenOptionsOf,
+  type Prompts,
+  tokenOptionNames,
+  type TokenOptions,
+  type Tokens,
+} from '../../lib/tokens/tokens.js'
 import { layerOf } from '../../lib/transformer/hook-names.js'
 import { checkErrorTerm } from '../attached-saes.js'
 import { latentSource, type LatentSource } from '../latent-source.js'
@@ -108,7 +114,7 @@ export async function positionAblation(
     throw new ArgumentError(`${name}: target has ${latents.length} latents. Give one: latents(sae, ${latent}).`)
   }
   checkErrorTerm(name, attached)
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const provenance = await view.provenance({ prependBos: options.prependBos ?? true })
   const source = latentSource(view, attached, { latents, hooks: provenance.hooks })
   const places = (await activePlaces(source, tokens, threshold)).slice(0, limit)

@@ -1,9 +1,9 @@
 /** How often a model continues with the right text. */
 import { ArgumentError } from '../../lib/errors/errors.js'
 import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
-import type { GenerateOptions } from '../../lib/generation/generate.js'
+import type { GenerateOptions } from '../../lib/generation/index.js'
 import type { HookedModel } from '../../lib/model.js'
-import { tokenOptionNames } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, tokenOptionNames } from '../../lib/tokens/tokens.js'
 import { GenerationAccuracy, type QuestionWithAnswer } from './generation-accuracy-result.js'
 
 /** Those of `generate`; `{ sample: false }` takes the most likely token each time. */
@@ -39,7 +39,7 @@ export async function generationAccuracy(
   const asked = questions.map(({ text, answer }) => ({ text, answer }))
   const lengths = asked.map(({ answer }) => view.toStrTokens(answer, { prependBos: false }).length)
   const prompts = asked.map(({ text }) => text)
-  const tokens = view.toTokens(prompts, { ...options, paddingSide: 'left' })
+  const tokens = view.toTokens(prompts, { ...tokenOptionsOf(options), paddingSide: 'left' })
   const { texts } = await view.generate(tokens, { ...options, maxNewTokens: Math.max(...lengths) + 1 })
   const judged = asked.map(({ answer }, i) => {
     const text = texts[i] ?? ''

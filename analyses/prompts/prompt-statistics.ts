@@ -6,7 +6,13 @@ import { checkOptions, type OptionNames } from '../../lib/errors/options.js'
 import type { HookedModel } from '../../lib/model.js'
 import { Result, type Axis } from '../../lib/report/result/result.js'
 import { range } from '../../lib/stats/range.js'
-import { type Prompts, tokenOptionNames, type TokenOptions, type Tokens } from '../../lib/tokens/tokens.js'
+import {
+  tokenOptionsOf,
+  type Prompts,
+  tokenOptionNames,
+  type TokenOptions,
+  type Tokens,
+} from '../../lib/tokens/tokens.js'
 import { activationAt } from '../activations-until.js'
 
 /**
@@ -19,7 +25,7 @@ import { activationAt } from '../activations-until.js'
 export async function tokenCounts(view: HookedModel, prompts: Prompts, options: TokenOptions = {}): Promise<Result> {
   checkOptions('tokenCounts', options, tokenOptionNames)
   const { dVocab } = view.config
-  const { rows, mask } = view.toTokens(prompts, options)
+  const { rows, mask } = view.toTokens(prompts, tokenOptionsOf(options))
   const values = new Float32Array(dVocab)
   for (const [b, row] of rows.entries()) {
     for (const [p, id] of row.entries()) values[id] = (values[id] ?? 0) + (mask?.[b]?.[p] ?? 1)
@@ -71,7 +77,7 @@ export async function meanActivation(
 ): Promise<Result> {
   checkOptions('meanActivation', options, meanNames)
   const { hook } = options
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const x = activationAt(view, tokens, hook)
   const shape = x.shape.slice(2)
   const mean = tf.tidy(() => meanOverTokens(x, tokens))

@@ -8,7 +8,7 @@ import type { HookedModel } from '../../lib/model.js'
 import { Result } from '../../lib/report/result/result.js'
 import { readResult } from '../../lib/report/result/result-json.js'
 import { numberField } from '../../lib/report/result/saved.js'
-import { type Prompts, tokenOptionNames, type Tokens } from '../../lib/tokens/tokens.js'
+import { tokenOptionsOf, type Prompts, tokenOptionNames, type Tokens } from '../../lib/tokens/tokens.js'
 import type { Sae } from '../../saes/index.js'
 import { saeWithError } from '../attached-saes.js'
 import { errorOut, lossesAt, type EditThere } from '../loss-sweep.js'
@@ -76,7 +76,7 @@ export async function reconstructionLoss(
   checkOptions('reconstructionLoss', options, optionNames)
   const { hook, position = -2, ...rest } = options
   const attached = saeWithError('reconstructionLoss', view, hook)
-  const tokens = view.toTokens(prompts, options)
+  const tokens = view.toTokens(prompts, tokenOptionsOf(options))
   const losses =
     typeof position === 'number'
       ? await lossesAt(view, tokens, {

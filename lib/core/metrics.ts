@@ -7,12 +7,14 @@ import { ArgumentError, ShapeError } from '../errors/errors.js'
 import { pickColumns, pickPositions, selectColumns } from '../ops/pick.js'
 import { promptPositions } from './positions.js'
 import type { Tokens } from '../tokens/tokens.js'
-import { checkTokenIds } from '../transformer/unembed.js'
+import { checkTokenIds } from '../tokens/token-ids.js'
 
 /** What a metric may need to know before the run. */
 export interface MetricContext {
   readonly tokens: Tokens
   readonly dVocab: number
+  /** The model's, for messages. */
+  readonly name: string
   /** The one token that a string stands for. */
   toSingleToken(text: string): number
 }
@@ -235,7 +237,11 @@ export function describeMetric(metric: Metric | MetricFunction): { name: string;
 }
 
 /** Ids of the answers, one a prompt. @throws ArgumentError, TokenError */
-export function answerIds(verb: string, answers: Answers, { tokens, dVocab, toSingleToken }: MetricContext): number[] {
+export function answerIds(
+  verb: string,
+  answers: Answers,
+  { tokens, dVocab, name, toSingleToken }: MetricContext,
+): number[] {
   const list = Array.isArray(answers)
     ? (answers as readonly (string | number)[])
     : tokens.rows.map(() => answers as string | number)
@@ -246,7 +252,7 @@ export function answerIds(verb: string, answers: Answers, { tokens, dVocab, toSi
   }
   return list.map((answer) => {
     const id = typeof answer === 'string' ? toSingleToken(answer) : answer
-    checkTokenIds(verb, [id], dVocab)
+    checkTokenIds(verb, id, { dVocab, name })
     return id
   })
 }

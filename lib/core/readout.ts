@@ -5,7 +5,8 @@ import { makeAt } from './hooks.js'
 import { bindMetric, type AnyMetric, type MetricContext, type MetricFunction } from './metrics.js'
 import { isAfterBlocks } from '../transformer/hook-names.js'
 import { partialLogits } from './metric-inputs.js'
-import { checkTokenIds, columnsOf, type Columns } from '../transformer/unembed.js'
+import { checkTokenIds } from '../tokens/token-ids.js'
+import { columnsOf, type Columns } from '../transformer/unembed.js'
 import { blocksNeeded, viewTaps, type LoadedModel, type View } from './view.js'
 
 export interface Readout extends Disposable {
@@ -38,7 +39,7 @@ export function wantedLogits(
   const nothing = { stopAt: undefined, columns: undefined, [Symbol.dispose]: () => undefined }
   if (logits === true) return { ...nothing, of: (output) => output }
   if (logits === false) return { ...nothing, stopAt: blocksNeeded(names), of: (output) => void output.dispose() }
-  checkTokenIds('runWithCache', logits, model.config.dVocab)
+  checkTokenIds('runWithCache', logits, { dVocab: model.config.dVocab, name: model.name })
   if (view.stopAt !== undefined || logits.length === 0) {
     const why = logits.length === 0 ? 'logits is an empty list' : `this view stops at layer ${view.stopAt}`
     throw new ArgumentError(`runWithCache: ${why}, so there are no logits of tokens. Use { logits: false }.`)

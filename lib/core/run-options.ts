@@ -1,10 +1,11 @@
-/** What the verbs of a model take. */
+/** What the verbs of a model take, and the names of it for `checkOptions`. */
 import type * as tf from '@tensorflow/tfjs'
 import type { NameFilter } from './hook-filters.js'
 import type { Metric, MetricFunction } from './metrics.js'
 import type { PositionSlice } from './positions.js'
 import type { SpliceOptions } from './splice.js'
-import type { TokenOptions } from '../tokens/tokens.js'
+import type { OptionNames } from '../errors/options.js'
+import { tokenOptionNames, type TokenOptions } from '../tokens/tokens.js'
 
 export interface RunOptions extends TokenOptions {
   /**
@@ -37,3 +38,13 @@ export interface AttachOptions extends SpliceOptions {
   /** Attach an SAE although it was trained on weights processed otherwise. @default false */
   readonly force?: boolean
 }
+
+export const runOptionNames: OptionNames<RunOptions> = { ...tokenOptionNames, from: true }
+export const cacheOptionNames: OptionNames<CacheOptions> = {
+  ...tokenOptionNames,
+  names: true,
+  positions: true,
+  logits: true,
+}
+export const gradientOptionNames: OptionNames<GradientOptions> = { ...tokenOptionNames, metric: true, names: true }
+export const attachOptionNames: OptionNames<AttachOptions> = { errorTerm: true, errorGradient: true, force: true }

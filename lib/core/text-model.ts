@@ -1,8 +1,10 @@
 /** What a model says about texts, tokens and positions: the verbs that need no run. */
+import { checkOptions, type OptionNames } from '../errors/options.js'
 import { answerIds, type Answers, type MetricContext } from './metrics.js'
 import * as strings from '../tokens/strings.js'
 import type { Tokenizer } from '../tokens/tokenizer.js'
-import { toTokens, type Prompts, type TokenContext, type TokenOptions, type Tokens } from '../tokens/tokens.js'
+import { tokenOptionNames, tokenOptionsOf, toTokens } from '../tokens/tokens.js'
+import type { Prompts, TokenContext, TokenOptions, Tokens } from '../tokens/tokens.js'
 import type { ModelConfig } from '../transformer/architecture.js'
 
 /** A model's name, sizes and tokenizer, and its verbs about texts. `HookedModel` adds those that run it. */
@@ -24,7 +26,17 @@ export abstract class TextModel {
    * @throws TokenError for prompts that cannot be run
    */
   toTokens(prompts: Prompts, options: TokenOptions = {}): Tokens {
-    return toTokens(this.#context, prompts, options)
+    return this.tokensFor(prompts, options, { verb: 'toTokens', names: tokenOptionNames })
+  }
+
+  /** Prompts of a verb, whose options are checked first. */
+  protected tokensFor<O extends TokenOptions>(
+    prompts: Prompts,
+    options: O,
+    { verb, names }: { readonly verb: string; readonly names: OptionNames<O> },
+  ): Tokens {
+    checkOptions(verb, options, names)
+    return toTokens(this.#context, prompts, tokenOptionsOf(options))
   }
 
   /** The text of token ids. @throws TokenError for an id that is not in the vocabulary */
@@ -38,7 +50,8 @@ export abstract class TextModel {
    * @example model.toStrTokens('Carl and Eva') // ['<|endoftext|>', 'Carl', ' and', ' Eva']
    * @throws TokenError as `toTokens`
    */
-  toStrTokens(prompt: strings.Prompt, options: TokenOptions = {}): string[] {
+  toStrTokens(prompt: strings.Prompt, options: Pick<TokenOptions, 'prependBos'> = {}): string[] {
+    checkOptions('toStrTokens', options, { prependBos: true })
     return strings.toStrTokens(this.#context, prompt, options)
   }
 
@@ -58,7 +71,8 @@ export abstract class TextModel {
    * @example model.getTokenPosition(' hill', prompt) // 15
    * @throws TokenError when it does not occur
    */
-  getTokenPosition(single: string | number, prompt: strings.Prompt, options?: strings.PositionOptions): number {
+  getTokenPosition(single: string | number, prompt: strings.Prompt, options: strings.PositionOptions = {}): number {
+    checkOptions('getTokenPosition', options, { mode: true, prependBos: true })
     return strings.getTokenPosition(this.#context, single, prompt, options)
   }
 
@@ -69,7 +83,8 @@ export abstract class TextModel {
 
   /** What a metric may need to know of prompts before they are run. */
   metricContext(tokens: Tokens): MetricContext {
-    return { tokens, dVocab: this.config.dVocab, toSingleToken: (text) => this.toSingleToken(text) }
+    const { name, config } = this
+    return { tokens, name, dVocab: config.dVocab, toSingleToken: (text) => this.toSingleToken(text) }
   }
 
   get #context(): TokenContext {

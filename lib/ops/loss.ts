@@ -1,8 +1,14 @@
 /** Next-token cross-entropy. */
 import * as tf from '@tensorflow/tfjs'
 import { TokenError } from '../errors/errors.js'
-import type { Tokens } from '../tokens/tokens.js'
 import { pickColumns } from './pick.js'
+
+/** Token ids [B][P], and which of them are real: `Tokens` is one. */
+interface Rows {
+  readonly rows: readonly (readonly number[])[]
+  /** 1 real, 0 padding. @default all are real */
+  readonly mask?: readonly (readonly number[])[] | undefined
+}
 
 /** How many logits are looked at together: a softmax goes over them several times, and so few stay in the cache. */
 const AT_ONCE = 2 ** 22
@@ -12,7 +18,7 @@ const AT_ONCE = 2 ** 22
  * it takes little memory beside the logits; its gradient takes theirs once more.
  * @throws TokenError when no prompt has a second token.
  */
-export function tokenLosses(logits: tf.Tensor3D, tokens: Tokens): tf.Tensor2D {
+export function tokenLosses(logits: tf.Tensor3D, tokens: Rows): tf.Tensor2D {
   if (logits.shape[1] < 2)
     throw new TokenError('loss: every prompt is 1 token long. A loss needs a next token to predict.')
   const next = tokens.rows.map((row) => row.slice(1))
@@ -62,7 +68,7 @@ function byPrompts(
 }
 
 /** The mean of `tokenLosses` where the token and the next are both real, as TransformerLens masks it. A scalar. */
-export function meanLoss(logits: tf.Tensor3D, tokens: Tokens): tf.Scalar {
+export function meanLoss(logits: tf.Tensor3D, tokens: Rows): tf.Scalar {
   const losses = tokenLosses(logits, tokens)
   if (!tokens.mask) return losses.mean()
   const real = tokens.mask.map((row) => row.slice(1).map((m, p) => m * row[p]!))

@@ -8,7 +8,7 @@ import { ArgumentError } from '../errors/errors.js'
 import { checkOptions } from '../errors/options.js'
 import type { Provenance } from '../report/result/provenance.js'
 import { checkSource } from '../tokens/paired-prompts.js'
-import type { Prompts } from '../tokens/tokens.js'
+import { tokenOptionsOf, type Prompts } from '../tokens/tokens.js'
 import { resampleOrder, resolveInterventions } from './edits/index.js'
 import type { ResolvedEdit, ResolvedIntervention, Sources } from './edits/index.js'
 import { sweepOptionNames, type SweepOptions } from './options.js'
@@ -44,14 +44,14 @@ export async function resolveTask(
   checkOptions('sweep', options, sweepOptionNames)
   const { kind = 'sweep', seed = 0, signal, metric: given } = options
   const budget = checkBudget(kind, options.budget)
-  const tokens = host.toTokens(prompts, options)
+  const tokens = host.toTokens(prompts, tokenOptionsOf(options))
   const points = new Map(host.hookPoints.map((point) => [point.name, point]))
   const subject: SweepSubject = { kind, model, view, points, tokens }
   const metric = sweepMetric(given, subject, host)
   const interventions = resolveInterventions(subject, options.interventions)
   checkReached(subject, interventions)
   const edits = interventions.flatMap((intervention) => intervention.edits)
-  const source = options.source === undefined ? undefined : host.toTokens(options.source, options)
+  const source = options.source === undefined ? undefined : host.toTokens(options.source, tokenOptionsOf(options))
   const sources = sourcesOf(subject, edits, { source, seed })
   signal?.throwIfAborted()
   const { prependBos = true } = options

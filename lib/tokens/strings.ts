@@ -2,11 +2,12 @@
 import { ArgumentError, TokenError } from '../errors/errors.js'
 import { didYouMean } from '../errors/nearest.js'
 import type { Tokenizer } from './tokenizer.js'
-import { checkIds, requireTokenizer, toTokens, type TokenContext } from './tokens.js'
+import { checkTokenIds } from './token-ids.js'
+import { requireTokenizer, toTokens, type TokenContext } from './tokens.js'
 
 /** Text of ids, special tokens included. @throws TokenError when an id is not in the vocabulary. */
 export function toString(context: TokenContext, ids: readonly number[]): string {
-  checkIds('toString', ids, context)
+  checkTokenIds('toString', ids, context)
   return requireTokenizer(context, 'toString').decode(ids)
 }
 
@@ -66,7 +67,7 @@ export function getTokenPosition(
     throw new ArgumentError(`getTokenPosition: mode is ${JSON.stringify(mode)}. It must be 'first' or 'last'.`)
   }
   const id = typeof single === 'string' ? toSingleToken(context, single) : single
-  checkIds('getTokenPosition', [id], context)
+  checkTokenIds('getTokenPosition', id, context)
   const ids = promptIds(context, 'getTokenPosition', prompt, prependBos)
   const position = mode === 'first' ? ids.indexOf(id) : ids.lastIndexOf(id)
   if (position >= 0) return position
@@ -94,7 +95,7 @@ function promptIds(
   prependBos = true,
 ): readonly number[] {
   if (typeof prompt !== 'string') {
-    checkIds(verb, prompt, context)
+    checkTokenIds(verb, prompt, context)
     return prompt
   }
   if (prompt === '' && !prependBos) return []

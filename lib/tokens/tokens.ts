@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { ArgumentError, TokenError } from '../errors/errors.js'
 import type { OptionNames } from '../errors/options.js'
+import { checkTokenIds } from './token-ids.js'
 import type { Tokenizer } from './tokenizer.js'
 
 export type PaddingSide = 'left' | 'right'
@@ -18,6 +19,11 @@ export interface TokenOptions {
 
 /** The names of `TokenOptions`, for `checkOptions`. */
 export const tokenOptionNames: OptionNames<TokenOptions> = { prependBos: true, paddingSide: true, truncate: true }
+
+/** The token options among those of a verb or an analysis. */
+export function tokenOptionsOf({ prependBos, paddingSide, truncate }: TokenOptions): TokenOptions {
+  return { prependBos, paddingSide, truncate }
+}
 
 /** One text, several texts, one list of ids, several lists of ids, or a batch made before. */
 export type Prompts = string | readonly string[] | readonly number[] | readonly (readonly number[])[] | Tokens
@@ -173,21 +179,5 @@ function checkRow({ nCtx, dVocab, name }: TokenContext, row: readonly number[], 
         'Shorten it; texts are cut with truncate: true.',
     )
   }
-  checkIds('toTokens', row, { dVocab, name }, index)
-}
-
-/** @throws TokenError when one of the ids is not in the model's vocabulary; it names value, row and position. */
-export function checkIds(
-  verb: string,
-  ids: readonly number[],
-  { dVocab, name }: Pick<TokenContext, 'dVocab' | 'name'>,
-  row?: number,
-): void {
-  const position = ids.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= dVocab)
-  if (position < 0) return
-  const place = row === undefined ? `position ${position}` : `row ${row}, position ${position}`
-  throw new TokenError(
-    `${verb}: the token id at ${place} is ${String(ids[position])}. ` +
-      `The ids of ${name} are whole numbers from 0 to ${dVocab - 1}.`,
-  )
+  checkTokenIds('toTokens', row, { dVocab, name, row: index })
 }

@@ -1,9 +1,9 @@
 /** The unembedding, which ends every model's forward pass: all of it, or the columns of a few tokens. */
 import * as tf from '@tensorflow/tfjs'
 import type { ModelConfig } from './architecture.js'
-import { ArgumentError } from '../errors/errors.js'
 import { linear } from '../ops/linear.js'
 import { Matrix, type LinearMap } from '../ops/weight-matrix.js'
+import { checkTokenIds } from '../tokens/token-ids.js'
 import type { Weights } from '../weights/weights.js'
 import type { At } from './at.js'
 
@@ -27,19 +27,16 @@ export function columnsOf(w: Weights, tokens: readonly number[]): Columns {
   return { W: matrix, b, [Symbol.dispose]: () => (matrix.dispose(), tf.dispose([W, b])) }
 }
 
-/** The direction in the residual stream that raises each token's logit: columns of W_U, [N,D]. The caller owns it. */
+/** The direction in the residual stream that raises each token's logit: columns of W_U, [N,D]. The caller owns it. @throws TokenError */
 export function residualDirections(
-  model: { readonly config: ModelConfig; readonly weights: Pick<Weights, 'unembeddingColumns'> },
+  model: {
+    readonly name: string
+    readonly config: ModelConfig
+    readonly weights: Pick<Weights, 'unembeddingColumns'>
+  },
   tokens: number | readonly number[],
 ): tf.Tensor2D {
   const ids = [tokens].flat() as number[]
-  checkTokenIds('residualDirections', ids, model.config.dVocab)
+  checkTokenIds('residualDirections', tokens, { dVocab: model.config.dVocab, name: model.name })
   return tf.tidy(() => model.weights.unembeddingColumns(ids).transpose<tf.Tensor2D>())
-}
-
-/** @throws ArgumentError naming the first id that is outside of the vocabulary. */
-export function checkTokenIds(verb: string, ids: readonly number[], dVocab: number): void {
-  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= dVocab)
-  if (wrong === undefined) return
-  throw new ArgumentError(`${verb}: ${String(wrong)} is not a token id. Ids run from 0 to ${dVocab - 1}.`)
 }

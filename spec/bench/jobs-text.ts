@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs'
 import { maxActivating, type MaxActivating } from '../../analyses/index.js'
 import { loadData } from '../../lib/data/load-data.js'
-import type { Generation } from '../../lib/generation/generate.js'
+import type { Generation } from '../../lib/generation/index.js'
 import { job, logitTie, relativeTie, type Prepared } from './job.js'
 
 const NEW_TOKENS = 64

@@ -3,7 +3,7 @@
  * from.
  */
 import * as tf from '@tensorflow/tfjs'
-import type { GenerateOptions } from '../../lib/generation/generate.js'
+import type { GenerateOptions } from '../../lib/generation/index.js'
 import { samplingProbabilities } from '../../lib/generation/sampling.js'
 import { Tokens } from '../../lib/tokens/tokens.js'
 import type { CheckList, Routes } from './check.js'

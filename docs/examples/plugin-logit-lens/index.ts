@@ -40,7 +40,7 @@ export async function logitLens(view: HookedModel, prompts: Prompts, options: Lo
 /** log softmax of states · W_U + b_U, at each prompt's answer: [C,B,D] → [C,B]. */
 function answerLogProbs(view: HookedModel, states: tf.Tensor, answers: readonly number[]): tf.Tensor {
   const [count, batch, width] = states.shape as [number, number, number]
-  const W_U = view.weight<tf.Tensor2D>('unembed.W_U') // [D,V]
+  const W_U = view.copyWeight<tf.Tensor2D>('unembed.W_U') // [D,V]
   const logits = tf.matMul(states.reshape<tf.Tensor2D>([-1, width]), W_U).add(view.copyWeight('unembed.b_U'))
   const picked = tf.oneHot(tf.tensor1d([...answers], 'int32'), view.config.dVocab) // [B,V]
   return tf.logSoftmax(logits).reshape([count, batch, -1]).mul(picked).sum(-1)

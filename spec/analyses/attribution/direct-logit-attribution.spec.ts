@@ -111,7 +111,7 @@ describe('directLogitAttribution', () => {
       const W_O = model.copyWeight('blocks.3.attn.W_O').reshape<tf.Tensor2D>([128, 128])
       const written = rowsOf(at('blocks.3.attn.hook_z').W_dec.matMul(W_O))[latent]!
       const mean = written.reduce((sum, v) => sum + v, 0) / written.length
-      const columns = rowsOf(model.weight<tf.Tensor2D>('unembed.W_U').transpose())
+      const columns = rowsOf(model.copyWeight<tf.Tensor2D>('unembed.W_U').transpose())
       const [acts, scales] = [rowsOf(cache.get(hook)), rowsOf(cache.get('ln_final.hook_scale'))]
       return prompts.answer.map((name, b) => {
         const [right, wrong] = [model.toSingleToken(name), model.toSingleToken(prompts.wrong[b]!)]
@@ -225,7 +225,9 @@ describe('directLogitAttribution', () => {
     )
     expect(await attempt({ wrong: prompts.wrong.slice(1) })).to.include('there are 7 answers for 8 prompts')
     expect(await attempt({ answer: ' Carl and' })).to.match(/^TokenError: toSingleToken: " Carl and" is 2 tokens/)
-    expect(await attempt({ answer: 5000 })).to.include('5000 is not a token id. Ids run from 0 to 1292.')
+    expect(await attempt({ answer: 5000 })).to.include(
+      'the token id is 5000. The ids of pocket-gpt2 are whole numbers from 0 to 1292.',
+    )
     expect(await attempt({ position: 22 })).to.equal(
       'ArgumentError: directLogitAttribution: there is no position 22 in prompts of 22 tokens. Give a whole number from -22 to 21.',
     )

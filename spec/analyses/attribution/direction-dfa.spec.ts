@@ -38,7 +38,7 @@ describe('direction dfa', () => {
 
   it('over components sums to what the firing neurons read, less their biases', async () => {
     const latents = [4, 700]
-    const [W_enc, b_in] = [sae.W_enc.arraySync(), model.weight<tf.Tensor1D>('blocks.1.mlp.b_in')]
+    const [W_enc, b_in] = [sae.W_enc.arraySync(), model.copyWeight<tf.Tensor1D>('blocks.1.mlp.b_in')]
     const bias = b_in.arraySync()
     b_in.dispose()
     for (const [position, paddingSide] of [
@@ -76,7 +76,7 @@ describe('direction dfa', () => {
       })
     })
     // the parts of every position sum to what the neurons read there, and so do their means
-    const b_in = model.weight<tf.Tensor1D>('blocks.1.mlp.b_in')
+    const b_in = model.copyWeight<tf.Tensor1D>('blocks.1.mlp.b_in')
     const read = source.map((text) => {
       using cache = model.runWithCache(text, { names: 'blocks.1.mlp.hook_pre', logits: false })
       return tf.tidy(() => [...cache.get('blocks.1.mlp.hook_pre').sub(b_in).mean([0, 1]).dataSync()])
@@ -114,8 +114,8 @@ describe('latent dla', () => {
     const view = model.withSaes(sae)
     const id = model.toSingleToken(' Carl')
     const wanted = tf.tidy(() => {
-      const written = tf.matMul(sae.W_dec, model.weight<tf.Tensor2D>('blocks.1.mlp.W_out'))
-      return [...tf.matMul(written, model.weight<tf.Tensor2D>('unembed.W_U').slice([0, id], [-1, 1])).dataSync()]
+      const written = tf.matMul(sae.W_dec, model.copyWeight<tf.Tensor2D>('blocks.1.mlp.W_out'))
+      return [...tf.matMul(written, model.copyWeight<tf.Tensor2D>('unembed.W_U').slice([0, id], [-1, 1])).dataSync()]
     })
     const result = await latentDla(view, { answer: ' Carl' })
     expectClose(result.values, wanted, tolerances.noise)
@@ -126,7 +126,7 @@ describe('latent dla', () => {
       'ArgumentError: latentDla: there are 1 weights. Give one for each of the 1024 latents.',
     )
     expect(await refusalOf(() => latentDla(view, { answer: 9999 }))).to.include(
-      'residualDirections: 9999 is not a token id',
+      'residualDirections: the token id is 9999.',
     )
   })
 })

@@ -65,7 +65,7 @@ describe('enrichment', () => {
     for (const latent of latents) {
       const row = tf.tidy(() => {
         const written = tf.matMul<tf.Tensor2D>(sae.W_dec.slice([latent, 0], [1, -1]), model.copyWeight('blocks.1.attn.W_O').reshape([-1, 128])) // prettier-ignore
-        return tf.matMul(written, model.weight<tf.Tensor2D>('unembed.W_U')).dataSync()
+        return tf.matMul(written, model.copyWeight<tf.Tensor2D>('unembed.W_U')).dataSync()
       })
       const order = [...ids].sort((a, b) => row[b]! - row[a]! || a - b)
       for (const [name, set] of Object.entries(sets)) {

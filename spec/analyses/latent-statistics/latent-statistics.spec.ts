@@ -133,7 +133,7 @@ describe('latent statistics', () => {
             const out = ways[i]
               ? tf.matMul<tf.Tensor2D>(written, model.copyWeight(ways[i]).reshape([-1, 128]))
               : written
-            return tf.matMul(out, model.weight<tf.Tensor2D>('unembed.W_U')).dataSync<'float32'>()
+            return tf.matMul(out, model.copyWeight<tf.Tensor2D>('unembed.W_U')).dataSync<'float32'>()
           })
           const expected = [mean(row), standardDeviation(row), skewness(row), kurtosis(row)]
           expectClose(['mean', 'std', 'skewness', 'kurtosis'].map((name) => found.at(String(latent), name)), expected, recorded) // prettier-ignore

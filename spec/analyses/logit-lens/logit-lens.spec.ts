@@ -40,7 +40,7 @@ describe('analyses/logit-lens/logit-lens', () => {
     using cache = model.runWithCache(prompts, { names: 'blocks.2.hook_resid_mid' })
     const expected = tf.tidy(() => {
       const stack = normed(cache.get('resid_mid', 2))
-      const logits = tf.matMul(stack, model.weight<tf.Tensor2D>('unembed.W_U')).add(model.copyWeight('unembed.b_U'))
+      const logits = tf.matMul(stack, model.copyWeight<tf.Tensor2D>('unembed.W_U')).add(model.copyWeight('unembed.b_U'))
       return tf.logSoftmax(logits).arraySync() as number[][]
     })
     const ids = answer.map((text) => model.toSingleToken(text))

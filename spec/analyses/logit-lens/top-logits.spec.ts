@@ -65,7 +65,7 @@ describe('top logits', () => {
         const logits = tf.tidy(() => {
           const row = sae.W_dec.slice([latent, 0], [1, -1])
           const written = through ? tf.matMul(row, model.copyWeight(through).reshape<tf.Tensor2D>([-1, 128])) : row
-          return Array.from(tf.matMul(written as tf.Tensor2D, model.weight<tf.Tensor2D>('unembed.W_U')).dataSync())
+          return Array.from(tf.matMul(written as tf.Tensor2D, model.copyWeight<tf.Tensor2D>('unembed.W_U')).dataSync())
         })
         const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]!)
         expect(top.map(({ id }) => id)).to.deep.equal(order.slice(0, 5))

@@ -209,7 +209,7 @@ describe('lib/core/gradients', () => {
       names: ['blocks.1.hook_mlp_out', 'blocks.1.mlp.hook_post'],
     })
     tf.tidy(() => {
-      const W = tiny.weight<tf.Tensor2D>('blocks.1.mlp.W_out')
+      const W = tiny.copyWeight<tf.Tensor2D>('blocks.1.mlp.W_out')
       const gradient = run.gradients.get<tf.Tensor3D>('mlp_out', 1).reshape<tf.Tensor2D>([12, 12])
       expectClose(run.gradients.get('post', 1), tf.matMul(gradient, W, false, true).mul(2), tolerances.tiny)
     })
@@ -320,7 +320,7 @@ describe('lib/core/gradients', () => {
       /^HookError: runWithGradients: no hook point 'hook_embd' in .* Did you mean 'hook_embed'\?$/,
     )
     expect(await refusalOf(() => view.runWithGradients(prompts, { metric: logitDiff(23, 0) }))).to.match(
-      /^ArgumentError: logitDiff: 23 is not a token id/,
+      /^TokenError: logitDiff: the token id is 23\./,
     )
     expect(await refusalOf(() => view.stopAt(1).runWithGradients(prompts, { metric }))).to.equal(
       'ArgumentError: metric: this view stops at layer 1 and has no logits. Use a view that does not stop.',

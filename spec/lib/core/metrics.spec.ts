@@ -25,7 +25,7 @@ const rows = [
   [7, 8, 9],
 ]
 const words: Record<string, number> = { ' Mary': 2, ' John': 4 }
-const context = (tokens: Tokens) => ({ tokens, dVocab: 6, toSingleToken: (text: string) => words[text]! })
+const context = (tokens: Tokens) => ({ tokens, dVocab: 6, name: 'toy', toSingleToken: (text: string) => words[text]! })
 const left = Tokens.padded(rows, 0, 'left')
 const right = Tokens.padded(rows, 0, 'right')
 
@@ -113,11 +113,11 @@ describe('lib/core/metrics', () => {
 
   for (const id of [6, -1, 0.5, NaN]) {
     it(`refuses token id ${id} of 6, as the answer or the wrong one`, async () => {
-      const words = `${id} is not a token id. Ids run from 0 to 5.`
+      const words = `the token id is ${id}. The ids of toy are whole numbers from 0 to 5.`
       const bound = (metric: Metric) => refusalOf(() => metric.bind(context(left)))
-      expect(await bound(logitDiff(id, 0))).to.equal(`ArgumentError: logitDiff: ${words}`)
-      expect(await bound(logitDiff(0, [1, 2, id]))).to.equal(`ArgumentError: logitDiff: ${words}`)
-      expect(await bound(logProb(id))).to.equal(`ArgumentError: logProb: ${words}`)
+      expect(await bound(logitDiff(id, 0))).to.equal(`TokenError: logitDiff: ${words}`)
+      expect(await bound(logitDiff(0, [1, 2, id]))).to.equal(`TokenError: logitDiff: ${words}`)
+      expect(await bound(logProb(id))).to.equal(`TokenError: logProb: ${words}`)
     })
   }
 

@@ -48,7 +48,7 @@ describe('runWithCache with the ids of tokens as logits', () => {
       refusalOf(() => view.runWithCache(prompts, { names: 'hook_embed', logits }))
     for (const id of [23, -1, 0.5, NaN]) {
       expect(await refused([id])).to.equal(
-        `ArgumentError: runWithCache: ${id} is not a token id. Ids run from 0 to 22.`,
+        `TokenError: runWithCache: the token id at position 0 is ${id}. The ids of ${tiny.name} are whole numbers from 0 to 22.`,
       )
     }
     const instead = 'so there are no logits of tokens. Use { logits: false }.'

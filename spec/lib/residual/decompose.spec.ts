@@ -231,7 +231,7 @@ describe('lib/residual/decompose', () => {
 
   it('gives directions as columns of W_U', () => {
     tf.tidy(() => {
-      const W_U = model.weight<tf.Tensor2D>('unembed.W_U').arraySync()
+      const W_U = model.copyWeight<tf.Tensor2D>('unembed.W_U').arraySync()
       expectClose(
         residualDirections(model, [4, 0]),
         [4, 0].flatMap((id) => W_U.map((row) => row[id]!)),
@@ -295,9 +295,8 @@ describe('lib/residual/decompose', () => {
         /there are 4 tokens for 3/,
       )
       for (const id of [23, -1, 0.5]) {
-        expect(await refused(() => cache.logitAttrs(stack, id))).to.equal(
-          `ArgumentError: residualDirections: ${id} is not a token id. Ids run from 0 to 22.`,
-        )
+        const words = `the token id is ${id}. The ids of ${model.name} are whole numbers from 0 to 22.`
+        expect(await refused(() => cache.logitAttrs(stack, id))).to.equal(`TokenError: residualDirections: ${words}`)
       }
       stack.dispose()
     })

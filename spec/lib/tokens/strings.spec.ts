@@ -57,7 +57,7 @@ describe('getTokenPosition', () => {
       ArgumentError,
       "getTokenPosition: mode is \"middle\". It must be 'first' or 'last'.",
     )
-    expect(() => getTokenPosition(bare, 1293, [5])).to.throw(TokenError, 'position 0 is 1293.')
+    expect(() => getTokenPosition(bare, 1293, [5])).to.throw(TokenError, 'the token id is 1293.')
     expect(() => getTokenPosition(bare, 5, [5, -2])).to.throw(
       TokenError,
       'getTokenPosition: the token id at position 1',

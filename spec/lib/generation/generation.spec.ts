@@ -8,7 +8,7 @@ import { expectClose, tolerances } from '../../support/close.js'
 import { pocket } from '../../support/pocket.js'
 import { refusalOf } from '../../support/refusal.js'
 
-describe('lib/generation/generate', () => {
+describe('lib/generation/generation', () => {
   let model: HookedModel
   let sae: Sae
   const prompts = ['Once upon a time there was', 'Anna said, "I', 'Ben']
