@@ -49,7 +49,7 @@ export async function resolveTask(
   const subject: SweepSubject = { kind, model, view, points, tokens }
   const metric = sweepMetric(given, subject, host)
   const interventions = resolveInterventions(subject, options.interventions)
-  checkReached(subject, interventions)
+  checkReached(subject, interventions, metric)
   const edits = interventions.flatMap((intervention) => intervention.edits)
   const source = options.source === undefined ? undefined : host.toTokens(options.source, tokenOptionsOf(options))
   const sources = sourcesOf(subject, edits, { source, seed })
@@ -65,12 +65,17 @@ export async function resolveTask(
 }
 
 /** @throws HookError for a point after the layer where the view stops */
-function checkReached({ kind, model, view }: SweepSubject, interventions: readonly ResolvedIntervention[]): void {
+function checkReached(
+  { kind, model, view }: SweepSubject,
+  interventions: readonly ResolvedIntervention[],
+  { reading }: SweepMetric,
+): void {
   const names = interventions.flatMap(({ edits, functions }) => [
     ...edits.map(({ point }) => point.name),
     ...functions.map(({ name }) => name),
   ])
-  reachedNames(kind, [...new Set(names)], model, view)
+  if (reading?.hook !== undefined) names.push(reading.hook)
+  if (names.length > 0) reachedNames(kind, [...new Set(names)], model, view)
 }
 
 /** The prompts that edits take activations from. @throws ArgumentError where there are none that fit */

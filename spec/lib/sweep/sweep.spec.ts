@@ -56,6 +56,19 @@ describe('sweep', () => {
     expect(runs).to.equal(6)
   })
 
+  it('runs nothing for an intervention that is nothing, in the general case too', async () => {
+    const late = model.withHooks({ 'blocks.3.hook_resid_post': (x: tf.Tensor) => x.mul(2) })
+    const counts: number[] = []
+    const set = { metric: few.metric, onProgress: (done: number) => void counts.push(done) }
+    const some = await late.sweep(few.clean, { interventions: [nothing, ...heads.slice(0, 1), nothing], ...set })
+    expectClose(some.values.slice(0, 3), [0, 0, 0], 0)
+    expect(maxDifference(some.values.slice(3, 6), [0, 0, 0])).to.be.above(0.01)
+    expectClose(some.values.slice(6), [0, 0, 0], 0)
+    const none = await late.sweep(few.clean, { interventions: [nothing], ...set })
+    expectClose(none.baseline.values, some.baseline.values, tolerances.noise)
+    expect(counts).to.deep.equal([1, 2, 3, 1])
+  })
+
   it('takes functions, which see whole activations of the whole batch', async () => {
     const shapes: number[][] = []
     const halve = (x: tf.Tensor) => {

@@ -105,5 +105,8 @@ describe('a sweep refuses', () => {
       'is never reached, as this view stops at layer 1',
     )
     expect(await of([{ hook: z(0), to: 0 }], few.metric)).to.include('this view stops at layer 1 and has no logits')
+    expect(await of([{ hook: z(0), to: 0 }], cosine(z(2)))).to.include(
+      'is never reached, as this view stops at layer 1',
+    )
   })
 })
