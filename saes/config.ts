@@ -4,9 +4,13 @@ import { ConfigError } from '../lib/errors/errors.js'
 import { brief } from '../lib/errors/brief.js'
 import type { ProcessingFlags } from '../lib/weights/process.js'
 
+/** What an SAE does to its input before encoding, undone after decoding; see `normalizeInput`. */
 export type Normalization = 'none' | 'expected_average_only_in' | 'constant_norm_rescale' | 'layer_norm'
 
-/** Plain data: it is also what a saved tf.LayersModel holds. */
+/**
+ * What an SAE is, without its weights: what every version of SAELens says of it, in one shape. Plain data: it is also
+ * what a saved tf.LayersModel holds.
+ */
 export interface SaeConfig {
   /** The kind of SAE, as SAELens calls it: `standard`, `jumprelu`, `skip_transcoder`, … */
   readonly architecture: string
@@ -42,6 +46,10 @@ const normalizations = ['none', 'expected_average_only_in', 'constant_norm_resca
 
 /**
  * Reads cfg.json of SAELens 1 to 6 (`hook_point` of old, `hook_name`, or `metadata.hook_name` of today).
+ *
+ * @example
+ * const config = readSaeConfig(JSON.parse(await readFile('my-sae/cfg.json', 'utf8')), 'my-sae/cfg.json')
+ * @param where what messages call it
  * @throws ConfigError naming the field that is missing or has a value that is not supported.
  */
 export function readSaeConfig(json: unknown, where: string): SaeConfig {
@@ -105,7 +113,7 @@ function processingOf(metadata: ConfigReader): Partial<ProcessingFlags> {
 const DEFAULT_K = 100
 
 /**
- * Kinds are told apart by `architecture`; up to SAELens 5 `activation_fn_str` beside it may name what follows the
+ * Kinds are told apart by `architecture`; up to SAELens 5 `activation_fn_str` may name what follows the
  * encoder. @throws ConfigError for an activation the kind does not have: it is never taken for a ReLU.
  */
 function activationOf(read: ConfigReader, where: string): Pick<SaeConfig, 'activation' | 'k'> {
@@ -116,7 +124,8 @@ function activationOf(read: ConfigReader, where: string): Pick<SaeConfig, 'activ
   const known = architecture === 'standard' ? ['relu', 'tanh-relu', 'topk'] : keepsK ? ['topk', 'relu'] : ['relu']
   if (!known.includes(activation)) {
     throw new ConfigError(
-      `${where}: ${name} is '${brief(activation)}', which a ${brief(architecture)} SAE does not have. Supported: ${known.join(', ')}.`,
+      `${where}: ${name} is '${brief(activation)}', which a ${brief(architecture)} SAE does not have. ` +
+        `Supported: ${known.join(', ')}.`,
     )
   }
   return {

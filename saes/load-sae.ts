@@ -7,7 +7,7 @@ import { foldActivationNorm } from './fold.js'
 import { openSae } from './formats/open-sae.js'
 import { joinFacts, saeFactNames, type OpenSae, type SaeFacts } from './formats/sae-files.js'
 import { take } from './formats/stored-tensors.js'
-import { kindOf, type SaeKinds } from './kinds/kinds.js'
+import { saeKindOf, type SaeKinds } from './kinds/kinds.js'
 import { locateSae, type LocatedSae } from './locate.js'
 import type { Sae } from './sae.js'
 import { checkTensors } from './sae-tensors.js'
@@ -69,7 +69,7 @@ async function loaded({ source, path, facts, label }: LocatedSae, given: LoadSae
   const files = await openSae(source, path, joinFacts(facts, given))
   try {
     const { config } = files
-    const Kind = kindOf(config.architecture, label, given.kinds)
+    const Kind = saeKindOf(config.architecture, label, given.kinds)
     const sae = new Kind({ config, label })
     checkTensors(sae, files.tensors)
     await useBackend(undefined, 2 * config.dIn * config.dSae)

@@ -4,11 +4,17 @@ import { silent, type At } from '../lib/core/hooks.js'
 import { linear } from '../lib/ops/linear.js'
 import { plus } from '../lib/ops/products.js'
 import type { LinearMap, Matrix } from '../lib/ops/weight-matrix.js'
+import type { Normalized } from './input.js'
 import type { SaeWeights } from './sae-weights.js'
 
 type MatrixName = 'W_enc' | 'W_dec'
 
+/**
+ * One pass through an SAE, as `activations` of a kind sees it: the same code runs with frozen weights in a model, with
+ * trainable ones as a layer, or for a few latents alone.
+ */
 export interface Pass {
+  /** Fires a hook point of the SAE: gives the value, or its replacement. */
   readonly at: At
   /** x [...,in] · matrix [in,out] (+ bias [out]). */
   multiply(x: tf.Tensor, matrix: MatrixName, bias?: tf.Tensor): tf.Tensor
@@ -16,6 +22,15 @@ export interface Pass {
   perLatent(name: string): tf.Tensor
   /** x [...,in] · W_skipᵀ, of a skip connection that is stored [out,in]. */
   skip(x: tf.Tensor): tf.Tensor
+}
+
+/** What a reconstruction is of, and the pass it is made in: none where latents alone are decoded. */
+export interface Finishing {
+  /** The input, as it came [...,D]. */
+  readonly x: tf.Tensor
+  /** From the reconstruction of the normalized input to that of the input. */
+  readonly undo: Normalized['undo']
+  readonly pass?: Pass
 }
 
 /** For running models: frozen weights, fast backward passes. */

@@ -33,23 +33,23 @@ export function checkSpliceOptions({ errorTerm = false, errorGradient = 'detach'
   }
 }
 
+/** A value of the model, and what an SAE makes of it. */
+interface Spliced {
+  readonly value: tf.Tensor
+  readonly recons: tf.Tensor
+  /** What the SAE makes without hooks; undefined when nothing was edited, so that `recons` is that. */
+  readonly clean: (() => tf.Tensor) | undefined
+}
+
 /**
- * What goes on in place of a value: the reconstruction, and with the error term `value − clean`. Clean is what the SAE
- * makes without hooks: hooks inside it change what comes out, and the error does not undo it.
- * @param clean undefined when nothing was edited, so that the reconstruction is the clean one
+ * What takes a value's place: the reconstruction, and with the error term `value − clean`. Hooks inside the SAE change
+ * what comes out, and the error does not undo it.
  */
-export function inPlaceOf(
-  value: tf.Tensor,
-  reconstruction: tf.Tensor,
-  clean: (() => tf.Tensor) | undefined,
-  at: At,
-  { errorTerm = false, errorGradient = 'detach' }: SpliceOptions,
-): tf.Tensor {
-  if (!errorTerm) return at(outputPoint, reconstruction)
-  const error = clean
-    ? detached(() => value.sub(clean()), value)
-    : detached(() => value.sub(reconstruction), value, reconstruction)
-  const output = reconstruction.add(at(errorPoint, error))
+export function inPlaceOf({ value, recons, clean }: Spliced, at: At, options: SpliceOptions): tf.Tensor {
+  const { errorTerm = false, errorGradient = 'detach' } = options
+  if (!errorTerm) return at(outputPoint, recons)
+  const error = clean ? detached(() => value.sub(clean()), value) : detached(() => value.sub(recons), value, recons)
+  const output = recons.add(at(errorPoint, error))
   return at(outputPoint, errorGradient === 'passThrough' ? straightThrough(output, value) : output)
 }
 

@@ -1,4 +1,4 @@
-/** The weights of an SAE: tf variables found by name, and the transposes kept beside them. S latents. */
+/** The weights of an SAE: tf variables found by name, and the transposes kept with them. S latents. */
 import type * as tf from '@tensorflow/tfjs'
 import { ArgumentError, ShapeError } from '../lib/errors/errors.js'
 import { Matrix, WideMatrix } from '../lib/ops/weight-matrix.js'

@@ -3,19 +3,21 @@
  * and attached to a model with `withSaes`. Axes: B batch · P position · D d_in · S d_sae (latents)
  */
 import * as tf from '@tensorflow/tfjs'
-import { ArgumentError, MismatchError, ShapeError } from '../lib/errors/errors.js'
+import { ArgumentError, ConfigError } from '../lib/errors/errors.js'
 import type { At } from '../lib/core/hooks.js'
 import { stopGradient } from '../lib/ops/stop-gradient.js'
 import type { Attachable, ModelFacts, Splice, SpliceOptions } from '../lib/core/splice.js'
 import type { SaeConfig } from './config.js'
 import { checkFits } from './fits.js'
-import { normalizeInput, type Normalized } from './normalization.js'
-import { frozenPass, latentsPass, trainablePass, type Pass } from './pass.js'
+import { checkDecodesAlone, flattened, normalizeInput } from './input.js'
+import { frozenPass, latentsPass, trainablePass, type Finishing, type Pass } from './pass.js'
 import { checkSpliceOptions, innerPoints, inPlaceOf, isEdited, outputPoints } from './sae-points.js'
 import { checkedWeights, SaeWeights } from './sae-weights.js'
+import { writesOf, type Writes } from './writes.js'
 
-export type { Pass } from './pass.js'
+export type { Finishing, Pass } from './pass.js'
 
+/** What an SAE is made from, without its weights. */
 export interface SaeArgs {
   readonly config: SaeConfig
   /** Where it came from. @default the hook name */
@@ -29,10 +31,20 @@ export interface SaeArgs {
 /** A class of SAEs, such as `StandardSae`. */
 export type SaeKind = new (args: SaeArgs) => Sae
 
+/**
+ * A sparse autoencoder: latents f = activations((norm(x) − b_dec) · W_enc …) [...,S], reconstruction
+ * x̂ = undo(f · W_dec + b_dec) [...,D]. A kind of SAE says what `activations` does and which weights it adds; see
+ * docs/adding-an-sae.md. Hook points and formulas as in SAELens.
+ *
+ * @example
+ * using sae = await loadSae('pocket-res', 'blocks.2.hook_resid_pre')
+ * const acts = sae.encode(x) // [...,S]
+ * const recons = sae.decode(acts) // [...,D]
+ */
 export abstract class Sae extends tf.layers.Layer implements Attachable {
   readonly config: SaeConfig
   readonly label: string
-  /** log10 of how often each latent fires, where the SAE's folder tells. */
+  /** log10 of how often each latent fires [S], where the SAE's files say so. */
   logSparsity: Float32Array | undefined
   readonly #weights: SaeWeights
 
@@ -50,15 +62,34 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
     return this.config.hookNameOut
   }
 
+  // ---- what a kind says
+
   /** Latents [...,S] of a centred, normalized input [...,D]; fires hook_sae_acts_pre and hook_sae_acts_post. */
   protected abstract activations(input: tf.Tensor, pass: Pass): tf.Tensor
 
-  /** Names and shapes of the weights of this kind beside W_enc, W_dec and b_dec. */
+  /** Names and shapes of the weights of this kind besides W_enc, W_dec and b_dec. */
   protected abstract otherWeights(): Record<string, number[]>
 
-  /** Whether a latent's activation hangs on the other latents, so that none can be computed alone. */
+  /** Whether a latent's activation depends on the other latents, so that none can be computed alone. */
   get latentsCompete(): boolean {
     return false
+  }
+
+  /** From the reconstruction of the normalized input to the output; without a pass, to what latents alone give. */
+  protected finish(recons: tf.Tensor, { x, undo }: Finishing): tf.Tensor {
+    return undo(recons).reshape(x.shape)
+  }
+
+  /** hook_sae_acts_pre: input · W_enc + b_enc [...,S]. */
+  protected preActivations(input: tf.Tensor, pass: Pass): tf.Tensor {
+    return pass.at('hook_sae_acts_pre', pass.multiply(input, 'W_enc', pass.perLatent('b_enc')))
+  }
+
+  /** How many latents fire, of a kind that keeps the k largest. @throws ConfigError where the config has no k */
+  protected get k(): number {
+    const { k, architecture } = this.config
+    if (k !== undefined) return k
+    throw new ConfigError(`the config of '${this.label}' has no k. A ${architecture} SAE needs it.`)
   }
 
   // ---- weights
@@ -74,10 +105,13 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
     if (!this.built) this.#create((_, shape) => tf.zeros(shape))
   }
 
-  /** Sets the weights by name; the tensors stay the caller's. @throws ShapeError, ArgumentError */
+  /**
+   * Sets all weights by name; the tensors stay the caller's.
+   * @throws ArgumentError for a name that is missing, ShapeError for another shape than the config's
+   */
   load(tensors: Readonly<Record<string, tf.Tensor>>): this {
     const given = checkedWeights(tensors, this.weightShapes(), this.label)
-    const value = (name: string) => given(name).cast('float32')
+    const value = (name: string) => given(name).cast<tf.Tensor>('float32')
     if (this.built) this.#weights.write(value)
     else this.#create(value)
     return this
@@ -96,17 +130,32 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
     this.built = true
   }
 
-  /** A weight by name, such as `W_dec` [S,D]. Belongs to the SAE. @throws ArgumentError for a name it does not have. */
+  /**
+   * A weight by name, such as `W_dec` [S,D]. It belongs to the SAE: do not dispose it.
+   * @throws ArgumentError for a name it does not have, or when the SAE was disposed
+   */
   weight<T extends tf.Tensor = tf.Tensor>(name: string): T {
     this.build()
     return this.#weights.get<T>(name)
   }
+
+  /**
+   * The same as a tensor of your own: dispose it, or take it inside `tf.tidy`.
+   * @throws ArgumentError as `weight`
+   */
+  copyWeight<T extends tf.Tensor = tf.Tensor>(name: string): T {
+    return this.weight<T>(name).clone()
+  }
+
+  /** The encoder [D,S]. Belongs to the SAE. */
   get W_enc(): tf.Tensor2D {
     return this.weight('W_enc')
   }
+  /** The decoder [S,D], a row for what each latent writes. Belongs to the SAE. */
   get W_dec(): tf.Tensor2D {
     return this.weight('W_dec')
   }
+  /** The decoder's bias [D]. Belongs to the SAE. */
   get b_dec(): tf.Tensor1D {
     return this.weight('b_dec')
   }
@@ -115,15 +164,15 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
 
   /**
    * Latents [...,S] of an input [...,D] (or [...,H,K] where heads are flattened). The caller owns the result.
-   * @param options.latents only these, in this order [...,latents]: only their columns of W_enc are multiplied, but in
-   *   a top-k SAE, where latents compete
-   * @throws ArgumentError when there is no latent of a number
+   * @param options.latents only these, in this order [...,latents]: only their columns of W_enc are multiplied, except
+   *   in a top-k SAE, where latents compete
+   * @throws ArgumentError when there is no latent of a number, ShapeError for an input of another width
    */
   encode(x: tf.Tensor, { latents }: { readonly latents?: readonly number[] } = {}): tf.Tensor {
     this.build()
     latents?.forEach((latent) => this.checkLatent(latent))
     return tf.tidy(() => {
-      const { value } = normalizeInput(this.#flatten(x), this.config.normalization)
+      const { value } = normalizeInput(flattened(x, this.config, this.label), this.config.normalization)
       const input = this.#centre(value)
       if (latents && !this.latentsCompete) return this.activations(input, latentsPass(this.#weights, latents))
       const all = this.activations(input, frozenPass(this.#weights))
@@ -132,26 +181,26 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   }
 
   /**
-   * The reconstruction from latents [...,S]. `input`, what the latents were encoded from, is needed where heads are
-   * flattened or the input's own norm has to be put back; without it such an SAE throws ArgumentError.
+   * The reconstruction [...,D] from latents [...,S]. The caller owns it.
+   * @param input what the latents were encoded from: needed where heads are flattened, or where the input's own norm
+   *   has to be put back
+   * @throws ArgumentError where such an SAE is not given its input
    */
   decode(acts: tf.Tensor, input?: tf.Tensor): tf.Tensor {
-    const { flattenHeads, normalization } = this.config
-    if (!input && (flattenHeads || normalization === 'constant_norm_rescale' || normalization === 'layer_norm')) {
-      throw new ArgumentError(
-        `decode: the SAE '${this.label}' (${flattenHeads ? 'heads flattened' : normalization}) needs the input as well. Call decode(acts, input).`,
-      )
-    }
+    if (!input) checkDecodesAlone(this.config, this.label)
     this.build()
     return tf.tidy(() => {
       const recons = this.#reconstruct(acts, frozenPass(this.#weights))
-      return input ? this.finish(recons, input, normalizeInput(this.#flatten(input), normalization).undo) : recons
+      if (!input) return recons
+      const { undo } = normalizeInput(flattened(input, this.config, this.label), this.config.normalization)
+      return this.finish(recons, { x: input, undo })
     })
   }
 
   /** tf.layers' call: the reconstruction, in the input's shape. Differentiable in input and weights. */
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    const x = Array.isArray(inputs) ? inputs[0]! : inputs
+    const [x] = Array.isArray(inputs) ? inputs : [inputs]
+    if (!x) throw new ArgumentError(`call: the SAE '${this.label}' got no input. Give one tensor.`)
     this.build()
     return tf.tidy(() => this.#through(x, trainablePass(this.#weights)))
   }
@@ -167,20 +216,10 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   }
 
   #through(x: tf.Tensor, pass: Pass): tf.Tensor {
-    const input = pass.at('hook_sae_input', this.#flatten(x))
+    const input = pass.at('hook_sae_input', flattened(x, this.config, this.label))
     const { value, undo } = normalizeInput(input, this.config.normalization)
     const acts = this.activations(this.#centre(value), pass)
-    return this.finish(pass.at('hook_sae_recons', this.#reconstruct(acts, pass)), x, undo, pass)
-  }
-
-  /** hook_sae_acts_pre: input · W_enc + b_enc [...,S]. */
-  protected preActivations(input: tf.Tensor, pass: Pass): tf.Tensor {
-    return pass.at('hook_sae_acts_pre', pass.multiply(input, 'W_enc', pass.perLatent('b_enc')))
-  }
-
-  /** From the reconstruction of the normalized input to what goes on; without a pass, to what latents alone give. */
-  protected finish(recons: tf.Tensor, x: tf.Tensor, undo: Normalized['undo'], _pass?: Pass): tf.Tensor {
-    return undo(recons).reshape(x.shape)
+    return this.finish(pass.at('hook_sae_recons', this.#reconstruct(acts, pass)), { x, undo, pass })
   }
 
   #centre(x: tf.Tensor): tf.Tensor {
@@ -192,27 +231,14 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
     return pass.multiply(scaled, 'W_dec', this.b_dec)
   }
 
-  #flatten(x: tf.Tensor): tf.Tensor {
-    const { dIn, flattenHeads } = this.config
-    const shape =
-      flattenHeads && x.shape.at(-1) !== dIn
-        ? [...x.shape.slice(0, -2), x.shape.at(-1)! * (x.shape.at(-2) ?? 0)]
-        : x.shape
-    if (shape.at(-1) !== dIn) {
-      throw new ShapeError(
-        `SAE '${this.label}': the input has shape [${x.shape}]. Its last ${flattenHeads ? 'axes must have' : 'axis must have'} ${dIn} numbers.`,
-      )
-    }
-    return x.reshape(shape)
-  }
-
   // ---- attaching
 
   /** @throws HookError, MismatchError when it was not made for this model; see fits.ts. */
   checkFits(model: ModelFacts, force: boolean): void {
-    checkFits(this.config, this.label, model, force)
+    checkFits(this, model, force)
   }
 
+  /** What `withSaes` puts in at the hook point. @throws ArgumentError for options that do not go together */
   splice(options: SpliceOptions = {}): Splice {
     checkSpliceOptions(options)
     const shape = this.config.flattenHeads ? '[B,P,H,K]' : '[B,P,D]'
@@ -223,27 +249,15 @@ export abstract class Sae extends tf.layers.Layer implements Attachable {
   #apply(x: tf.Tensor, at: At, options: SpliceOptions): tf.Tensor {
     const input = options.errorGradient === 'passThrough' ? stopGradient(x) : x
     const clean = isEdited(at) ? () => this.through(x) : undefined
-    return inPlaceOf(x, this.through(input, at), clean, at, options)
+    return inPlaceOf({ value: x, recons: this.through(input, at), clean }, at, options)
   }
 
   /**
    * What one unit of each latent writes, [S,D], or of some, in their order; and the bias, [D]. The caller owns both.
-   * @throws MismatchError
+   * @throws MismatchError where the SAE puts the input's own norm back, so that it is not fixed
    */
-  writes({ latents }: { readonly latents?: readonly number[] } = {}): { directions: tf.Tensor2D; bias: tf.Tensor1D } {
-    const { normalization, hasScalingFactor } = this.config
-    if (normalization === 'layer_norm' || normalization === 'constant_norm_rescale') {
-      throw new MismatchError(
-        `writes: the SAE '${this.label}' puts the input's own norm back (${normalization}), so what a latent writes is not fixed. Use an SAE without that.`,
-      )
-    }
-    latents?.forEach((latent) => this.checkLatent(latent))
-    const directions = tf.tidy(() => {
-      const some = <T extends tf.Tensor>(x: T): T => (latents ? tf.gather(x, tf.tensor1d([...latents], 'int32')) : x.clone()) // prettier-ignore
-      const rows = some(this.W_dec)
-      return hasScalingFactor ? rows.mul<tf.Tensor2D>(some(this.weight('scaling_factor')).expandDims(1)) : rows
-    })
-    return { directions, bias: this.b_dec.clone() }
+  writes({ latents }: { readonly latents?: readonly number[] } = {}): Writes {
+    return writesOf(this, latents)
   }
 
   /** @throws ArgumentError when there is no latent of this number. */

@@ -11,7 +11,7 @@ import type { Trainable, TrainingOptions } from './training/config.js'
 import { finishedWeights, logDensity } from './training/finish.js'
 import { historyOf, type TrainingHistory } from './training/history.js'
 import { identityOf, trainedConfig, trainingActivations, type TrainingData } from './training/inputs.js'
-import { runTraining, type Run } from './training/loop.js'
+import { runTraining, type TrainingRun } from './training/loop.js'
 import { trainingPlan, type TrainingPlan } from './training/plan.js'
 import { firstSparsity } from './training/schedule.js'
 import { startOf } from './training/start.js'
@@ -56,7 +56,7 @@ export async function trainSae(view: HookedModel, data: TrainingData, options: T
   }
 }
 
-function runOf(state: TrainingState, identity: TrainingIdentity, options: TrainingOptions): Run {
+function runOf(state: TrainingState, identity: TrainingIdentity, options: TrainingOptions): TrainingRun {
   const { checkpoint, checkpointEvery = Math.ceil(options.steps / 10), signal, onProgress } = options
   if (checkpoint === undefined) return { signal, onProgress }
   const save = () => writeCheckpoint(checkpoint, state, identity)

@@ -11,7 +11,7 @@ export const PARAMS = 'params.npz'
 const arrays = ['W_enc', 'W_dec', 'b_enc', 'b_dec', 'threshold']
 
 /** Hook points by the last part of a repository's name. */
-const sites: Readonly<Record<string, (layer: string) => SaeFacts>> = {
+const places: Readonly<Record<string, (layer: string) => SaeFacts & { readonly hookName: string }>> = {
   res: (layer) => ({ hookName: `blocks.${layer}.hook_resid_post` }),
   mlp: (layer) => ({ hookName: `blocks.${layer}.hook_mlp_out` }),
   att: (layer) => ({ hookName: `blocks.${layer}.attn.hook_z` }),
@@ -24,13 +24,13 @@ const sites: Readonly<Record<string, (layer: string) => SaeFacts>> = {
 
 const unprocessed = { foldLn: false, centerWritingWeights: false, centerUnembed: false, foldValueBiases: false }
 
-/** What a path through a Gemma Scope repository tells, `…gemma-scope-2b-pt-res/layer_3/…`. */
+/** What a path through a Gemma Scope repository says, `…gemma-scope-2b-pt-res/layer_3/…`. */
 export function gemmaScopeFacts(path: string): SaeFacts {
   const repository = /gemma-scope-(2b|9b|27b)-(pt|it)-(res|mlp|att|transcoders)(?![a-z])/.exec(path)
   if (!repository) return {}
-  const [, size, tuning, site] = repository as unknown as [string, string, string, string]
+  const [, size, tuning, place = ''] = repository
   const layer = /(?:^|\/)layer_(\d+)(?:\/|$)/.exec(path)?.[1]
-  const there = isEmbedding(path) ? { hookName: 'hook_embed' } : layer === undefined ? {} : sites[site]!(layer)
+  const there = isEmbedding(path) ? { hookName: 'hook_embed' } : layer === undefined ? {} : places[place]?.(layer)
   return { modelName: `gemma-2-${size}${tuning === 'it' ? '-it' : ''}`, processing: unprocessed, ...there }
 }
 
@@ -60,7 +60,8 @@ async function readArrays(source: Source, file: string): Promise<Map<string, Hos
     const missing = arrays.filter((name) => !names.has(name))
     if (missing.length > 0) {
       throw new FileError(
-        `loadSae: ${source.id}/${file} holds ${fewNames(npz.names)}, and no ${missing.join(', ')}. A file of Gemma Scope holds ${arrays.join(', ')}.`,
+        `loadSae: ${source.id}/${file} holds ${fewNames(npz.names)}, and no ${missing.join(', ')}. ` +
+          `A file of Gemma Scope holds ${arrays.join(', ')}.`,
       )
     }
     const tensors = new Map<string, HostTensor>()
@@ -76,16 +77,23 @@ async function readArrays(source: Source, file: string): Promise<Map<string, Hos
  * rescaled, b_dec is not: as SAELens does, so that the numbers are its.
  */
 function rescaleEmbedding(tensors: ReadonlyMap<string, HostTensor>): void {
-  const root = Math.sqrt(tensors.get('W_enc')!.shape[0] ?? 1)
-  const [W_enc, W_dec] = [tensors.get('W_enc')!.values, tensors.get('W_dec')!.values]
-  for (let i = 0; i < W_enc.length; i++) W_enc[i]! /= root
-  for (let i = 0; i < W_dec.length; i++) W_dec[i]! *= root
+  const [dModel = 1] = tensors.get('W_enc')?.shape ?? []
+  const root = Math.sqrt(dModel)
+  rescale(tensors.get('W_enc'), (number) => number / root)
+  rescale(tensors.get('W_dec'), (number) => number * root)
+}
+
+function rescale(tensor: HostTensor | undefined, f: (number: number) => number): void {
+  if (!tensor) return
+  const { values } = tensor
+  values.forEach((number: number, i: number) => (values[i] = f(number)))
 }
 
 function noHookName(where: string): ConfigError {
   const layer = /(?:^|\/)layer_(\d+)\//.exec(where)?.[1] ?? '0'
-  const named = ['res', 'mlp', 'att'].map((site) => `'${sites[site]!(layer).hookName}' (${site})`)
+  const named = ['res', 'mlp', 'att'].map((place) => `'${places[place]?.(layer).hookName}' (${place})`)
   return new ConfigError(
-    `loadSae: ${where} does not say which hook point the SAE reads, and its path names no Gemma Scope repository. Give the option hookName, such as ${named.join(', ')}.`,
+    `loadSae: ${where} does not say which hook point the SAE reads, and its path names no Gemma Scope repository. ` +
+      `Give the option hookName, such as ${named.join(', ')}.`,
   )
 }

@@ -19,9 +19,8 @@ export async function openSae(source: Source, id: string, facts: SaeFacts): Prom
   const path = id.replace(/\/+$/, '')
   const trick = path === '' ? undefined : pathTrick(path)
   if (trick !== undefined) {
-    throw new ArgumentError(
-      `loadSae: the id '${brief(JSON.stringify(id).slice(1, -1))}' has ${trick}. Name a folder or file inside '${source.id}'.`,
-    )
+    const shown = brief(JSON.stringify(id).slice(1, -1))
+    throw new ArgumentError(`loadSae: the id '${shown}' has ${trick}. Name a folder or file inside '${source.id}'.`)
   }
   const found = await find(source, path, id.endsWith('/'))
   if (torchEnding.test(found)) return openTorchSae(source, found, facts)
@@ -30,8 +29,8 @@ export async function openSae(source: Source, id: string, facts: SaeFacts): Prom
 }
 
 /**
- * A file, or a folder of SAELens ('' or with a slash at its end). What does not look like a file is not asked for as one:
- * the hub's cache would note that there is no such file, where later a folder has to be.
+ * A file, or a folder of SAELens ('' or with a slash at its end). What does not look like a file is not asked for as
+ * one: the hub's cache would note that there is no such file, where later a folder has to be.
  */
 async function find(source: Source, path: string, isFolder: boolean): Promise<string> {
   const looksLikeFile = !isFolder && /\.(pt|pth|npz|json|safetensors)$/.test(path)
@@ -56,7 +55,8 @@ async function onlyOne(source: Source, under: string): Promise<string> {
   if (all.includes(under.slice(0, -1))) return ofFile(source, under.slice(0, -1))
   const here = all.filter((name) => name.startsWith(under))
   const files = here.filter((name) => /\.(pt|pth|npz)$/.test(name) && !name.slice(under.length).includes('/'))
-  if (files.length === 1) return files[0]!
+  const [only] = files
+  if (only !== undefined && files.length === 1) return only
   const ids = [...new Set(here.flatMap(idOf))]
   const id = under.slice(0, -1)
   const where = under === '' ? `'${source.id}'` : `'${brief(id)}' in '${source.id}'`

@@ -18,7 +18,7 @@ export interface OpenSae {
   close(): Promise<void>
 }
 
-/** What is known of an SAE beside its files; it counts more than what they say. */
+/** What is known of an SAE besides its files; it counts more than what they say. */
 export interface SaeFacts {
   /** The hook point it was trained on. */
   readonly hookName?: string
@@ -89,16 +89,16 @@ export function configOf(json: JsonRecord, facts: SaeFacts, where: string): SaeC
   const inMetadata = isJsonObject(json['metadata'])
   const training = inMetadata ? (json['metadata'] as JsonRecord) : json
   const kwargs = training['model_from_pretrained_kwargs']
-  const told: JsonRecord = renamed(facts, ofTraining)
+  const known: JsonRecord = renamed(facts, ofTraining)
   if (facts.processing) {
-    told['model_from_pretrained_kwargs'] = {
+    known['model_from_pretrained_kwargs'] = {
       ...(isJsonObject(kwargs) ? kwargs : {}),
       ...renamed(facts.processing, processingNames),
     }
   }
   const { hook_point: old, ...rest } = { ...json, ...renamed(facts, ofSae) } as JsonRecord
   const kept = old === undefined || facts.hookName !== undefined ? rest : { ...rest, hook_point: old }
-  return readSaeConfig(inMetadata ? { ...kept, metadata: { ...training, ...told } } : { ...kept, ...told }, where)
+  return readSaeConfig(inMetadata ? { ...kept, metadata: { ...training, ...known } } : { ...kept, ...known }, where)
 }
 
 function renamed(from: object, names: Readonly<Record<string, string>>): JsonRecord {
@@ -108,7 +108,7 @@ function renamed(from: object, names: Readonly<Record<string, string>>): JsonRec
   )
 }
 
-/** The sizes that an encoder's matrix [D,S] tells. @throws FileError naming what is missing. */
+/** The sizes that an encoder's matrix [D,S] says. @throws FileError naming what is missing. */
 export function sizesOf(
   tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   where: string,
@@ -117,7 +117,8 @@ export function sizesOf(
   const output = tensors.get('W_dec')?.shape
   if (shape?.length !== 2 || output?.length !== 2) {
     throw new FileError(
-      `loadSae: ${where} holds ${fewNames([...tensors.keys()])}. The matrices W_enc [d_in,d_sae] and W_dec [d_sae,d_in] are needed.`,
+      `loadSae: ${where} holds ${fewNames([...tensors.keys()])}. ` +
+        'The matrices W_enc [d_in,d_sae] and W_dec [d_sae,d_in] are needed.',
     )
   }
   return { d_in: shape[0], d_sae: shape[1], d_out: output[1] }
@@ -136,7 +137,8 @@ export async function withScaling(
   const { scaling_factor: old, finetuning_scaling_factor: factors = old, ...others } = Object.fromEntries(all)
   if (!factors && config.hasScalingFactor) {
     throw new ConfigError(
-      `${where}: finetuning_scaling_factor is true, but the weights have no tensor 'scaling_factor'. The folder is incomplete.`,
+      `${where}: finetuning_scaling_factor is true, but the weights have no tensor 'scaling_factor'. ` +
+        'The folder is incomplete.',
     )
   }
   const kept =

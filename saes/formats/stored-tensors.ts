@@ -4,6 +4,7 @@ import { checkFinite } from '../../lib/weights/collect.js'
 import type { SafetensorsFile } from '../../lib/weights/formats/safetensors.js'
 import type { HostTensor } from '../../lib/weights/read-tensor.js'
 
+/** A tensor in an open file. */
 export interface StoredTensor {
   readonly shape: readonly number[]
   /** The file it lies in, for messages. */
@@ -13,6 +14,7 @@ export interface StoredTensor {
   map?(): tf.Tensor | undefined
 }
 
+/** Tensors by the names of an SAE's weights. */
 export type StoredTensors = ReadonlyMap<string, StoredTensor>
 
 /** All tensors of a safetensors file, which stays open. */
@@ -42,8 +44,8 @@ export async function take(stored: StoredTensor, name: string): Promise<tf.Tenso
 }
 
 /**
- * Whether the sum is finite, as it is of finite numbers but for huge ones. It is also a first use, after which the native
- * backend lets go of a JavaScript array: until then it holds a second copy of the weight.
+ * Whether the sum is finite, as it is of finite numbers except for huge ones. It is also a first use, after which the
+ * native backend lets go of a JavaScript array: until then it holds a second copy of the weight.
  */
 async function isFinite(tensor: tf.Tensor): Promise<boolean> {
   const sum = tf.tidy(() => tensor.sum())

@@ -1,7 +1,7 @@
 /**
- * SAEs that torch.save wrote: four tensors under their names, alone or beside a config object. What the tensors do not
- * say comes from that object, from a JSON file beside (`_cfg.json`, `.json`), or from the caller. Nothing is run, see
- * lib/weights/formats/pickle.ts.
+ * SAEs that torch.save wrote: four tensors under their names, alone or with a config object. What the tensors do not
+ * say comes from that object, from a JSON file next to it (`_cfg.json`, `.json`), or from the caller. Nothing is run,
+ * see lib/weights/formats/pickle.ts.
  */
 import { ConfigReader, type JsonRecord } from '../../lib/transformer/config-reader.js'
 import { ConfigError, FileError } from '../../lib/errors/errors.js'
@@ -19,7 +19,10 @@ export const torchEnding = /\.(pt|pth)$/
 
 type Dict = ReadonlyMap<unknown, unknown>
 
-/** @throws FileError naming a function that the file would call, or what it holds; ConfigError when no hook is known. */
+/**
+ * The SAE in a file of torch.save.
+ * @throws FileError naming a function that the file would call, or what it holds; ConfigError when no hook is known
+ */
 export async function openTorchSae(source: Source, file: string, facts: SaeFacts): Promise<OpenSae> {
   const where = `${source.id}/${file}`
   const opened = await TorchFile.open(await source.open(file))
@@ -68,7 +71,7 @@ function fieldsOf(config: unknown): JsonRecord | undefined {
   return Object.fromEntries(entries)
 }
 
-/** What a JSON file beside says, in SAELens's words: `<name>_cfg.json`, or `<name>.json` of an encoder run. */
+/** What a JSON file next to it says, in SAELens's words: `<name>_cfg.json`, or `<name>.json` of an encoder run. */
 async function configNextTo(source: Source, file: string): Promise<JsonRecord> {
   const stem = file.replace(torchEnding, '')
   const trainer = `${stem}_cfg.json`
@@ -138,6 +141,7 @@ function singleHead(where: string, key: string): ConfigError {
 
 function noHookName(where: string): ConfigError {
   return new ConfigError(
-    `loadSae: ${where} does not say which hook point the SAE reads, and no JSON file beside it does. Give the option hookName, such as 'blocks.0.mlp.hook_post'.`,
+    `loadSae: ${where} does not say which hook point the SAE reads, and no JSON file beside it does. ` +
+      `Give the option hookName, such as 'blocks.0.mlp.hook_post'.`,
   )
 }

@@ -1,12 +1,17 @@
-/**
- * The gated SAE: one path says whether a latent fires, the other how much, sharing W_enc up to a factor exp(r_mag) a
- * latent. latents = ReLU(x · W_enc · exp(r_mag) + b_mag) where x · W_enc + b_gate > 0. Rajamanoharan et al. 2024,
- * arXiv:2404.16014.
- */
+/** The gated SAE. Rajamanoharan et al. 2024, arXiv:2404.16014. */
 import * as tf from '@tensorflow/tfjs'
 import { gated } from '../../lib/ops/jump-relu.js'
 import { Sae, type Pass } from '../sae.js'
 
+/**
+ * latents = ReLU(c · W_enc · exp(r_mag) + b_mag) where c · W_enc + b_gate > 0, else 0 [...,S], with c = x − b_dec: one
+ * path says whether a latent fires, the other how much; they share W_enc up to a factor exp(r_mag) for each latent.
+ * Rajamanoharan et al. 2024, arXiv:2404.16014.
+ *
+ * @example
+ * using sae = await loadSae('./my-gated-sae')
+ * const gate = sae.weight('b_gate') // [S], belongs to the SAE
+ */
 export class GatedSae extends Sae {
   static className = 'GatedSae'
 

@@ -4,7 +4,13 @@ import { jumpRelu } from '../../lib/ops/jump-relu.js'
 import type { Pass } from '../sae.js'
 import { Transcoder } from './transcoder.js'
 
-/** latents = x · W_enc + b_enc where that is above the latent's threshold, written as latents · W_dec + b_dec [...,D_out]. */
+/**
+ * latents = x · W_enc + b_enc where that is above the latent's threshold, written as latents · W_dec + b_dec
+ * [...,D_out]. Lieberum et al. 2024, arXiv:2408.05147.
+ *
+ * @example
+ * using transcoder = await loadSae('gemma-scope-2b-pt-transcoders', 'layer_8/width_16k/average_l0_52')
+ */
 export class JumpReluTranscoder extends Transcoder {
   static override className = 'JumpReluTranscoder'
 

@@ -30,9 +30,10 @@ export type SaeKinds = Readonly<Record<string, SaeKind>>
 
 /**
  * The kind of an architecture, ours or one of those given.
- * @throws ConfigError for one that neither has, naming the nearest; ArgumentError where a given one has the name of ours
+ * @throws ConfigError for one that neither has, naming the nearest; ArgumentError where a given one has the name of
+ *   ours
  */
-export function kindOf(architecture: string, label: string, given: SaeKinds = {}): SaeKind {
+export function saeKindOf(architecture: string, label: string, given: SaeKinds = {}): SaeKind {
   const taken = Object.keys(given).find((name) => Object.hasOwn(kinds, name))
   if (taken !== undefined) {
     throw new ArgumentError(`loadSae: kinds has '${taken}', which is a kind of SAE already. Name yours otherwise.`)

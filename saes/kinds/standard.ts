@@ -1,11 +1,16 @@
-/**
- * The standard SAE: latents = ReLU((x − b_dec) · W_enc + b_enc). Bricken et al. 2023, Towards Monosemanticity. Configs
- * up to SAELens 5 may name another activation: `tanh-relu`, tanh(ReLU(·)), or `topk`, ReLU of the k largest.
- */
+/** The standard SAE. Bricken et al. 2023, Towards Monosemanticity. */
 import * as tf from '@tensorflow/tfjs'
 import { keepTopK } from '../../lib/ops/top-k.js'
 import { Sae, type Pass } from '../sae.js'
 
+/**
+ * latents = ReLU((x − b_dec) · W_enc + b_enc) [...,S]. Bricken et al. 2023, Towards Monosemanticity. Configs up to
+ * SAELens 5 may name another activation: `tanh-relu`, tanh(ReLU(·)), or `topk`, ReLU of the k largest.
+ *
+ * @example
+ * using sae = await loadSae('pocket-res', 'blocks.2.hook_resid_pre') // a StandardSae
+ * const acts = sae.encode(x) // [...,S]
+ */
 export class StandardSae extends Sae {
   static className = 'StandardSae'
 
@@ -22,8 +27,8 @@ export class StandardSae extends Sae {
   }
 
   #activate(pre: tf.Tensor): tf.Tensor {
-    const { activation, k } = this.config
-    if (activation === 'topk') return tf.relu(keepTopK(pre, k!))
+    const { activation } = this.config
+    if (activation === 'topk') return tf.relu(keepTopK(pre, this.k))
     return activation === 'tanh-relu' ? tf.tanh(tf.relu(pre)) : tf.relu(pre)
   }
 }

@@ -1,4 +1,4 @@
-/** The releases of Gemma Scope (Lieberum et al. 2024, arXiv:2408.05147), and which of their SAEs are the canonical ones. */
+/** The releases of Gemma Scope, and which of their SAEs are canonical. Lieberum et al. 2024, arXiv:2408.05147. */
 import { gemmaScopeFacts } from '../formats/gemma-scope.js'
 import type { Release } from './release.js'
 
@@ -25,9 +25,11 @@ const canonical: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   '9b-pt-res': {
     '16k':
-      '129 69 67 90 91 77 93 92 99 100 113 118 130 132 67 131 75 73 71 132 68 129 123 120 114 114 116 118 119 119 120 114 111 114 114 120 120 124 128 131 125 113',
+      '129 69 67 90 91 77 93 92 99 100 113 118 130 132 67 131 75 73 71 132 68 129 123 120 114 114 116 ' +
+      '118 119 119 120 114 111 114 114 120 120 124 128 131 125 113',
     '131k':
-      '41 56 70 103 101 94 120 119 72 75 84 88 96 99 105 103 121 117 113 110 114 109 105 101 97 96 97 96 98 97 95 92 88 91 89 94 93 96 101 99 94 84',
+      '41 56 70 103 101 94 120 119 72 75 84 88 96 99 105 103 121 117 113 110 114 109 105 101 97 96 97 ' +
+      '96 98 97 95 92 88 91 89 94 93 96 101 99 94 84',
     '1m': '9:122 20:101 31:77',
     '32k': '20:57',
     '524k': '20:48',
@@ -35,15 +37,19 @@ const canonical: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   '9b-pt-mlp': {
     '16k':
-      '50 128 81 126 66 93 96 101 124 83 114 76 96 94 97 107 91 104 89 98 108 88 85 73 73 72 142 126 115 111 116 94 98 107 107 108 109 119 98 90 74 126',
+      '50 128 81 126 66 93 96 101 124 83 114 76 96 94 97 107 91 104 89 98 108 88 85 73 73 72 142 126 ' +
+      '115 111 116 94 98 107 107 108 109 119 98 90 74 126',
     '131k':
-      '30 106 61 109 84 131 72 75 89 129 83 120 77 75 80 89 81 91 82 85 93 79 77 67 67 65 110 99 91 87 89 77 76 83 82 80 81 90 79 75 125 99',
+      '30 106 61 109 84 131 72 75 89 129 83 120 77 75 80 89 81 91 82 85 93 79 77 67 67 65 110 99 91 87 ' +
+      '89 77 76 83 82 80 81 90 79 75 125 99',
   },
   '9b-pt-att': {
     '16k':
-      '61 77 69 102 126 125 108 70 65 71 132 67 68 77 81 79 81 110 80 86 76 86 70 80 79 73 75 136 71 76 73 73 74 78 91 77 69 82 81 77 91 129',
+      '61 77 69 102 126 125 108 70 65 71 132 67 68 77 81 79 81 110 80 86 76 86 70 80 79 73 75 136 71 76 ' +
+      '73 73 74 78 91 77 69 82 81 77 91 129',
     '131k':
-      '55 116 135 119 75 78 73 106 98 111 97 104 110 126 131 130 71 90 69 71 125 71 115 66 130 115 120 102 115 128 109 117 117 128 63 124 105 124 135 120 64 92',
+      '55 116 135 119 75 78 73 106 98 111 97 104 110 126 131 130 71 90 69 71 125 71 115 66 130 115 120 ' +
+      '102 115 128 109 117 117 128 63 124 105 124 135 120 64 92',
   },
   '9b-it-res': {
     '16k': '9:88 20:91 31:76',
@@ -69,16 +75,16 @@ function byLayer(l0s: string): (readonly [layer: number, l0: number])[] {
  */
 export function* gemmaScopeReleases(): Generator<Release> {
   for (const [name, widths] of Object.entries(canonical)) {
-    const site = name.split('-').at(-1)!
-    const { modelName: model, processing } = gemmaScopeFacts(`gemma-scope-${name}`)
+    const { modelName, processing } = factsOf(name)
+    const place = name.slice(name.lastIndexOf('-') + 1)
     const saes = Object.entries(widths).flatMap(([width, l0s]) =>
       byLayer(l0s).map(([layer, l0]) => ({
         id: `layer_${layer}/width_${width}/canonical`,
         path: `layer_${layer}/width_${width}/average_l0_${l0}`,
-        facts: { neuronpediaId: `${model}/${layer}-gemmascope-${site}-${width}` },
+        facts: { neuronpediaId: `${modelName}/${layer}-gemmascope-${place}-${width}` },
       })),
     )
-    const common = { repository: `google/gemma-scope-${name}`, model: model!, facts: { processing: processing! }, saes }
+    const common = { repository: `google/gemma-scope-${name}`, model: modelName, facts: { processing }, saes }
     yield { name: `gemma-scope-${name}-canonical`, ...common }
     yield {
       name: `gemma-scope-${name}`,
@@ -90,12 +96,24 @@ export function* gemmaScopeReleases(): Generator<Release> {
 }
 
 function transcoderRelease(): Release {
-  const name = 'gemma-scope-2b-pt-transcoders'
-  const { modelName: model, processing } = gemmaScopeFacts(name)
+  const name = '2b-pt-transcoders'
+  const { modelName, processing } = factsOf(name)
   const saes = byLayer(transcoders).map(([layer, l0]) => {
     const id = `layer_${layer}/width_16k/average_l0_${l0}`
-    return { id, path: id, facts: { neuronpediaId: `${model}/${layer}-gemmascope-transcoder-16k` } }
+    return { id, path: id, facts: { neuronpediaId: `${modelName}/${layer}-gemmascope-transcoder-16k` } }
   })
-  const otherIds = /^layer_\d+\/width_\w+\/average_l0_\d+$/
-  return { name, repository: `google/${name}`, model: model!, facts: { processing: processing! }, saes, otherIds }
+  return {
+    name: `gemma-scope-${name}`,
+    repository: `google/gemma-scope-${name}`,
+    model: modelName,
+    facts: { processing },
+    saes,
+    otherIds: /^layer_\d+\/width_\w+\/average_l0_\d+$/,
+  }
+}
+
+/** The model of a repository, and the weights its SAEs want. */
+function factsOf(name: string) {
+  const { modelName = '', processing = {} } = gemmaScopeFacts(`gemma-scope-${name}`)
+  return { modelName, processing }
 }

@@ -1,17 +1,24 @@
-/** Releases on the Hugging Face hub by the names SAELens has for them: where each SAE lies, and what its files do not say. */
+/**
+ * Releases on the Hugging Face hub by the names SAELens has for them: where each SAE lies, and what its files do not
+ * say.
+ */
 import { range } from '../../lib/stats/range.js'
 import type { SaeFacts } from '../formats/sae-files.js'
 import type { Release, ReleasedSae } from './release.js'
 
-/** SAEs of several layers by the same patterns, `#` the layer. */
-function layers(list: readonly number[], id: string, path: string, neuronpedia?: string): ReleasedSae[] {
+/** Where the SAEs of several layers are, `#` standing for the layer. */
+interface Pattern {
+  readonly id: string
+  readonly path: string
+  readonly neuronpedia?: string
+}
+
+/** SAEs of several layers by the same pattern. */
+function layers(list: readonly number[], { id, path, neuronpedia }: Pattern): ReleasedSae[] {
   return list.map((layer) => {
     const filled = (pattern: string) => pattern.replaceAll('#', String(layer))
-    return {
-      id: filled(id),
-      path: filled(path),
-      facts: neuronpedia === undefined ? {} : { neuronpediaId: filled(neuronpedia) },
-    }
+    const facts = neuronpedia === undefined ? {} : { neuronpediaId: filled(neuronpedia) }
+    return { id: filled(id), path: filled(path), facts }
   })
 }
 
@@ -25,8 +32,16 @@ const gpt2Residual: Release[] = [
     model: 'gpt2-small',
     facts: centred,
     saes: [
-      ...layers(range(12), 'blocks.#.hook_resid_pre', 'blocks.#.hook_resid_pre', 'gpt2-small/#-res-jb'),
-      ...layers([11], 'blocks.#.hook_resid_post', 'blocks.#.hook_resid_post', 'gpt2-small/12-res-jb'),
+      ...layers(range(12), {
+        id: 'blocks.#.hook_resid_pre',
+        path: 'blocks.#.hook_resid_pre',
+        neuronpedia: 'gpt2-small/#-res-jb',
+      }),
+      ...layers([11], {
+        id: 'blocks.#.hook_resid_post',
+        path: 'blocks.#.hook_resid_post',
+        neuronpedia: 'gpt2-small/12-res-jb',
+      }),
     ],
   },
   {
@@ -36,7 +51,7 @@ const gpt2Residual: Release[] = [
     facts: centred,
     saes: range(8).flatMap((i) => {
       const id = `blocks.8.hook_resid_pre_${768 * 2 ** i}`
-      return layers([8], id, id, `gpt2-small/#-res_fs${768 * 2 ** i}-jb`)
+      return layers([8], { id, path: id, neuronpedia: `gpt2-small/#-res_fs${768 * 2 ** i}-jb` })
     }),
   },
 ]
@@ -63,7 +78,10 @@ const gpt2Mlp: Release = {
   model: 'gpt2-small',
   facts: centred,
   saes: mlpTm.flatMap(([normScale, version], layer) =>
-    layers([layer], 'blocks.#.hook_mlp_out', `sae_group_gpt2_blocks.#.hook_mlp_out_24576:v${version}`).map((sae) => ({
+    layers([layer], {
+      id: 'blocks.#.hook_mlp_out',
+      path: `sae_group_gpt2_blocks.#.hook_mlp_out_24576:v${version}`,
+    }).map((sae) => ({
       ...sae,
       normScale,
     })),
@@ -98,7 +116,11 @@ const gpt2HookZ: Release = {
   },
   saes: hookZ.flatMap(([l1, dSae, cutoff, version], layer) => {
     const settings = `lr1.20e-03_l1${l1}_ds${dSae}_bs4096_dc${cutoff}_rsanthropic_rie25000_nr4_v${version}`
-    return layers([layer], 'blocks.#.hook_z', `gpt2-small_L#_Hcat_z_${settings}.pt`, 'gpt2-small/#-att-kk')
+    return layers([layer], {
+      id: 'blocks.#.hook_z',
+      path: `gpt2-small_L#_Hcat_z_${settings}.pt`,
+      neuronpedia: 'gpt2-small/#-att-kk',
+    })
   }),
 }
 
@@ -118,7 +140,11 @@ const openAi: Release[] = (
       repository: `jbloom/GPT2-Small-OAI-v5-${size}-${site}-SAEs`,
       model: 'gpt2-small',
       facts: {},
-      saes: layers(range(12), `blocks.#.${hook}`, `v5_${size}_layer_#${ending}`, `gpt2-small/#-${short}_${size}-oai`),
+      saes: layers(range(12), {
+        id: `blocks.#.${hook}`,
+        path: `v5_${size}_layer_#${ending}`,
+        neuronpedia: `gpt2-small/#-${short}_${size}-oai`,
+      }),
     }
   }),
 )
@@ -131,12 +157,9 @@ const geluModels: Release[] = [
     repository: neel,
     model: 'gelu-1l',
     facts: { modelName: 'gelu-1l', hookName: 'blocks.0.mlp.hook_post' },
-    saes: [
-      ['25', '25'],
-      ['47', '47'],
-      ['run1', '25'],
-      ['run2', '47'],
-    ].map(([id, file]) => ({ id: id!, path: `${file}.pt`, facts: {} })),
+    saes: Object.entries({ 25: 25, 47: 47, run1: 25, run2: 47 }).map(([id, file]) => {
+      return { id, path: `${file}.pt`, facts: {} }
+    }),
   },
   {
     name: 'gelu-2l',
@@ -161,14 +184,24 @@ const others: Release[] = [
     model: 'gemma-2b',
     facts: {},
     saes: [
-      ...layers([0], residPost, `gemma_2b_${residPost}_16384_anthropic`, 'gemma-2b/#-res-jb'),
-      ...layers([6], residPost, `gemma_2b_${residPost}_16384_anthropic_fast_lr`, 'gemma-2b/#-res-jb'),
-      ...layers([10], residPost, `gemma_2b_${residPost}_16384`, 'gemma-2b/#-res-jb'),
-      ...layers([12], residPost, `gemma_2b_${residPost}_16384`, 'gemma-2b/#-res-jb').map((sae) => ({
-        ...sae,
-        normScale: 0.21381938399317255,
-      })),
-      ...layers([17], residPost, `gemma_2b_${residPost}_16384`),
+      ...layers([0], {
+        id: residPost,
+        path: `gemma_2b_${residPost}_16384_anthropic`,
+        neuronpedia: 'gemma-2b/#-res-jb',
+      }),
+      ...layers([6], {
+        id: residPost,
+        path: `gemma_2b_${residPost}_16384_anthropic_fast_lr`,
+        neuronpedia: 'gemma-2b/#-res-jb',
+      }),
+      ...layers([10], { id: residPost, path: `gemma_2b_${residPost}_16384`, neuronpedia: 'gemma-2b/#-res-jb' }),
+      ...layers([12], { id: residPost, path: `gemma_2b_${residPost}_16384`, neuronpedia: 'gemma-2b/#-res-jb' }).map(
+        (sae) => ({
+          ...sae,
+          normScale: 0.21381938399317255,
+        }),
+      ),
+      ...layers([17], { id: residPost, path: `gemma_2b_${residPost}_16384` }),
     ],
   },
   {
@@ -176,28 +209,28 @@ const others: Release[] = [
     repository: 'jbloom/Gemma-2b-IT-Residual-Stream-SAEs',
     model: 'gemma-2b-it',
     facts: {},
-    saes: layers([12], residPost, `gemma_2b_it_${residPost}_16384`, 'gemma-2b-it/#-res-jb'),
+    saes: layers([12], { id: residPost, path: `gemma_2b_it_${residPost}_16384`, neuronpedia: 'gemma-2b-it/#-res-jb' }),
   },
   {
     name: 'llama-3-8b-it-res-jh',
     repository: 'Juliushanhanhan/llama-3-8b-it-res',
     model: 'meta-llama/Meta-Llama-3-8B-Instruct',
     facts: {},
-    saes: layers([25], residPost, residPost, 'llama3-8b-it/#-res-jh'),
+    saes: layers([25], { id: residPost, path: residPost, neuronpedia: 'llama3-8b-it/#-res-jh' }),
   },
   ...(['standard', 'snap'] as const).map((kind) => ({
     name: `gemma-2-2b-res-${kind === 'snap' ? 'snap-' : ''}matryoshka-dc`,
     repository: 'chanind/gemma-2-2b-batch-topk-matryoshka-saes-w-32k-l0-40',
     model: 'gemma-2-2b',
     facts: {},
-    saes: layers(range(25), residPost, `${kind}/${residPost}`),
+    saes: layers(range(25), { id: residPost, path: `${kind}/${residPost}` }),
   })),
   {
     name: 'gemma-2-9b-res-matryoshka-dc',
     repository: 'chanind/gemma-2-9b-batch-topk-matryoshka-saes-w-32k-l0-60',
     model: 'gemma-2-9b',
     facts: {},
-    saes: layers(range(41), residPost, residPost),
+    saes: layers(range(41), { id: residPost, path: residPost }),
   },
 ]
 
@@ -212,7 +245,11 @@ const pythia: Release[] = [
   facts: {},
   saes: [
     ...(short === 'res' ? [{ id: 'blocks.0.hook_resid_pre', path: 'e-res-sm', facts: {} }] : []),
-    ...layers(range(6), `blocks.#.${hook}`, `#-${short}-sm`, `pythia-70m-deduped/#-${short}-sm`),
+    ...layers(range(6), {
+      id: `blocks.#.${hook}`,
+      path: `#-${short}-sm`,
+      neuronpedia: `pythia-70m-deduped/#-${short}-sm`,
+    }),
   ],
 }))
 

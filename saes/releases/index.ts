@@ -27,14 +27,24 @@ const releases: ReadonlyMap<string, Release> = new Map(
   [...pocketReleases, ...hubReleases, ...gemmaScopeReleases()].map((release) => [release.name, release]),
 )
 
-/** All releases that `loadSae` knows by name. `org/name` repositories of the hub can be loaded without being listed. */
+/**
+ * All releases that `loadSae` knows by name. `org/name` repositories of the hub can be loaded without being listed.
+ *
+ * @example
+ * const ofGpt2 = saeReleases().filter(({ model }) => model === 'gpt2-small')
+ */
 export function saeReleases(): SaeRelease[] {
   return [...releases.values()].map(({ name, repository, model, facts, saes }) => {
     return { name, repository, model, processing: facts.processing ?? {}, ids: saes.map(({ id }) => id) }
   })
 }
 
-/** Names of the SAEs that need no download: `[release, id]` for `loadSae(release, id)`. */
+/**
+ * Names of the SAEs that need no download: `[release, id]` for `loadSae(release, id)`.
+ *
+ * @example
+ * for (const [release, id] of embeddedSaes()) console.log(release, id)
+ */
 export function embeddedSaes(): [release: string, id: string][] {
   return pocketReleases.flatMap(({ name, saes }) => saes.map(({ id }): [string, string] => [name, id]))
 }
@@ -47,7 +57,10 @@ export function releaseNames(): string[] {
   return [...releases.keys()]
 }
 
-/** What a repository's path is known as in a release: Gemma Scope's `canonical` ids also work under the repository's name. */
+/**
+ * What a repository's path is known as in a release: Gemma Scope's `canonical` ids also work under the repository's
+ * name.
+ */
 export function inRepository(repository: string, id: string): ReleasedSae | undefined {
   const found = [...releases.values()].filter((release) => release.repository === repository)
   for (const release of found) {
@@ -62,7 +75,8 @@ export function inRepository(repository: string, id: string): ReleasedSae | unde
 export function findInRelease(release: Release, id: string | undefined): ReleasedSae {
   const { name, saes, otherIds, facts } = release
   const only = id === undefined && saes.length === 1 ? saes[0] : undefined
-  const sae = only ?? saes.find((one) => one.id === id) ?? (id !== undefined && otherIds?.test(id) ? { id, path: id, facts: {} } : undefined) // prettier-ignore
+  const unlisted = id !== undefined && otherIds?.test(id) ? { id, path: id, facts: {} } : undefined
+  const sae = only ?? saes.find((one) => one.id === id) ?? unlisted
   if (sae) return { ...sae, facts: { ...facts, ...sae.facts } }
   const ids = saes.map((one) => one.id)
   const what = id === undefined ? 'needs the id of an SAE' : `has no SAE '${brief(id)}'`

@@ -41,7 +41,7 @@ export interface CommonTraining {
   readonly learningRateWarmUp?: number
   /** Last steps, in which it falls to 0. @default a quarter of the steps */
   readonly learningRateDecay?: number
-  /** `unit` keeps the decoder's rows at norm 1; `free` lets them go, as SAELens 6, and learns slower. @default 'unit' */
+  /** `unit` keeps the decoder's rows at norm 1; `free` lets them go, as SAELens 6: slower. @default 'unit' */
   readonly decoderNorm?: 'free' | 'unit'
   /** Where b_dec starts. @default 'mean' */
   readonly decoderBias?: 'mean' | 'geometricMedian' | 'zeros'
@@ -113,7 +113,7 @@ type Only<Own, Others> = Own & { readonly [Name in Exclude<KeysOf<Others>, keyof
  * What to train, by `architecture`: an option of another kind is an error of types, and refused when it runs.
  *
  * @example
- * const config: TrainingConfig = { hook: 'blocks.2.hook_resid_pre', architecture: 'topk', k: 16, dSae: 384, steps: 150 }
+ * const config: TrainingConfig = { hook: hook('resid_pre', 2), architecture: 'topk', k: 16, dSae: 384, steps: 150 }
  */
 export type TrainingConfig =
   Only<StandardTraining, TopKTraining | JumpReluTraining> | TopKTraining | BatchTopKTraining | JumpReluTraining

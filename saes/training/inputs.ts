@@ -48,7 +48,8 @@ function checkIdle(given: TrainingConfig): void {
   const idle = (['batchSize', 'bufferRows', 'exclude'] as const).find((name) => given[name] !== undefined)
   if (idle === undefined) return
   throw new ArgumentError(
-    `trainSae: ${idle} is for data of tokens, and this is activations, which come in batches of their own. Leave it out.`,
+    `trainSae: ${idle} is for data of tokens, and this is activations, which come in batches of their own. ` +
+      'Leave it out.',
   )
 }
 
@@ -56,8 +57,8 @@ function checkActivations({ about, width }: ActivationData, point: TokenPoint, v
   const { hook = point.name } = about
   if (hook === point.name && width === widthOf(point)) return
   throw new MismatchError(
-    `trainSae: the data has activations of '${String(hook)}' with ${width} numbers, and ${point.name} of ${view.name} ` +
-      `has ${widthOf(point)}. Use data of that hook point.`,
+    `trainSae: the data has activations of '${String(hook)}' with ${width} numbers, and ${point.name} of ` +
+      `${view.name} has ${widthOf(point)}. Use data of that hook point.`,
   )
 }
 
@@ -97,7 +98,7 @@ export function scaled(rows: tf.Tensor2D, scale: number): tf.Tensor2D {
   }
 }
 
-/** Batches from where the training stands, the data read as often as it takes. @throws FileError for data without any */
+/** Batches from where the training stands, the data read as often as it takes. @throws FileError for empty data */
 export async function* endless(
   data: ActivationData,
   { position, epoch }: TrainingProgress,

@@ -7,19 +7,19 @@ import type { TrainingJobOptions } from './config.js'
 import { entryRow, type TrainingEntry } from './history.js'
 import { endless, scaled } from './inputs.js'
 import type { TrainingPlan } from './plan.js'
-import { resample } from './resample.js'
+import { resampleDead } from './resample-dead.js'
 import { learningRateAt, steered, steeredTo, steerEvery } from './schedule.js'
-import { emptySums, type TrainingProgress } from './state.js'
+import { firstSums, type TrainingProgress } from './state.js'
 import { densitySteps, trainStep, type StepNumbers, type Training } from './step.js'
 
 /** How a training is run. */
-export interface Run extends Pick<TrainingJobOptions, 'signal' | 'onProgress'> {
+export interface TrainingRun extends Pick<TrainingJobOptions, 'signal' | 'onProgress'> {
   /** Keeps what is done so far. */
   readonly checkpoint?: { readonly every: number; save(): Promise<void> }
 }
 
 /** Trains what is left to train. @throws the signal's reason */
-export async function runTraining(training: Training, data: ActivationData, run: Run): Promise<void> {
+export async function runTraining(training: Training, data: ActivationData, run: TrainingRun): Promise<void> {
   const { plan, state } = training
   const { progress } = state
   if (progress.step >= plan.steps) return
@@ -43,7 +43,10 @@ export async function runTraining(training: Training, data: ActivationData, run:
 }
 
 /** Hands the history's entries to the caller, or shows a bar. */
-function reporter({ steps }: TrainingPlan, { onProgress }: Run): Disposable & { entry(entry: TrainingEntry): void } {
+function reporter(
+  { steps }: TrainingPlan,
+  { onProgress }: TrainingRun,
+): Disposable & { entry(entry: TrainingEntry): void } {
   if (onProgress) {
     return { entry: (entry) => onProgress(entry.step, steps, entry), [Symbol.dispose]: () => undefined }
   }
@@ -62,7 +65,7 @@ async function step(training: Training, x: tf.Tensor2D): Promise<void> {
   }
   state.progress.step++
   follow(training, numbers, x.shape[0])
-  if (numbers.dead > 0 && plan.resampleAt.includes(state.progress.step)) await resample(training, x)
+  if (numbers.dead > 0 && plan.resampleAt.includes(state.progress.step)) await resampleDead(training, x)
 }
 
 /** What is counted besides the weights. */
@@ -92,8 +95,8 @@ function steer(progress: TrainingProgress, plan: TrainingPlan, l0: number): void
 }
 
 /**
- * Of batch top-k SAEs: the running mean of the smallest activation that fires, over a hundred steps or so as in SAELens,
- * in a short training over its last tenth.
+ * Of batch top-k SAEs: the running mean of the smallest activation that fires, over a hundred steps or so as in
+ * SAELens, in a short training over its last tenth.
  */
 function thresholdAfter(threshold: number, smallest: number, { steps }: TrainingPlan): number {
   if (!Number.isFinite(smallest)) return threshold
@@ -115,6 +118,6 @@ function log(progress: TrainingProgress, plan: TrainingPlan): TrainingEntry {
     learningRate: learningRateAt(plan, step - 1),
   }
   progress.history.push(entryRow(entry))
-  progress.sums = emptySums()
+  progress.sums = firstSums()
   return entry
 }

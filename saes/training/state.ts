@@ -43,12 +43,12 @@ export function firstProgress(scale: number, sparsity: number): TrainingProgress
     dead: 0,
     firedTokens: 0,
     threshold: -1,
-    sums: emptySums(),
+    sums: firstSums(),
     history: [],
   }
 }
 
-export function emptySums(): TrainingProgress['sums'] {
+export function firstSums(): TrainingProgress['sums'] {
   return { loss: 0, squaredError: 0, variance: 0, l0: 0, steps: 0 }
 }
 

@@ -164,6 +164,15 @@ describe('loadSae', () => {
     )
   })
 
+  it('refuses options that it does not have, and kinds that have the name of another', async () => {
+    expect(await refusalOf(() => loadSae('pocket-scope', { hookname: 'blocks.0.hook_resid_pre' } as object))).to.match(
+      /^ArgumentError: loadSae: there is no option 'hookname'\. Did you mean 'hookName'\?/,
+    )
+    expect(await refusalOf(() => loadSae('pocket-scope', { kinds: { topk: JumpReluSae } }))).to.equal(
+      "ArgumentError: loadSae: kinds has 'topk', which is a kind of SAE already. Name yours otherwise.",
+    )
+  })
+
   it('refuses tensors that are missing, left over or of another shape', async () => {
     const { W_dec: _left, ...missing } = sound()
     expect(await refusalOfFolder(missing)).to.equal(

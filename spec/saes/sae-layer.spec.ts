@@ -231,6 +231,24 @@ describe('Sae, as a layer', () => {
     expect(tf.memory().numTensors).to.equal(start)
   })
 
+  it('lends its weights, and gives copies to keep', () => {
+    const sae = randomSae()
+    const start = tf.memory().numTensors
+    expect(sae.weight('W_enc')).to.equal(sae.W_enc)
+    const copy = sae.copyWeight('W_enc')
+    const values = copy.dataSync().slice()
+    expect(tf.memory().numTensors).to.equal(start + 1)
+    tf.tidy(() => {
+      sae.load(Object.fromEntries(Object.entries(sae.weightShapes()).map(([name, shape]) => [name, tf.zeros(shape)])))
+    })
+    expect(copy.dataSync(), 'what is loaded later is not in it').to.deep.equal(values)
+    sae.dispose()
+    expect(copy.dataSync(), 'and it outlives the SAE').to.deep.equal(values)
+    expect(() => sae.copyWeight('W_enc')).to.throw(ArgumentError, 'was disposed')
+    expect(() => sae.load({ W_enc: copy, b_enc: copy, W_dec: copy, b_dec: copy })).to.throw(ShapeError)
+    copy.dispose()
+  })
+
   it('says what is wrong with weights, names and inputs', () => {
     using sae = randomSae()
     const wrong = Object.fromEntries(Object.keys(sae.weightShapes()).map((name) => [name, sae.weight(name)]))

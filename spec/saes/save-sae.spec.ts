@@ -140,6 +140,9 @@ describe('saveSae', () => {
     })
     using sae = randomSae()
     expect(await refusalOf(() => saveSae(sae, ''))).to.match(/^ArgumentError: saveSae: the folder is ''/)
+    expect(await refusalOf(() => saveSae(sae, 'here', { overwrites: true } as object))).to.equal(
+      "ArgumentError: saveSae: there is no option 'overwrites'. Did you mean 'overwrite'? The options are overwrite.",
+    )
   })
 
   it('says so when it cannot write, and when the SAE was disposed', async () => {

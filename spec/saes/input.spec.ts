@@ -1,7 +1,7 @@
 /** Normalizations of an SAE's input against their formulas in float64. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { normalizeInput, type Normalized } from '../../saes/normalization.js'
+import { normalizeInput, type Normalized } from '../../saes/input.js'
 import type { Normalization } from '../../saes/index.js'
 import { expectClose, maxDifference, tolerances } from '../support/close.js'
 import { rowsOf } from '../support/saes.js'

@@ -1,7 +1,7 @@
 /** Resampling: dead latents get the directions of what is badly reconstructed, and nothing else moves. */
 import * as tf from '@tensorflow/tfjs'
 import { expect } from 'chai'
-import { resample } from '../../../saes/training/resample.js'
+import { resampleDead } from '../../../saes/training/resample-dead.js'
 import { trainStep, type Training } from '../../../saes/training/step.js'
 import { expectClose, tolerances } from '../../support/close.js'
 import { S } from '../../support/losses.js'
@@ -38,12 +38,12 @@ function byLatent({ state }: Training): Record<string, number[][]> {
   return Object.fromEntries(lines)
 }
 
-describe('resample', () => {
+describe('resampleDead', () => {
   it('leaves latents that live as they are, bit for bit, with their moments', async () => {
     const training = await withDead({ architecture: 'jumprelu' })
     const x = inputsOf(8)
     const before = byLatent(training)
-    await resample(training, x)
+    await resampleDead(training, x)
     const after = byLatent(training)
     for (const [name, lines] of Object.entries(before)) {
       expect(
@@ -64,7 +64,7 @@ describe('resample', () => {
     })
     const column = byLatent(training)['W_enc']!
     const length = 0.2 * (living.reduce((sum, s) => sum + norm(column[s]!), 0) / living.length)
-    await resample(training, x)
+    await resampleDead(training, x)
     const after = byLatent(training)
     for (const s of gone) {
       const row = after['W_dec']![s]!
@@ -91,13 +91,13 @@ describe('resample', () => {
   it('draws inputs by their squared error, from seed and step alone', async () => {
     const [one, same, other] = [await withDead({ seed: 3 }), await withDead({ seed: 3 }), await withDead({ seed: 4 })]
     const x = inputsOf(8)
-    for (const training of [one, same, other]) await resample(training, x)
+    for (const training of [one, same, other]) await resampleDead(training, x)
     expect(byLatent(same)).to.deep.equal(byLatent(one))
     expect(byLatent(other)['W_dec']).to.not.deep.equal(byLatent(one)['W_dec'])
     // where one input has nearly all of the error, all of them are aimed at it
     const far = tf.tidy(() => x.mul<tf.Tensor2D>(tf.tensor2d([1e3, ...Array<number>(9).fill(1e-3)], [10, 1])))
     const aimed = await withDead()
-    await resample(aimed, far)
+    await resampleDead(aimed, far)
     const [first, ...others] = gone.map((s) => byLatent(aimed)['W_dec']![s]!)
     for (const row of others) expect(row).to.deep.equal(first)
     for (const { state } of [one, same, other, aimed]) state.dispose()

@@ -1,6 +1,6 @@
 /**
- * Dead latents are reset, as in Bricken et al. 2023 (Towards Monosemanticity): each is aimed at what the SAE leaves over
- * of an input, drawn with a chance that grows with that input's squared error. N tokens · D d_in · S latents.
+ * Dead latents are reset, as in Bricken et al. 2023 (Towards Monosemanticity): each is aimed at what the SAE leaves
+ * over of an input, drawn with a chance that grows with that input's squared error. N tokens · D d_in · S latents.
  */
 import * as tf from '@tensorflow/tfjs'
 import { random } from '../../lib/stats/random.js'
@@ -12,7 +12,7 @@ import { deadMask, type Training } from './step.js'
 const SHARE = 0.2
 
 /** The weights change in place; moments of what was dead are 0. x [N,D] is scaled. */
-export async function resample(training: Training, x: tf.Tensor2D): Promise<void> {
+export async function resampleDead(training: Training, x: tf.Tensor2D): Promise<void> {
   const { state, plan, objective } = training
   const { error, dead, squares } = tf.tidy(() => {
     const dead = deadMask(training)
