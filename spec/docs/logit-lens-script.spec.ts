@@ -4,8 +4,16 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { loadSae, Result, type HookedModel } from 'tfjs-lens'
-import { enrichment, latentStatistics, topLogits, type RankedLatent } from 'tfjs-lens/analyses'
+import { loadSae, type HookedModel } from 'tfjs-lens'
+import {
+  Enrichment,
+  enrichment,
+  LatentDensity,
+  LatentStatistics,
+  latentStatistics,
+  topLogits,
+  type RankedLatent,
+} from 'tfjs-lens/analyses'
 import { openInBrowser, saeNames } from '../../docs/examples/setup/research.js'
 import { expectClose } from '../support/close.js'
 import { pocket } from '../support/pocket.js'
@@ -95,7 +103,7 @@ describe('the logit lens script', function () {
 
   it('measures all SAEs of a release as one by one, and lists what the tables say', async () => {
     const { numbers } = outputOf('embedded')
-    const statistics = Result.fromJSON(numbers.statistics)
+    const statistics = LatentStatistics.fromJSON(numbers.statistics)
     expect(saeNames(['pocket-res', './folder'])).to.have.length(6)
     expect(statistics.shape).to.deep.equal([5 * 768, 5])
     using sae = await loadSae('pocket-res', 'blocks.2.hook_resid_pre')
@@ -115,7 +123,7 @@ describe('the logit lens script', function () {
 
   it('has scores, signs and p-values that are those of the analysis', async () => {
     const { numbers } = outputOf('embedded')
-    const found = Result.fromJSON(numbers.enrichment)
+    const found = Enrichment.fromJSON(numbers.enrichment)
     expect(found.axes[2]!.labels).to.deep.equal(['score', 'signed', 'p'])
     for (const set of ['girls_names', 'colours', 'positive_words', 'VBD', "1990's", '2 digits', 'b']) {
       const of = (measure: string) => [...found.select('set', set).select('measure', measure).values]
@@ -135,7 +143,7 @@ describe('the logit lens script', function () {
 
   it('has the recorded statistics and links of a recorded model', () => {
     const { numbers, page } = outputOf('recorded')
-    const [plain, cosine] = [Result.fromJSON(numbers.statistics), Result.fromJSON(numbers.cosine)]
+    const [plain, cosine] = [LatentStatistics.fromJSON(numbers.statistics), LatentStatistics.fromJSON(numbers.cosine)]
     for (const name of ['mean', 'std', 'skewness', 'kurtosis']) {
       expectClose(cosine.select('statistic', name).values, record.values(`logit_lens/all_layers/${name}`), ofStatistics, name) // prettier-ignore
       expectClose(plain.select('statistic', name).values.subarray(0, 96), record.values(`logit_lens/cosine_False/${name}`), ofStatistics, name) // prettier-ignore
@@ -156,7 +164,7 @@ describe('the logit lens script', function () {
 
   it('has the recorded enrichment of a recorded model, of its own sets and of given ones', () => {
     const { numbers } = outputOf('recorded')
-    const found = Result.fromJSON(numbers.enrichment)
+    const found = Enrichment.fromJSON(numbers.enrichment)
     const groups = record.json['tsea'] as Record<string, { sets: string[] }>
     const { features_by_skewness: order } = record.json['logit_lens'] as { features_by_skewness: number[] }
     expect(found.axes[1]!.labels.map(Number)).to.deep.equal(order)
@@ -174,7 +182,7 @@ describe('the logit lens script', function () {
 
   it('counts sparsity on text where an SAE comes without, and does with one SAE', () => {
     const { numbers, page } = outputOf('bare')
-    const sparsity = Result.fromJSON(numbers.sparsity)
+    const sparsity = LatentDensity.fromJSON(numbers.sparsity)
     expect(sparsity.at(0, 'min')).to.be.at.least(-10.001)
     expect(sparsity.at(0, 'max')).to.be.at.most(0.001)
     expect(runs.bare.printed).to.include('counted on 8 rows of text:')
