@@ -4,11 +4,10 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { loadSae, type HookedModel } from 'tfjs-lens'
+import { loadSae, Result, type HookedModel } from 'tfjs-lens'
 import {
   Enrichment,
   enrichment,
-  LatentDensity,
   LatentStatistics,
   latentStatistics,
   topLogits,
@@ -182,7 +181,7 @@ describe('the logit lens script', function () {
 
   it('counts sparsity on text where an SAE comes without, and does with one SAE', () => {
     const { numbers, page } = outputOf('bare')
-    const sparsity = LatentDensity.fromJSON(numbers.sparsity)
+    const sparsity = Result.fromJSON(numbers.sparsity)
     expect(sparsity.at(0, 'min')).to.be.at.least(-10.001)
     expect(sparsity.at(0, 'max')).to.be.at.most(0.001)
     expect(runs.bare.printed).to.include('counted on 8 rows of text:')
